@@ -1,0 +1,255 @@
+/** Ends an episode: what it leaves behind in the service's item, its record for the trail, and its notice. */
+import { candidates } from '../core/eligibility.ts';
+import { type Episode, type Outcome, outcomes } from '../core/episode.ts';
+import type { AttachmentId, EniId } from '../core/ids.ts';
+import { type NoticeFacts, type Severity, toNotice } from '../core/notice.ts';
+import { type Fact, healthOf, type InterfaceFact, memberOf, type Observation } from '../core/observation.ts';
+import type { ServiceState } from '../core/state.ts';
+import { times } from '../core/times.ts';
+import { copyFrozen, deliver } from './deliver.ts';
+import type { Journal, Written } from './journal.ts';
+import type { MoveEnd } from './move.ts';
+import type { Ports } from './ports.ts';
+import { withEntry } from './record.ts';
+
+/** How an episode ends, once a move has come to rest or was never begun. */
+export interface Ending {
+  readonly outcome: Outcome;
+  readonly why: string;
+  readonly severity: Severity;
+  /** The interfaces at the end; empty when nothing was begun. */
+  readonly facts: ReadonlyMap<EniId, Fact<InterfaceFact>>;
+  /** Nothing was issued by anyone: only whoever opened the episode can know that. */
+  readonly untouched: boolean;
+}
+
+/** The outcome of a move that came to rest or stopped (P18, P20, P22). */
+export function toEnding(
+  episode: Episode,
+  end: Extract<MoveEnd, { last: unknown }>,
+  observation: Observation,
+): Ending {
+  const { plan, kind } = episode;
+  const facts = end.last.facts;
+  const ending = (outcome: Outcome, why: string, severity: Severity): Ending => ({
+    outcome,
+    why,
+    severity,
+    facts,
+    untouched: false,
+  });
+  if (end.kind !== 'resting')
+    return ending(end.kind === 'stranded' ? 'STRANDED' : 'NEEDS_HUMAN', end.why, 'critical');
+  const sourceIsHealthy = plan.source && healthOf(memberOf(observation, plan.source)).kind === 'healthy';
+  if (plan.source === end.on && !(kind === 'rescue' && sourceIsHealthy))
+    return ending('RETURNED_TO_SOURCE', 'no other member took the interfaces', 'critical');
+  if (plan.interfaces.every((each) => each.ours.length === 0))
+    return ending('NOTHING_TO_DO', `the interfaces were on ${end.on} already`, 'info');
+  return ending('COMPLETED', episode.evidence, kind === 'failover' || kind === 'rescue' ? 'warning' : 'info');
+}
+
+const bounded = <T>(list: readonly T[], most: number) => [...new Set(list)].slice(-most);
+
+/** What the end of an episode changes in the item, beside its record. Pure. */
+export function afterwards(
+  state: ServiceState,
+  episode: Episode,
+  ending: Ending,
+  nowMs: number,
+): ServiceState {
+  const { plan } = episode;
+  const { outcome, facts } = ending;
+  const { episode: _, lease: __, request: ___, stranded, ...rest } = state;
+  const hasMoved = outcome === 'COMPLETED' || outcome === 'RETURNED_TO_SOURCE';
+
+  const gone: AttachmentId[] = [];
+  const late: AttachmentId[] = [];
+  const attachments: Record<string, AttachmentId> = {};
+  for (const planned of plan.interfaces) {
+    const fact = facts.get(planned.eni);
+    const current = fact?.kind === 'known' ? fact.value.attachment?.id : undefined;
+    if (current) attachments[planned.eni] = current;
+    const named = [...(planned.detach ? [planned.detach] : []), ...planned.ours];
+    for (const id of named) {
+      const rests = hasMoved && id === current && (id === planned.ours.at(-1) || plan.source !== plan.target);
+      if (fact?.kind === 'known' && id !== current) gone.push(id);
+      else if (!rests && !ending.untouched) late.push(id);
+    }
+  }
+
+  const failed = episode.kind === 'failover' && outcome === 'COMPLETED' ? plan.source : undefined;
+  const counted = episode.kind === 'failover' && !['ABORTED', 'REFUSED', 'NOTHING_TO_DO'].includes(outcome);
+  const mayDetach = [...state.mayDetach, ...late].filter((id) => !gone.includes(id));
+  return {
+    ...rest,
+    detached: bounded([...state.detached, ...gone], 60),
+    mayDetach: bounded(mayDetach, 60),
+    ...(hasMoved && { lastSeen: { holder: plan.target, attachments }, lastMoveAtMs: nowMs }),
+    ...(failed && {
+      quarantine: {
+        ...state.quarantine,
+        [failed]: { sinceMs: nowMs, why: `failed in ${episode.id}: ${episode.evidence}` },
+      },
+    }),
+    failoversAtMs: [
+      ...state.failoversAtMs.filter((atMs) => nowMs - atMs < times.budgetWindowMs),
+      ...(counted ? [nowMs] : []),
+    ],
+    ...(outcome === 'STRANDED' && {
+      stranded: {
+        sinceMs: stranded?.sinceMs ?? nowMs,
+        plan,
+        why: ending.why,
+        tries: (stranded?.tries ?? 0) + 1,
+      },
+    }),
+    ...(stranded && !hasMoved && outcome !== 'STRANDED' && { stranded }),
+  };
+}
+
+const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
+
+/** From the first detach that was sent to the last interface seen attached; undefined where nothing moved. */
+function movedWithin(episode: Episode, nowMs: number): number | undefined {
+  const first = episode.steps.find((each) => each.step.startsWith('detach'));
+  return first ? nowMs - first.atMs : undefined;
+}
+
+/** The end of an episode as people read it. */
+export function toFacts(
+  state: ServiceState,
+  episode: Episode,
+  ending: Ending,
+  left: readonly string[],
+  nowMs: number,
+): Omit<NoticeFacts, 'trailNumber' | 'headHash'> {
+  const { plan, kind } = episode;
+  const { outcome } = ending;
+  const tookMs = movedWithin(episode, nowMs);
+  const headlines: Record<Outcome, string> = {
+    COMPLETED: `${kind} to ${plan.target} done`,
+    ATTACHED: `attached to ${plan.target}, but not serving`,
+    NOTHING_TO_DO: 'nothing to do, already in place',
+    ABORTED: `${kind} called off, nothing was moved`,
+    REFUSED: `${kind} refused, nothing was moved`,
+    RETURNED_TO_SOURCE: `back on ${plan.source ?? 'its source'}, nothing else took it`,
+    STRANDED: 'STRANDED, an interface is on nothing or left behind',
+    NEEDS_HUMAN: `${kind} stopped, a person is needed`,
+  };
+  const isDone = outcome === 'COMPLETED' || outcome === 'NOTHING_TO_DO' || outcome === 'ABORTED';
+  const next = [
+    ...(isDone ? [] : [`eni-failover status ${state.name}`]),
+    ...(outcome === 'COMPLETED' && kind === 'failover' && plan.source
+      ? [`repair ${plan.source}, then: eni-failover ack ${state.name}`]
+      : []),
+    ...(outcome === 'COMPLETED' && left.length === 0 ? ['NO STANDBY IS LEFT: make one eligible'] : []),
+  ];
+  return {
+    service: state.name,
+    outcome,
+    severity: ending.severity,
+    headline: headlines[outcome],
+    atMs: nowMs,
+    lines: [
+      `From: ${plan.source ?? 'nothing'}`,
+      `To: ${plan.target}`,
+      `Why: ${episode.evidence}`,
+      ...(ending.why === episode.evidence ? [] : [`End: ${ending.why}`]),
+      ...(tookMs === undefined ? [] : [`Detach to verified: ${seconds(tookMs)}`]),
+      `Interfaces: ${plan.interfaces.map((each) => each.eni).join(', ')}`,
+      ...(outcome === 'COMPLETED' ? [`Standbys left: ${left.join(', ') || 'none'}`] : []),
+      `Episode: ${episode.id}`,
+    ],
+    next,
+    data: {
+      episodeId: episode.id,
+      kind,
+      from: plan.source ?? null,
+      to: plan.target,
+      evidence: episode.evidence,
+      why: ending.why,
+      meaning: outcomes[outcome].meaning,
+      interfaces: plan.interfaces.map((each) => each.eni),
+      standbysLeft: left,
+      ...(tookMs !== undefined && { detachToVerifiedMs: tookMs }),
+    },
+  };
+}
+
+/**
+ * Freezes the record, its notice and the end of the episode and lease in one fenced write, then delivers (P21).
+ * `lost` and `unreachable` leave the episode open for whoever comes next.
+ */
+export async function closeEpisode(
+  ports: Ports,
+  journal: Journal,
+  ending: Ending,
+  observation: Observation,
+): Promise<Written> {
+  const { clock } = ports;
+  const service = journal.service();
+  const { episode } = service;
+  if (!episode) throw new Error(`${service.name} has no open episode to close`);
+  const nowMs = clock.now();
+  const left = candidates(
+    service,
+    observation,
+    [episode.plan.target, ...(episode.plan.source ? [episode.plan.source] : [])],
+    nowMs,
+  ).eligible;
+
+  journal.note({ step: 'closed', detail: ending.outcome });
+  let copied: number | undefined;
+  const change = (state: ServiceState): ServiceState => {
+    // Somebody froze a record since the copy: it must be copied before its slot is used.
+    const closing = state.episode;
+    if (!closing || (state.frozen && state.frozen.number !== copied)) return state;
+    const facts = toFacts(state, closing, ending, left, nowMs);
+    return withEntry(ports, state, {
+      draft: {
+        kind: 'episode',
+        atMs: nowMs,
+        author: closing.request?.author ?? 'eni-failover',
+        instances: [...new Set([closing.plan.source, ...closing.plan.tried].flatMap((id) => id ?? []))],
+        enis: closing.plan.interfaces.map((each) => each.eni),
+        facts: {
+          outcome: ending.outcome,
+          why: ending.why,
+          epoch: state.epoch,
+          closedAt: new Date(nowMs).toISOString(),
+          episode: closing,
+          attachedTo: Object.fromEntries(
+            [...ending.facts].map(([eni, fact]) => [
+              eni,
+              fact.kind === 'known' ? (fact.value.attachment?.instanceId ?? null) : fact.kind,
+            ]),
+          ),
+        },
+      },
+      change: (before) => afterwards(before, closing, ending, nowMs),
+      notice: ({ number, hash }) =>
+        toNotice(
+          { ...facts, trailNumber: number, headHash: hash },
+          `${closing.id}.${ending.outcome}`,
+          true,
+          state,
+        ),
+    });
+  };
+
+  for (;;) {
+    const { frozen } = journal.service();
+    try {
+      await copyFrozen(ports, journal.service());
+      copied = frozen?.number;
+    } catch {
+      return 'unreachable';
+    }
+    const written = await journal.commit(change);
+    if (written !== 'written') return written;
+    if (!journal.service().episode) break;
+  }
+  await journal.stop();
+  await deliver(ports, journal.service());
+  return 'written';
+}

@@ -1,0 +1,374 @@
+/** Carries out a plan: detach, attach, verify, for all interfaces at once, deriving each step from what EC2 shows. */
+
+import type { EpisodeState } from '../core/episode.ts';
+import { messageOf } from '../core/errors.ts';
+import type { AttachmentId, EniId, InstanceId } from '../core/ids.ts';
+import { absent, type Fact, type InterfaceFact, known, unknown } from '../core/observation.ts';
+import {
+  type NextStep,
+  nextStep,
+  type Plan,
+  type PlannedInterface,
+  type Sent,
+  withAttachment,
+  withRung,
+} from '../core/plan.ts';
+import { times } from '../core/times.ts';
+import type { Journal } from './journal.ts';
+import type { Ports, Run } from './ports.ts';
+
+/** Where a move came to rest, or why it stopped. */
+export type MoveEnd =
+  | { readonly kind: 'resting'; readonly on: InstanceId; readonly last: Look }
+  | { readonly kind: 'stranded' | 'needs-human'; readonly why: string; readonly last: Look }
+  /** Somebody else has the lease, or ours ended: only a new look may go on. */
+  | { readonly kind: 'lease-lost' }
+  /** The worker's time is nearly over: the next one goes on from the plan. */
+  | { readonly kind: 'hand-over' };
+
+/** An interface that takes no further part, and why. */
+interface Out {
+  readonly kind: 'gone' | 'unmovable' | 'third-party' | 'stuck' | 'detach-refused';
+  readonly why: string;
+}
+
+/** The interfaces as one Describe showed them. */
+export interface Look {
+  readonly facts: ReadonlyMap<EniId, Fact<InterfaceFact>>;
+  readonly sentAtMs: number;
+}
+
+export interface MoveContext {
+  readonly ports: Ports;
+  readonly journal: Journal;
+  readonly run: Run;
+  /** A planned move gives the interfaces back to its source when a detach is refused for good (P18). */
+  readonly isPlannedMove: boolean;
+  /** A new look at everything, and the member that it suggests after a refusal; undefined when none is left. */
+  readonly chooseRung: (plan: Plan) => Promise<InstanceId | undefined>;
+}
+
+const stateOf = (steps: readonly NextStep[]): EpisodeState => {
+  const kinds = new Set(steps.map((each) => each.kind));
+  if (kinds.has('detach')) return 'DETACHING';
+  if (kinds.has('attach') || kinds.has('target-refused')) return 'ATTACHING';
+  return kinds.has('look') ? 'ATTACHING' : 'VERIFYING';
+};
+
+/**
+ * Goes on with the plan that the journal's episode holds until all interfaces rest on its target, nothing will
+ * take them, a person is needed, or this worker has to stop.
+ *
+ * Between a detach and the first attach nothing is awaited but EC2 (P3). `first` is a look that is still fresh.
+ */
+export async function carryOut(context: MoveContext, first: Look): Promise<MoveEnd> {
+  const { ports, journal, run, isPlannedMove, chooseRung } = context;
+  const { clock, ec2, random } = ports;
+
+  let plan = planOf(journal);
+  let look = first;
+  let pollMs: number = times.pollFirstMs;
+  let state: EpisodeState = 'CLAIMED';
+  let progress = 0;
+  const sent = new Map<EniId, Sent>();
+  const attachAnsweredAtMs = new Map<EniId, number>();
+  const inFlight = new Map<EniId, Promise<void>>();
+  const out = new Map<EniId, Out>();
+  const refusedBy = new Map<EniId, string>();
+
+  const remember = (eni: EniId, more: Sent) => sent.set(eni, { ...sent.get(eni), ...more });
+  const leave = (planned: PlannedInterface, how: Out) => {
+    out.set(planned.eni, how);
+    journal.note({ step: how.kind, eni: planned.eni, detail: how.why });
+  };
+
+  /** Changes the plan here at once and in the table soon. */
+  const amendPlan = (change: (plan: Plan) => Plan, committed = false) => {
+    plan = change(plan);
+    journal.amend((item) =>
+      item.episode
+        ? {
+            ...item,
+            episode: {
+              ...item.episode,
+              plan: change(item.episode.plan),
+              committed: item.episode.committed || committed,
+            },
+          }
+        : item,
+    );
+  };
+
+  async function detach(planned: PlannedInterface, attachment: AttachmentId, force: boolean) {
+    const startedAtMs = clock.now();
+    const earlier = sent.get(planned.eni);
+    remember(planned.eni, {
+      detachAtMs: earlier?.detachAtMs ?? startedAtMs,
+      ...(force && { forceAtMs: startedAtMs }),
+    });
+    const answering = ec2.detach(attachment, { force });
+    // Not awaited: no write stands between a detach and the first attach (P3).
+    amendPlan((before) => leavingSince(before, planned.eni, startedAtMs), true);
+    const answer = await answering;
+    const detail = answer.kind === 'accepted' ? attachment : `${attachment}: ${answer.kind} ${answer.code}`;
+    const step = force ? 'detach-forced' : 'detach';
+    journal.note({ step, eni: planned.eni, detail, durationMs: clock.now() - startedAtMs });
+    if (answer.kind === 'unclear') {
+      // Not accepted for certain: the next look may send it again without waiting out its time.
+      const { detachAtMs: _, forceAtMs: __, ...rest } = sent.get(planned.eni) ?? {};
+      sent.set(planned.eni, { waitingSinceMs: startedAtMs, ...rest });
+    } else if (answer.kind === 'refused') {
+      leave(planned, { kind: 'detach-refused', why: `${answer.code}: ${answer.detail}` });
+    }
+  }
+
+  async function attach(planned: PlannedInterface) {
+    const startedAtMs = clock.now();
+    const { target } = plan;
+    remember(planned.eni, { attachAtMs: sent.get(planned.eni)?.attachAtMs ?? startedAtMs });
+    const { eni, deviceIndex, networkCardIndex } = planned;
+    const answer = await ec2.attach({ eni, instanceId: target, deviceIndex, networkCardIndex });
+    attachAnsweredAtMs.set(eni, clock.now());
+    const detail = answer.kind === 'accepted' ? target : `${target}: ${answer.kind} ${answer.code}`;
+    journal.note({ step: 'attach', eni, detail, durationMs: clock.now() - startedAtMs });
+    if (answer.kind === 'accepted') {
+      remember(eni, { attachAcceptedAtMs: clock.now() });
+      amendPlan((before) => withAttachment(before, eni, answer.attachment));
+    } else if (answer.kind === 'target-refused') {
+      refusedBy.set(eni, `${answer.code}: ${answer.detail}`);
+    } else if (answer.kind === 'gone') {
+      leave(planned, { kind: 'gone', why: answer.code });
+    }
+  }
+
+  /** An attachment is taken into the stored plan before anything is done about it (S2). */
+  async function adopt(planned: PlannedInterface, id: AttachmentId) {
+    const written = await journal.commit((item) =>
+      item.episode
+        ? { ...item, episode: { ...item.episode, plan: withAttachment(item.episode.plan, planned.eni, id) } }
+        : item,
+    );
+    if (written !== 'written') return;
+    plan = withAttachment(plan, planned.eni, id);
+    sent.delete(planned.eni);
+    journal.note({ step: 'adopted', eni: planned.eni, detail: `${id} is our own late effect` });
+  }
+
+  async function keep(planned: PlannedInterface, id: AttachmentId) {
+    const answer = await ec2.keepOnTermination(planned.eni, id);
+    journal.note({ step: 'keep-on-termination', eni: planned.eni, detail: answer });
+    if (answer === 'refused')
+      leave(planned, { kind: 'unmovable', why: 'DeleteOnTermination could not be set to false' });
+  }
+
+  const begin = (planned: PlannedInterface, work: Promise<void>) => {
+    progress += 1;
+    inFlight.set(
+      planned.eni,
+      work
+        .catch((error: unknown) => journal.note({ step: 'call-failed', detail: messageOf(error) }))
+        .finally(() => inFlight.delete(planned.eni)),
+    );
+  };
+
+  /** P6: a mutation begins only if the lease outlives its timeout; P5: an attach also while the table is away. */
+  const mayMutate = () => journal.covers(times.ec2TimeoutMs);
+  const mayAttach = () => mayMutate() || journal.status() === 'unreachable';
+
+  async function act(planned: PlannedInterface, step: NextStep): Promise<'ok' | 'no-lease'> {
+    switch (step.kind) {
+      case 'detach':
+        if (!mayMutate()) return 'no-lease';
+        begin(planned, detach(planned, step.attachment, step.force));
+        return 'ok';
+      case 'attach':
+        if (!mayAttach()) return 'no-lease';
+        begin(planned, attach(planned));
+        return 'ok';
+      case 'adopt':
+        begin(planned, adopt(planned, step.attachment));
+        return 'ok';
+      case 'keep-on-termination':
+        if (!mayMutate()) return 'no-lease';
+        begin(planned, keep(planned, step.attachment));
+        return 'ok';
+      case 'target-refused':
+        refusedBy.set(planned.eni, step.why);
+        return 'ok';
+      case 'gone':
+        leave(planned, { kind: 'gone', why: 'EC2 does not know it any more' });
+        return 'ok';
+      case 'unmovable':
+      case 'third-party':
+      case 'stuck':
+        leave(planned, step);
+        return 'ok';
+      case 'look':
+        if (sent.get(planned.eni)?.waitingSinceMs === undefined)
+          remember(planned.eni, { waitingSinceMs: clock.now() });
+        return 'ok';
+      case 'rest':
+        return 'ok';
+    }
+  }
+
+  async function lookNow(): Promise<void> {
+    const before = signature(look);
+    const ids = plan.interfaces.map((each) => each.eni);
+    try {
+      const { value, sentAtMs } = await ec2.interfaces(ids);
+      look = {
+        sentAtMs,
+        facts: new Map(
+          ids.map((id) => {
+            const fact = value.get(id);
+            return [id, fact ? known(fact) : absent];
+          }),
+        ),
+      };
+    } catch (error) {
+      const facts = new Map(ids.map((id) => [id, unknown(messageOf(error))]));
+      look = { sentAtMs: clock.now(), facts };
+    }
+    if (signature(look) !== before) progress += 1;
+  }
+
+  const settle = () => Promise.all(inFlight.values());
+
+  /** Persists the next rung before anything is sent to it (P13). */
+  async function takeRung(why: string): Promise<'taken' | 'none' | 'unwritten'> {
+    await settle();
+    const wanted = await chooseRung(plan);
+    if (!wanted) return 'none';
+    return moveTo(wanted, why);
+  }
+
+  async function moveTo(target: InstanceId, why: string): Promise<'taken' | 'unwritten'> {
+    journal.note({ step: 'rung', detail: `${target}, because ${plan.target} refused: ${why}` });
+    const written = await journal.commit((item) =>
+      item.episode
+        ? { ...item, episode: { ...item.episode, plan: withRung(item.episode.plan, target) } }
+        : item,
+    );
+    if (written !== 'written') return 'unwritten';
+    plan = withRung(plan, target);
+    refusedBy.clear();
+    sent.clear();
+    return 'taken';
+  }
+
+  const enter = (next: EpisodeState) => {
+    if (next === state) return;
+    state = next;
+    journal.amend((item) => (item.episode ? { ...item, episode: { ...item.episode, state: next } } : item));
+  };
+
+  for (;;) {
+    const nowMs = clock.now();
+    const progressBefore = progress;
+    if (journal.status() === 'lost') return { kind: 'lease-lost' };
+    if (run.deadlineMs - nowMs < times.handOverBeforeDeadlineMs) {
+      await settle();
+      return { kind: 'hand-over' };
+    }
+
+    const steps: NextStep[] = [];
+    for (const planned of plan.interfaces) {
+      const { eni } = planned;
+      if (out.has(eni) || inFlight.has(eni) || refusedBy.has(eni)) continue;
+      const fact = look.facts.get(eni) ?? unknown('not looked at');
+      const step = nextStep(plan, planned, fact, sent.get(eni) ?? {}, nowMs);
+      // A rest counts only if the look that shows it was sent after the attach was answered (S13).
+      const tooEarly = step.kind === 'rest' && look.sentAtMs < (attachAnsweredAtMs.get(eni) ?? 0);
+      const taken: NextStep = tooEarly ? { kind: 'look', why: 'to verify' } : step;
+      steps.push(taken);
+      if ((await act(planned, taken)) === 'no-lease') {
+        // Frozen past the lease, or the renewals stalled: find out whose it is before anything else is sent.
+        if ((await journal.commit()) === 'lost') return { kind: 'lease-lost' };
+      }
+    }
+    if (steps.length > 0) enter(stateOf(steps));
+
+    const thirdParty = [...out.values()].find((each) => each.kind === 'third-party');
+    if (thirdParty) return stopForPeople(thirdParty.why);
+
+    const detachRefused = [...out].find(([, each]) => each.kind === 'detach-refused');
+    if (detachRefused && isPlannedMove && plan.source && plan.target !== plan.source) {
+      await settle();
+      out.delete(detachRefused[0]);
+      if ((await moveTo(plan.source, detachRefused[1].why)) === 'taken') continue;
+    }
+
+    const active = plan.interfaces.filter((each) => !out.has(each.eni));
+    const resting = steps.filter((each) => each.kind === 'rest').length;
+    if (resting === active.length && inFlight.size === 0) {
+      enter('VERIFYING');
+      return ending();
+    }
+
+    const [refusal] = refusedBy.values();
+    if (refusal !== undefined && inFlight.size === 0) {
+      const rung = await takeRung(refusal);
+      if (rung === 'none') return stopForPeople(`${plan.target}: ${refusal}; no member is left to try`);
+      if (rung === 'taken') {
+        await lookNow();
+        continue;
+      }
+    }
+
+    if (progress !== progressBefore) pollMs = times.pollFirstMs;
+    const pause = new AbortController();
+    const jitter = 0.8 + 0.4 * random();
+    await Promise.race([clock.sleep(pollMs * jitter, pause.signal), ...inFlight.values()]);
+    pause.abort();
+    if (inFlight.size < active.length || active.length === 0) await lookNow();
+    pollMs =
+      progress !== progressBefore ? times.pollFirstMs : Math.min(pollMs * times.pollGrowth, times.pollMaxMs);
+  }
+
+  function ending(): MoveEnd {
+    const [first_] = out;
+    if (!first_) return { kind: 'resting', on: plan.target, last: look };
+    const [eni, how] = first_;
+    const moved = plan.interfaces.some((each) => each.ours.length > 0);
+    const why = `${eni}: ${how.why}`;
+    const kind = how.kind === 'detach-refused' && moved ? 'stranded' : 'needs-human';
+    return { kind, why, last: look };
+  }
+
+  /** P19, P20: whatever is under way is seen to its end first; only then is it known what is left on nothing. */
+  async function stopForPeople(why: string): Promise<MoveEnd> {
+    await settle();
+    await lookNow();
+    const isAttached = (planned: PlannedInterface) => {
+      const fact = look.facts.get(planned.eni);
+      return fact?.kind === 'known' && fact.value.attachment !== undefined;
+    };
+    const kind = plan.interfaces.every(isAttached) ? 'needs-human' : 'stranded';
+    return { kind, why, last: look };
+  }
+}
+
+function planOf(journal: Journal): Plan {
+  const { episode } = journal.service();
+  if (!episode) throw new Error('a move needs an open episode');
+  return episode.plan;
+}
+
+function leavingSince(plan: Plan, eni: EniId, atMs: number): Plan {
+  return {
+    ...plan,
+    interfaces: plan.interfaces.map((each) =>
+      each.eni === eni && each.leavingSinceMs === undefined ? { ...each, leavingSinceMs: atMs } : each,
+    ),
+  };
+}
+
+const signature = (look: Look) =>
+  [...look.facts]
+    .map(([eni, fact]) =>
+      fact.kind === 'known'
+        ? `${eni} ${fact.value.status} ${fact.value.attachment?.id} ${fact.value.attachment?.status}`
+        : `${eni} ${fact.kind}`,
+    )
+    .join();

@@ -1,0 +1,182 @@
+/** What the use cases need from the world. Adapters implement it, fakes stand in for it, proxies watch it. */
+import type { WorkMessage } from '../core/hint.ts';
+import type { AlarmArn, AttachmentId, EniId, InstanceId, OwnerId, ServiceName } from '../core/ids.ts';
+import type { AlarmFact, Fact, InterfaceFact, MemberFact, TypeLimits } from '../core/observation.ts';
+import type { ControllerState, Frozen, OutboxEntry, Pause, ServiceState } from '../core/state.ts';
+
+export interface Clock {
+  now(): number;
+  /** Resolves after `ms`, or at once when the signal aborts; never rejects. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+export interface Ids {
+  owner(): OwnerId;
+  nonce(): string;
+}
+
+/** From 0 up to, but not including, 1. */
+export type Random = () => number;
+
+export interface Hash {
+  /** Lower-case hex. */
+  sha256(text: string): string;
+}
+
+/** An answer and when its request was sent: an observation is as old as its sending (P8). */
+export interface Answer<T> {
+  readonly value: T;
+  readonly sentAtMs: number;
+  /** It took retries, or longer than the usual. */
+  readonly slow: boolean;
+}
+
+export type DetachAnswer =
+  | { readonly kind: 'accepted' }
+  /** EC2 knows no such attachment, or it is on its way already: look again. */
+  | { readonly kind: 'look'; readonly code: string }
+  /** Throttled, timed out or a passing fault; it may have taken effect. */
+  | { readonly kind: 'unclear'; readonly code: string }
+  /** It will not be detached by us: permission, or an interface that EC2 never detaches. */
+  | { readonly kind: 'refused'; readonly code: string; readonly detail: string };
+
+export type AttachAnswer =
+  | { readonly kind: 'accepted'; readonly attachment: AttachmentId }
+  /** In use, or not available yet: look again, perhaps it was our own attach. */
+  | { readonly kind: 'look'; readonly code: string }
+  | { readonly kind: 'unclear'; readonly code: string }
+  /** This target will not take it: index, limit, state, zone, addresses, permission on that instance. */
+  | { readonly kind: 'target-refused'; readonly code: string; readonly detail: string }
+  | { readonly kind: 'gone'; readonly code: string };
+
+/**
+ * EC2, as far as the controller uses it. Reads throw {@link PortError} when they could not be answered;
+ * mutations never throw for anything that EC2 can answer. No mutation retries by itself: whether it may be
+ * sent again is the protocol's decision.
+ */
+export interface Ec2 {
+  /** Interfaces by id; those that EC2 does not know are absent from the map. */
+  interfaces(ids: readonly EniId[]): Promise<Answer<ReadonlyMap<EniId, InterfaceFact>>>;
+  /** Instances by id, without their status checks and limits. */
+  instances(ids: readonly InstanceId[]): Promise<Answer<ReadonlyMap<InstanceId, InstanceFact>>>;
+  /** Status checks by instance id. */
+  checks(ids: readonly InstanceId[]): Promise<Answer<ReadonlyMap<InstanceId, ChecksFact>>>;
+  limits(types: readonly string[]): Promise<Answer<Readonly<Record<string, TypeLimits>>>>;
+
+  detach(attachment: AttachmentId, options: { readonly force: boolean }): Promise<DetachAnswer>;
+  attach(order: AttachOrder): Promise<AttachAnswer>;
+  /** Sets DeleteOnTermination of the attachment to false. */
+  keepOnTermination(eni: EniId, attachment: AttachmentId): Promise<'done' | 'look' | 'unclear' | 'refused'>;
+}
+
+export interface AttachOrder {
+  readonly eni: EniId;
+  readonly instanceId: InstanceId;
+  readonly deviceIndex: number;
+  readonly networkCardIndex: number;
+}
+
+export type InstanceFact = Omit<MemberFact, 'checks' | 'limits'>;
+export type ChecksFact = Extract<MemberFact['checks'], { kind: 'known' }>['value'];
+
+export interface Alarms {
+  /** Metric and composite alarms by ARN; those that CloudWatch does not know are absent from the map. */
+  describe(arns: readonly AlarmArn[]): Promise<Answer<ReadonlyMap<AlarmArn, AlarmFact>>>;
+}
+
+/** What a write of the service item requires, each by name. Every write requires `rev` (P1). */
+export interface Guard {
+  readonly rev: number;
+  /** A step of an episode: our lease, still alive at this time (P2). */
+  readonly lease?: { readonly owner: OwnerId; readonly epoch: number; readonly aliveAtMs: number };
+  /** A claim: the lease must have ended before this time (P4). */
+  readonly freeBeforeMs?: number;
+}
+
+export type WriteResult =
+  | { readonly kind: 'written' }
+  /** Somebody wrote in between, or the lease does not allow it: the item as it is now. */
+  | { readonly kind: 'conflict'; readonly now: ServiceState };
+
+/** One service's partition and the ways to it. Methods throw {@link PortError} when the table is out of reach. */
+export interface StateStore {
+  read(name: ServiceName): Promise<Fact<ServiceState>>;
+  readController(): Promise<ControllerState>;
+  /**
+   * Replaces `before` by `after`, which carries a new `rev` and nonce. A condition that fails on the write's
+   * own lost answer is found out by the nonce and reported as written (P1).
+   */
+  write(before: ServiceState, after: ServiceState, guard: Guard): Promise<WriteResult>;
+  create(state: ServiceState): Promise<'created' | 'exists'>;
+  list(): Promise<readonly ServiceName[]>;
+
+  servicesOfInstance(id: InstanceId): Promise<readonly ServiceName[]>;
+  servicesOfAlarm(arn: AlarmArn): Promise<readonly ServiceName[]>;
+  /** Takes the interface for a service; `owner` says whose it is when it is not free (S15). */
+  own(
+    eni: EniId,
+    name: ServiceName,
+  ): Promise<{ readonly kind: 'owned' } | { readonly kind: 'taken'; readonly owner: ServiceName }>;
+  release(eni: EniId, name: ServiceName): Promise<void>;
+  addWayBack(name: ServiceName, ways: WaysBack): Promise<void>;
+
+  /** Copies a frozen record and its pointers; an identical copy that is there already is success (P21). */
+  copyToTrail(name: ServiceName, frozen: Frozen): Promise<void>;
+  trail(name: ServiceName, from: number, limit: number): Promise<readonly TrailRow[]>;
+
+  /** Adds to the set of services that failed over in this zone and minute; answers the sets of the window (P31). */
+  countFailover(zone: string, name: ServiceName, nowMs: number): Promise<readonly string[]>;
+  tripBrake(zone: string, services: readonly string[], nowMs: number): Promise<'tripped' | 'already'>;
+  releaseBrake(zone: string): Promise<void>;
+  pauseController(pause: Pause | undefined): Promise<void>;
+  /** Adds a service to its zone's registered services: the brake's denominator. */
+  joinZone(zone: string, name: ServiceName): Promise<void>;
+}
+
+export interface WaysBack {
+  readonly instances: readonly InstanceId[];
+  readonly alarms: readonly AlarmArn[];
+}
+
+export interface TrailRow {
+  readonly number: number;
+  readonly kind: string;
+  readonly atMs: number;
+  readonly body: string;
+  readonly hash: string;
+}
+
+export interface WorkQueue {
+  send(message: WorkMessage, delayMs: number): Promise<void>;
+}
+
+export interface Notifier {
+  publish(entry: OutboxEntry): Promise<void>;
+}
+
+/** One structured line per step. Never throws. */
+export interface Log {
+  info(message: string, facts?: Readonly<Record<string, unknown>>): void;
+  warn(message: string, facts?: Readonly<Record<string, unknown>>): void;
+  error(message: string, facts?: Readonly<Record<string, unknown>>): void;
+}
+
+export interface Ports {
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly random: Random;
+  readonly hash: Hash;
+  readonly ec2: Ec2;
+  readonly alarms: Alarms;
+  readonly store: StateStore;
+  readonly queue: WorkQueue;
+  readonly notifier: Notifier;
+  readonly log: Log;
+}
+
+/** What one invocation may use. */
+export interface Run {
+  readonly owner: OwnerId;
+  /** When the worker will be stopped, by the same clock. */
+  readonly deadlineMs: number;
+}

@@ -1,0 +1,44 @@
+/** Writes one record and its notice into a service's item without a lease, then delivers both. */
+import type { ServiceName } from '../core/ids.ts';
+import type { OutboxEntry, Service, ServiceState } from '../core/state.ts';
+import { toService } from '../core/state.ts';
+import { freeze, type RecordDraft, withRecord } from '../core/trail.ts';
+import { copyFrozen, deliver } from './deliver.ts';
+import type { Ports } from './ports.ts';
+
+export interface Entry {
+  readonly draft: RecordDraft;
+  /** What changes beside the record. */
+  readonly change: (state: ServiceState) => ServiceState;
+  readonly notice: (place: { readonly number: number; readonly hash: string }) => OutboxEntry | undefined;
+}
+
+/** The state with the entry's change, record and notice. The frozen slot must be free or its record copied. */
+export function withEntry(ports: Ports, state: ServiceState, entry: Entry): ServiceState {
+  const frozen = freeze(state, entry.draft, ports.hash.sha256);
+  return withRecord(entry.change(state), frozen, entry.notice(frozen));
+}
+
+/**
+ * Records without a lease: requires only that nobody wrote since `service` was read. `conflict` means that
+ * somebody did, and that the caller should look again before it believes what it was about to record.
+ */
+export async function record(ports: Ports, service: Service, entry: Entry): Promise<'recorded' | 'conflict'> {
+  const { declaration: _, ...state } = service;
+  await copyFrozen(ports, state);
+  const after = {
+    ...withEntry(ports, state, entry),
+    rev: state.rev + 1,
+    nonce: ports.ids.nonce(),
+  };
+  const result = await ports.store.write(state, after, { rev: state.rev });
+  if (result.kind === 'conflict') return 'conflict';
+  await deliver(ports, after);
+  return 'recorded';
+}
+
+/** The service as it is now; absent when it was never registered. Throws when the table is out of reach. */
+export async function readService(ports: Ports, name: ServiceName): Promise<Service | undefined> {
+  const fact = await ports.store.read(name);
+  return fact.kind === 'known' ? toService(fact.value) : undefined;
+}

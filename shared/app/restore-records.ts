@@ -1,0 +1,163 @@
+/** What a look that moves nothing leaves in the trail and tells people. */
+import type { Decision, Refusal } from '../core/decide.ts';
+import type { Hint } from '../core/hint.ts';
+import type { InstanceId } from '../core/ids.ts';
+import { type NoticeFacts, type Severity, toNotice } from '../core/notice.ts';
+import { interfaceOf, type Observation } from '../core/observation.ts';
+import { reasons } from '../core/reasons.ts';
+import { interfacesOf, type Service, type ServiceState } from '../core/state.ts';
+import type { RecordKind } from '../core/trail.ts';
+import { attachmentsIn } from '../core/whereabouts.ts';
+import type { Ports } from './ports.ts';
+import type { Entry } from './record.ts';
+
+interface Story {
+  readonly kind: RecordKind;
+  readonly code: string;
+  readonly severity: Severity;
+  readonly headline: string;
+  readonly lines: readonly string[];
+  readonly next: readonly string[];
+  readonly facts: Readonly<Record<string, unknown>>;
+  readonly change: (state: ServiceState) => ServiceState;
+  readonly instances: readonly string[];
+}
+
+function toEntry(ports: Ports, service: Service, story: Story): Entry {
+  const nowMs = ports.clock.now();
+  const { kind, code, severity, headline, lines, next, facts } = story;
+  return {
+    draft: {
+      kind,
+      atMs: nowMs,
+      author: 'eni-failover',
+      facts: { code, ...facts },
+      instances: story.instances,
+      enis: interfacesOf(service),
+    },
+    change: story.change,
+    notice: ({ number, hash }) => {
+      const told: NoticeFacts = {
+        service: service.name,
+        outcome: code,
+        severity,
+        headline,
+        atMs: nowMs,
+        lines,
+        next,
+        data: { code, ...facts },
+        trailNumber: number,
+        headHash: hash,
+      };
+      return toNotice(told, `${service.name}.${kind}.${number}`, severity === 'critical', service);
+    },
+  };
+}
+
+/** Undefined when the same refusal is on record already (P24). */
+export function refusalEntry(ports: Ports, service: Service, refusal: Refusal): Entry | undefined {
+  const { code, detail, members, callHuman } = refusal;
+  const key = [code, ...members.map((each) => `${each.member} ${each.code}`)].join('; ');
+  if (service.lastRefusal === key) return undefined;
+  const isRequest = code === 'REQUEST_EXPIRED' || code === 'REQUEST_REFUSED';
+  return toEntry(ports, service, {
+    kind: 'refusal',
+    code,
+    severity: callHuman ? 'critical' : 'warning',
+    headline: `NOT moved: ${code}`,
+    lines: [reasons[code].meaning, detail],
+    next: [reasons[code].wayOut, `eni-failover status ${service.name}`],
+    facts: { detail, members },
+    instances: [...new Set([service.lastSeen?.holder, ...members.map((each) => each.member)])].flatMap(
+      (id) => id ?? [],
+    ),
+    change: (state) => {
+      const { request, ...rest } = state;
+      return { ...rest, lastRefusal: key, ...(request && !isRequest && { request }) };
+    },
+  });
+}
+
+/** Somebody else's work, written down as it was found; also sets where the interfaces were last seen (P28). */
+export function observedEntry(
+  ports: Ports,
+  service: Service,
+  decision: Decision & { kind: 'record' },
+  observation: Observation,
+): Entry {
+  const { code, detail, holder } = decision;
+  const attachedTo = Object.fromEntries(
+    interfacesOf(service).map((eni) => {
+      const fact = interfaceOf(observation, eni);
+      return [eni, fact.kind === 'known' ? (fact.value.attachment?.instanceId ?? null) : fact.kind];
+    }),
+  );
+  return toEntry(ports, service, {
+    kind: 'observed',
+    code,
+    severity: 'critical',
+    headline: `${code}: ${detail}`,
+    lines: [reasons[code].meaning, detail],
+    next: [reasons[code].wayOut],
+    facts: { detail, attachedTo },
+    instances: [...new Set(Object.values(attachedTo))].flatMap((id) => id ?? []),
+    change: (state) => ({
+      ...state,
+      lastObserved: `${code} ${holder ?? detail}`,
+      ...(holder && { lastSeen: { holder, attachments: attachmentsIn(service, observation) } }),
+    }),
+  });
+}
+
+/** A stranded service that is whole again (P26). */
+export function recoveredEntry(
+  ports: Ports,
+  service: Service,
+  holder: InstanceId,
+  observation: Observation,
+): Entry {
+  return toEntry(ports, service, {
+    kind: 'recovered',
+    code: 'RECOVERED',
+    severity: 'info',
+    headline: `no longer stranded, all on ${holder}`,
+    lines: [`Every interface is attached to ${holder}.`],
+    next: [],
+    facts: { holder },
+    instances: [holder],
+    change: (state) => {
+      const { stranded: _, ...rest } = state;
+      return { ...rest, lastSeen: { holder, attachments: attachmentsIn(service, observation) } };
+    },
+  });
+}
+
+/** AWS's warning that an instance will be lost; undefined when it is none of the service's members. */
+export function announcedEntry(ports: Ports, service: Service, hint: Hint): Entry | undefined {
+  if (hint.kind !== 'announcement') return undefined;
+  const members = service.declaration.members.map((each) => each.instance);
+  const concerned = hint.instanceIds.filter((id) => members.includes(id));
+  if (concerned.length === 0) return undefined;
+  const role = (id: InstanceId) => (service.lastSeen?.holder === id ? 'holder' : 'standby');
+  const who = concerned.map((id) => `${id} (${role(id)})`).join(', ');
+  return toEntry(ports, service, {
+    kind: 'announced',
+    code: 'ANNOUNCED',
+    severity: 'warning',
+    headline: `${hint.what} announced for ${who}`,
+    lines: [
+      `AWS announces: ${hint.detail}`,
+      `Concerned: ${who}`,
+      'Nothing was moved. When the holder fails, the interfaces move by themselves.',
+    ],
+    next: [`eni-failover status ${service.name}`],
+    facts: {
+      what: hint.what,
+      detail: hint.detail,
+      concerned,
+      announcedAt: new Date(hint.atMs).toISOString(),
+    },
+    instances: concerned,
+    change: (state) => state,
+  });
+}

@@ -1,0 +1,281 @@
+/** EC2 behind the port: translates, pages, drops ids that no longer exist; decides nothing. */
+import {
+  AttachNetworkInterfaceCommand,
+  DescribeInstanceStatusCommand,
+  DescribeInstancesCommand,
+  DescribeInstanceTypesCommand,
+  DescribeNetworkInterfacesCommand,
+  DetachNetworkInterfaceCommand,
+  type EC2Client,
+  type Instance,
+  type InstanceStatus,
+  type InstanceTypeInfo,
+  ModifyNetworkInterfaceAttributeCommand,
+  type NetworkInterface,
+  type Tag,
+} from '@aws-sdk/client-ec2';
+import type { AttachAnswer, ChecksFact, DetachAnswer, Ec2, InstanceFact } from '../app/ports.ts';
+import { messageOf } from '../core/errors.ts';
+import type { AttachmentId, EniId, InstanceId } from '../core/ids.ts';
+import type { Attachment, CheckStatus, InterfaceFact, TypeLimits } from '../core/observation.ts';
+import { classify, codeOf, type Retrying, reads, withRetries } from './retry.ts';
+
+/** The tag that the role's permissions ask for, and so what the controller may touch. */
+export const managedTag = { key: 'eni-failover', value: 'managed' } as const;
+
+const isTagged = (tags: readonly Tag[] | undefined) =>
+  (tags ?? []).some((tag) => tag.Key === managedTag.key && tag.Value === managedTag.value);
+
+function unmovableBecause(from: NetworkInterface): string | undefined {
+  if (from.Attachment?.DeviceIndex === 0) return 'is the primary interface of its instance';
+  if (from.RequesterManaged || from.Operator?.Managed)
+    return `is managed by ${from.Operator?.Principal ?? from.RequesterId ?? 'an AWS service'}`;
+  if (from.InterfaceType !== undefined && !['interface', 'efa'].includes(from.InterfaceType))
+    return `is of type ${from.InterfaceType}`;
+  return undefined;
+}
+
+function toAttachment(from: NetworkInterface['Attachment']): Attachment | undefined {
+  // An attachment without an instance belongs to an AWS service: the interface is unmovable anyway.
+  if (!from?.AttachmentId || !from.InstanceId) return undefined;
+  return {
+    id: from.AttachmentId as AttachmentId,
+    instanceId: from.InstanceId as InstanceId,
+    deviceIndex: from.DeviceIndex ?? 0,
+    networkCardIndex: from.NetworkCardIndex ?? 0,
+    status: from.Status ?? 'attaching',
+    deleteOnTermination: from.DeleteOnTermination ?? false,
+  };
+}
+
+function toInterface(from: NetworkInterface): InterfaceFact {
+  return {
+    eni: from.NetworkInterfaceId as EniId,
+    availabilityZone: from.AvailabilityZone ?? '',
+    status: from.Status ?? 'pending',
+    attachment: toAttachment(from.Attachment),
+    unmovable: unmovableBecause(from),
+    ipv4Count: from.PrivateIpAddresses?.length ?? 0,
+    ipv6Count: from.Ipv6Addresses?.length ?? 0,
+    tagged: isTagged(from.TagSet),
+  };
+}
+
+function toInstance(from: Instance): InstanceFact {
+  return {
+    instanceId: from.InstanceId as InstanceId,
+    state: from.State?.Name ?? 'unknown',
+    availabilityZone: from.Placement?.AvailabilityZone ?? '',
+    instanceType: from.InstanceType ?? '',
+    interfaces: (from.NetworkInterfaces ?? []).map((each) => ({
+      eni: each.NetworkInterfaceId as EniId,
+      deviceIndex: each.Attachment?.DeviceIndex ?? 0,
+      networkCardIndex: each.Attachment?.NetworkCardIndex ?? 0,
+    })),
+    tagged: isTagged(from.Tags),
+  };
+}
+
+const checkStatuses = new Set(['ok', 'impaired', 'insufficient-data', 'not-applicable', 'initializing']);
+
+/** A status that this code does not know is no evidence of anything. */
+const toCheck = (status: string | undefined, whenMissing: CheckStatus): CheckStatus =>
+  status === undefined
+    ? whenMissing
+    : checkStatuses.has(status)
+      ? (status as CheckStatus)
+      : 'insufficient-data';
+
+function toChecks(from: InstanceStatus): ChecksFact {
+  const parts = [from.SystemStatus, from.InstanceStatus, from.AttachedEbsStatus];
+  const since = parts
+    .flatMap((part) => part?.Details ?? [])
+    .flatMap((detail) => (detail.ImpairedSince ? [detail.ImpairedSince.getTime()] : []));
+  return {
+    system: toCheck(from.SystemStatus?.Status, 'insufficient-data'),
+    instance: toCheck(from.InstanceStatus?.Status, 'insufficient-data'),
+    // Reported for Nitro instances only.
+    ebs: toCheck(from.AttachedEbsStatus?.Status, 'not-applicable'),
+    impairedSinceMs: since.length > 0 ? Math.min(...since) : undefined,
+  };
+}
+
+function toLimits(from: InstanceTypeInfo): TypeLimits {
+  const info = from.NetworkInfo;
+  return {
+    interfaces: info?.MaximumNetworkInterfaces ?? 0,
+    interfacesPerCard: (info?.NetworkCards ?? []).map((card) => card.MaximumNetworkInterfaces ?? 0),
+    ipv4PerInterface: info?.Ipv4AddressesPerInterface ?? 0,
+    ipv6PerInterface: info?.Ipv6AddressesPerInterface ?? 0,
+  };
+}
+
+const goneCodes = new Set(['InvalidNetworkInterfaceID.NotFound', 'InvalidNetworkInterface.NotFound']);
+/** In the wrong state just now, in use, or gone: only another look tells what that means. */
+const lookCodes = new Set([
+  'InvalidNetworkInterface.InUse',
+  'InvalidAttachmentID.NotFound',
+  'InvalidAttachment.NotFound',
+  'IncorrectState',
+  'ConcurrentModification',
+  'DependencyViolation',
+]);
+
+function toDetachAnswer(error: unknown): DetachAnswer {
+  const code = codeOf(error);
+  const failure = classify(error);
+  if (failure === 'throttled' || failure === 'unavailable') return { kind: 'unclear', code };
+  if (lookCodes.has(code) || goneCodes.has(code)) return { kind: 'look', code };
+  return { kind: 'refused', code, detail: messageOf(error) };
+}
+
+function toAttachAnswer(error: unknown): AttachAnswer {
+  const code = codeOf(error);
+  const failure = classify(error);
+  const detail = messageOf(error);
+  if (failure === 'throttled' || failure === 'unavailable') return { kind: 'unclear', code };
+  if (goneCodes.has(code)) return { kind: 'gone', code };
+  // An interface in use can also come as InvalidParameterValue; one with a device index is the target's.
+  if (code === 'InvalidParameterValue' && !/device index/i.test(detail) && /in.?use/i.test(detail))
+    return { kind: 'look', code };
+  if (lookCodes.has(code)) return { kind: 'look', code };
+  return { kind: 'target-refused', code, detail };
+}
+
+const idsIn = (text: string): readonly string[] => text.match(/i-[0-9a-f]{8,17}/g) ?? [];
+const statusPage = 100;
+
+/** Cuts a list into pieces of at most `size`. */
+function pieces<T>(list: readonly T[], size: number): readonly (readonly T[])[] {
+  const count = Math.ceil(list.length / size);
+  return Array.from({ length: count }, (_, index) => list.slice(index * size, (index + 1) * size));
+}
+
+/**
+ * The client must not retry by itself (`maxAttempts: 1`): reads are retried here, and whether a mutation may be
+ * sent again is the protocol's decision.
+ */
+export function makeEc2(client: Pick<EC2Client, 'send'>, retrying: Retrying): Ec2 {
+  /**
+   * DescribeInstanceStatus takes ids only as parameters, at most 100, and one unknown id fails the whole call:
+   * what the error names is dropped and the rest is asked again.
+   */
+  async function statuses(ids: readonly InstanceId[]): Promise<readonly InstanceStatus[]> {
+    let asked: readonly string[] = ids;
+    while (asked.length > 0) {
+      try {
+        const answer = await client.send(
+          new DescribeInstanceStatusCommand({ InstanceIds: [...asked], IncludeAllInstances: true }),
+        );
+        return answer.InstanceStatuses ?? [];
+      } catch (error) {
+        const unknown: readonly string[] =
+          codeOf(error) === 'InvalidInstanceID.NotFound' ? idsIn(messageOf(error)) : [];
+        const rest = asked.filter((id) => !unknown.includes(id));
+        if (rest.length === asked.length) throw error;
+        asked = rest;
+      }
+    }
+    return [];
+  }
+
+  return {
+    interfaces: (ids) =>
+      withRetries(retrying, reads, async () => {
+        const found: NetworkInterface[] = [];
+        let NextToken: string | undefined;
+        do {
+          const page = await client.send(
+            new DescribeNetworkInterfacesCommand({
+              // A filter, not ids: an unknown id would fail the whole call.
+              Filters: [{ Name: 'network-interface-id', Values: [...ids] }],
+              ...(NextToken && { NextToken }),
+            }),
+          );
+          found.push(...(page.NetworkInterfaces ?? []));
+          NextToken = page.NextToken;
+        } while (NextToken);
+        return new Map(found.map((each) => [each.NetworkInterfaceId as EniId, toInterface(each)]));
+      }),
+
+    instances: (ids) =>
+      withRetries(retrying, reads, async () => {
+        const found: Instance[] = [];
+        let NextToken: string | undefined;
+        do {
+          const page = await client.send(
+            new DescribeInstancesCommand({
+              Filters: [{ Name: 'instance-id', Values: [...ids] }],
+              ...(NextToken && { NextToken }),
+            }),
+          );
+          found.push(...(page.Reservations ?? []).flatMap((each) => each.Instances ?? []));
+          NextToken = page.NextToken;
+        } while (NextToken);
+        return new Map(found.map((each) => [each.InstanceId as InstanceId, toInstance(each)]));
+      }),
+
+    checks: (ids) =>
+      withRetries(retrying, reads, async () => {
+        const found = (await Promise.all(pieces(ids, statusPage).map(statuses))).flat();
+        return new Map(found.map((each) => [each.InstanceId as InstanceId, toChecks(each)]));
+      }),
+
+    limits: (types) =>
+      withRetries(retrying, reads, async () => {
+        const found: InstanceTypeInfo[] = [];
+        for (const some of pieces(types, 100)) {
+          const page = await client.send(
+            new DescribeInstanceTypesCommand({ Filters: [{ Name: 'instance-type', Values: [...some] }] }),
+          );
+          found.push(...(page.InstanceTypes ?? []));
+        }
+        return Object.fromEntries(found.map((each) => [each.InstanceType ?? '', toLimits(each)]));
+      }),
+
+    async detach(attachment, { force }) {
+      try {
+        await client.send(
+          new DetachNetworkInterfaceCommand({ AttachmentId: attachment, ...(force && { Force: true }) }),
+        );
+        return { kind: 'accepted' };
+      } catch (error) {
+        return toDetachAnswer(error);
+      }
+    },
+
+    async attach({ eni, instanceId, deviceIndex, networkCardIndex }) {
+      try {
+        const answer = await client.send(
+          new AttachNetworkInterfaceCommand({
+            NetworkInterfaceId: eni,
+            InstanceId: instanceId,
+            DeviceIndex: deviceIndex,
+            // Always said: left out on a multi-card instance, EC2 has called a free index taken.
+            NetworkCardIndex: networkCardIndex,
+          }),
+        );
+        return { kind: 'accepted', attachment: answer.AttachmentId as AttachmentId };
+      } catch (error) {
+        return toAttachAnswer(error);
+      }
+    },
+
+    async keepOnTermination(eni, attachment) {
+      try {
+        await client.send(
+          new ModifyNetworkInterfaceAttributeCommand({
+            NetworkInterfaceId: eni,
+            Attachment: { AttachmentId: attachment, DeleteOnTermination: false },
+          }),
+        );
+        return 'done';
+      } catch (error) {
+        const failure = classify(error);
+        if (failure === 'throttled' || failure === 'unavailable') return 'unclear';
+        const code = codeOf(error);
+        return lookCodes.has(code) || goneCodes.has(code) ? 'look' : 'refused';
+      }
+    },
+  };
+}

@@ -1,0 +1,427 @@
+/** The state table behind its port: every condition named, every write fenced by `rev`, nothing ever deleted. */
+import {
+  ConditionalCheckFailedException,
+  type DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+  QueryCommand,
+  type QueryCommandInput,
+  UpdateItemCommand,
+} from '@aws-sdk/client-dynamodb';
+import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
+import type { Guard, StateStore, TrailRow } from '../app/ports.ts';
+import { PortError } from '../core/errors.ts';
+import type { ServiceName } from '../core/ids.ts';
+import { absent, known } from '../core/observation.ts';
+import { emptyController, type Pause, parseServiceState, type ServiceState } from '../core/state.ts';
+import { times } from '../core/times.ts';
+import { type Retrying, withRetries, writes } from './retry.ts';
+
+type Row = Record<string, unknown>;
+
+const options = { removeUndefinedValues: true } as const;
+const toItem = (row: Row) => marshall(row, options);
+const keyOf = (pk: string, sk: string) => toItem({ pk, sk });
+const serviceKey = (name: ServiceName) => keyOf(`SERVICE#${name}`, 'SERVICE');
+const padded = (number: number) => String(number).padStart(12, '0');
+const trailSort = (number: number) => `TRAIL#${padded(number)}`;
+/** Sorts by time, to the minute: `2026-11-21T02:11`. */
+const minuteOf = (atMs: number) => new Date(atMs).toISOString().slice(0, 16);
+
+/** Present on services that need somebody to look: the key of the one, sparse, index. */
+const needsAttention = (state: ServiceState) =>
+  state.episode || state.stranded || state.frozen || state.request || state.outbox.length > 0;
+
+const toRow = (state: ServiceState): Row => ({
+  ...state,
+  ...(needsAttention(state) && { attention: 'yes' }),
+});
+
+interface Expression {
+  readonly text: string;
+  readonly names: Record<string, string>;
+  readonly values: Row;
+}
+
+/** Only what changed is sent: two writers of different attributes still meet at `rev`. */
+function changeOf(before: Row, after: Row): Expression {
+  const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter(
+    (key) => before[key] !== after[key],
+  );
+  const set = keys.filter((key) => after[key] !== undefined);
+  const remove = keys.filter((key) => after[key] === undefined);
+  const clause = (word: string, parts: readonly string[]) =>
+    parts.length > 0 ? `${word} ${parts.join(', ')}` : '';
+  return {
+    text: [
+      clause(
+        'SET',
+        set.map((key) => `#${key} = :${key}`),
+      ),
+      clause(
+        'REMOVE',
+        remove.map((key) => `#${key}`),
+      ),
+    ]
+      .filter(Boolean)
+      .join(' '),
+    names: Object.fromEntries(keys.map((key) => [`#${key}`, key])),
+    values: Object.fromEntries(set.map((key) => [`:${key}`, after[key]])),
+  };
+}
+
+/** What a write requires, each condition by its name (P1, P2, P4). */
+function conditionOf(guard: Guard): Expression {
+  const nobodyWroteSince = '#rev = :expectedRev';
+  const parts = [nobodyWroteSince];
+  const names: Record<string, string> = { '#rev': 'rev' };
+  const values: Row = { ':expectedRev': guard.rev };
+  if (guard.lease) {
+    const leaseIsOurs = '#lease.#owner = :owner';
+    const epochIsOurs = '#epoch = :expectedEpoch';
+    const leaseIsAlive = '#lease.#untilMs > :nowMs';
+    parts.push(leaseIsOurs, epochIsOurs, leaseIsAlive);
+    Object.assign(names, {
+      '#lease': 'lease',
+      '#owner': 'owner',
+      '#untilMs': 'untilMs',
+      '#epoch': 'epoch',
+    });
+    Object.assign(values, {
+      ':owner': guard.lease.owner,
+      ':expectedEpoch': guard.lease.epoch,
+      ':nowMs': guard.lease.aliveAtMs,
+    });
+  }
+  if (guard.freeBeforeMs !== undefined) {
+    const leaseIsFree = '(attribute_not_exists(#lease) OR #lease.#untilMs < :freeBeforeMs)';
+    parts.push(leaseIsFree);
+    Object.assign(names, { '#lease': 'lease', '#untilMs': 'untilMs' });
+    values[':freeBeforeMs'] = guard.freeBeforeMs - times.skewMarginMs;
+  }
+  return { text: parts.join(' AND '), names, values };
+}
+
+const isConditionFailed = (error: unknown) =>
+  error instanceof ConditionalCheckFailedException ||
+  (error instanceof PortError && error.code === 'ConditionalCheckFailedException');
+
+/** Reads are consistent throughout: an eventually consistent one could miss a pause or a lease. */
+export function makeStateTable(
+  client: Pick<DynamoDBClient, 'send'>,
+  table: string,
+  retrying: Retrying,
+): StateStore {
+  const tried = async <T>(call: () => Promise<T>): Promise<T> =>
+    (await withRetries(retrying, writes, call)).value;
+
+  async function get(pk: string, sk: string): Promise<Row | undefined> {
+    const Key = keyOf(pk, sk);
+    const { Item } = await tried(() =>
+      client.send(new GetItemCommand({ TableName: table, Key, ConsistentRead: true })),
+    );
+    return Item && unmarshall(Item);
+  }
+
+  async function query(input: Omit<QueryCommandInput, 'TableName'>): Promise<readonly Row[]> {
+    const rows: Row[] = [];
+    let ExclusiveStartKey: QueryCommandInput['ExclusiveStartKey'];
+    do {
+      const page = await tried(() =>
+        client.send(
+          new QueryCommand({
+            TableName: table,
+            ConsistentRead: true,
+            ...input,
+            ...(ExclusiveStartKey && { ExclusiveStartKey }),
+          }),
+        ),
+      );
+      rows.push(...(page.Items ?? []).map((item) => unmarshall(item)));
+      ExclusiveStartKey = page.LastEvaluatedKey;
+    } while (ExclusiveStartKey && input.Limit === undefined);
+    return rows;
+  }
+
+  const withPrefix = (pk: string, prefix: string) =>
+    query({
+      KeyConditionExpression: 'pk = :pk AND begins_with(sk, :prefix)',
+      ExpressionAttributeValues: toItem({ ':pk': pk, ':prefix': prefix }),
+    });
+
+  const put = (row: Row, condition?: string) =>
+    tried(() =>
+      client.send(
+        new PutItemCommand({
+          TableName: table,
+          Item: toItem(row),
+          ...(condition && { ConditionExpression: condition }),
+        }),
+      ),
+    );
+
+  async function read(name: ServiceName) {
+    const row = await get(`SERVICE#${name}`, 'SERVICE');
+    return row ? known(parseServiceState(row)) : absent;
+  }
+
+  const servicesBehind = async (pk: string) =>
+    (await withPrefix(pk, 'SERVICE#')).map((row) => row['service'] as ServiceName);
+
+  async function controllerRows(): Promise<readonly Row[]> {
+    return withPrefix('CONTROLLER', 'STATE');
+  }
+
+  return {
+    read,
+
+    async readController() {
+      const rows = await controllerRows();
+      const named = (prefix: string) =>
+        rows.flatMap((row) => {
+          const sk = String(row['sk']);
+          return sk.startsWith(prefix) ? [[sk.slice(prefix.length), row] as const] : [];
+        });
+      const pause = rows.find((row) => row['sk'] === 'STATE')?.['pause'] as Pause | undefined;
+      return {
+        ...emptyController,
+        ...(pause && { pause }),
+        brakes: Object.fromEntries(
+          named('STATE#BRAKE#')
+            .filter(([, row]) => row['released'] !== true)
+            .map(([zone, row]) => [
+              zone,
+              { sinceMs: Number(row['sinceMs']), services: row['services'] as string[] },
+            ]),
+        ),
+        servicesByZone: Object.fromEntries(
+          named('STATE#ZONE#').map(([zone, row]) => [zone, [...((row['services'] as Set<string>) ?? [])]]),
+        ),
+      };
+    },
+
+    async write(before, after, guard) {
+      const change = changeOf(toRow(before), toRow(after));
+      const condition = conditionOf(guard);
+      try {
+        await tried(() =>
+          client.send(
+            new UpdateItemCommand({
+              TableName: table,
+              Key: serviceKey(before.name),
+              UpdateExpression: change.text,
+              ConditionExpression: condition.text,
+              ExpressionAttributeNames: { ...change.names, ...condition.names },
+              ExpressionAttributeValues: toItem({ ...change.values, ...condition.values }),
+            }),
+          ),
+        );
+        return { kind: 'written' };
+      } catch (error) {
+        if (!isConditionFailed(error)) throw error;
+      }
+      const now = await read(before.name);
+      if (now.kind !== 'known')
+        throw new PortError('refused', 'ItemMissing', `the item of ${before.name} is not there`);
+      // Our own nonce: an attempt of this very write succeeded and its answer was lost (P1).
+      return now.value.nonce === after.nonce ? { kind: 'written' } : { kind: 'conflict', now: now.value };
+    },
+
+    async create(state) {
+      try {
+        const row = { pk: `SERVICE#${state.name}`, sk: 'SERVICE', ...toRow(state) };
+        await put(row, 'attribute_not_exists(pk)');
+        return 'created';
+      } catch (error) {
+        if (!isConditionFailed(error)) throw error;
+        const now = await read(state.name);
+        return now.kind === 'known' && now.value.nonce === state.nonce ? 'created' : 'exists';
+      }
+    },
+
+    async list() {
+      const zones = await withPrefix('CONTROLLER', 'STATE#ZONE#');
+      const names = zones.flatMap((row) => [...((row['services'] as Set<ServiceName>) ?? [])]);
+      return [...new Set(names)].sort();
+    },
+
+    servicesOfInstance: (id) => servicesBehind(`INSTANCE#${id}`),
+    servicesOfAlarm: (arn) => servicesBehind(`ALARM#${arn}`),
+
+    async own(eni, name) {
+      const isFree = 'attribute_not_exists(pk)';
+      const isOurs = '#service = :name';
+      const isReleased = '#released = :yes';
+      try {
+        await tried(() =>
+          client.send(
+            new UpdateItemCommand({
+              TableName: table,
+              Key: keyOf(`ENI#${eni}`, 'OWNER'),
+              UpdateExpression: 'SET #service = :name, #released = :no',
+              ConditionExpression: [isFree, isOurs, isReleased].join(' OR '),
+              ExpressionAttributeNames: { '#service': 'service', '#released': 'released' },
+              ExpressionAttributeValues: toItem({ ':name': name, ':no': false, ':yes': true }),
+            }),
+          ),
+        );
+        return { kind: 'owned' };
+      } catch (error) {
+        if (!isConditionFailed(error)) throw error;
+        const row = await get(`ENI#${eni}`, 'OWNER');
+        return { kind: 'taken', owner: row?.['service'] as ServiceName };
+      }
+    },
+
+    async release(eni, name) {
+      try {
+        await tried(() =>
+          client.send(
+            new UpdateItemCommand({
+              TableName: table,
+              Key: keyOf(`ENI#${eni}`, 'OWNER'),
+              UpdateExpression: 'SET #released = :yes',
+              ConditionExpression: '#service = :name',
+              ExpressionAttributeNames: { '#service': 'service', '#released': 'released' },
+              ExpressionAttributeValues: toItem({ ':name': name, ':yes': true }),
+            }),
+          ),
+        );
+      } catch (error) {
+        // Somebody else's by now: then it is not ours to release.
+        if (!isConditionFailed(error)) throw error;
+      }
+    },
+
+    async addWayBack(name, { instances, alarms }) {
+      const keys = [...instances.map((id) => `INSTANCE#${id}`), ...alarms.map((arn) => `ALARM#${arn}`)];
+      await Promise.all(keys.map((pk) => put({ pk, sk: `SERVICE#${name}`, service: name })));
+    },
+
+    async copyToTrail(name, frozen) {
+      const { number, kind, atMs, body, hash, pointers } = frozen;
+      const pk = `SERVICE#${name}`;
+      const sk = trailSort(number);
+      try {
+        await put({ pk, sk, number, kind, atMs, body, hash }, 'attribute_not_exists(pk)');
+      } catch (error) {
+        if (!isConditionFailed(error)) throw error;
+        const there = await get(pk, sk);
+        if (there?.['body'] !== body || there['hash'] !== hash)
+          throw new PortError('refused', 'TrailConflict', `record ${number} of ${name} is another one`);
+      }
+      const at = new Date(atMs).toISOString();
+      await Promise.all(
+        pointers.map((pointer) =>
+          put({ pk: pointer, sk: `${at}#${name}#${padded(number)}`, service: name, number, kind }),
+        ),
+      );
+    },
+
+    async trail(name, from, limit) {
+      const rows = await query({
+        KeyConditionExpression: 'pk = :pk AND sk BETWEEN :from AND :to',
+        ExpressionAttributeValues: toItem({
+          ':pk': `SERVICE#${name}`,
+          ':from': trailSort(from),
+          ':to': trailSort(from + limit - 1),
+        }),
+      });
+      return rows as unknown as readonly TrailRow[];
+    },
+
+    async countFailover(zone, name, nowMs) {
+      const prefix = `BRAKE#${zone}#`;
+      const [counted, window] = await Promise.all([
+        tried(() =>
+          client.send(
+            new UpdateItemCommand({
+              TableName: table,
+              Key: keyOf('CONTROLLER', `${prefix}${minuteOf(nowMs)}`),
+              UpdateExpression: 'ADD #services :name SET #expiresAtSec = :expiresAtSec',
+              ExpressionAttributeNames: { '#services': 'services', '#expiresAtSec': 'expiresAtSec' },
+              ExpressionAttributeValues: toItem({
+                ':name': new Set([name]),
+                ':expiresAtSec': Math.ceil((nowMs + 24 * times.budgetWindowMs) / 1_000),
+              }),
+              ReturnValues: 'ALL_NEW',
+            }),
+          ),
+        ),
+        query({
+          KeyConditionExpression: 'pk = :pk AND sk BETWEEN :from AND :to',
+          ExpressionAttributeValues: toItem({
+            ':pk': 'CONTROLLER',
+            ':from': `${prefix}${minuteOf(nowMs - times.brakeWindowMs)}`,
+            ':to': `${prefix}${minuteOf(nowMs)}`,
+          }),
+        }),
+      ]);
+      const rows = [...window, ...(counted.Attributes ? [unmarshall(counted.Attributes)] : [])];
+      return [...new Set(rows.flatMap((row) => [...(row['services'] as Set<string>)]))].sort();
+    },
+
+    async tripBrake(zone, services, nowMs) {
+      try {
+        const key = { pk: 'CONTROLLER', sk: `STATE#BRAKE#${zone}` };
+        const isFree = 'attribute_not_exists(pk)';
+        const isReleased = 'released = :yes';
+        await tried(() =>
+          client.send(
+            new PutItemCommand({
+              TableName: table,
+              Item: toItem({ ...key, sinceMs: nowMs, services: [...services], released: false }),
+              ConditionExpression: [isFree, isReleased].join(' OR '),
+              ExpressionAttributeValues: toItem({ ':yes': true }),
+            }),
+          ),
+        );
+        return 'tripped';
+      } catch (error) {
+        if (!isConditionFailed(error)) throw error;
+        return 'already';
+      }
+    },
+
+    async releaseBrake(zone) {
+      await tried(() =>
+        client.send(
+          new UpdateItemCommand({
+            TableName: table,
+            Key: keyOf('CONTROLLER', `STATE#BRAKE#${zone}`),
+            UpdateExpression: 'SET released = :yes',
+            ExpressionAttributeValues: toItem({ ':yes': true }),
+          }),
+        ),
+      );
+    },
+
+    async pauseController(pause) {
+      await tried(() =>
+        client.send(
+          new UpdateItemCommand({
+            TableName: table,
+            Key: keyOf('CONTROLLER', 'STATE'),
+            UpdateExpression: pause ? 'SET #pause = :pause' : 'REMOVE #pause',
+            ExpressionAttributeNames: { '#pause': 'pause' },
+            ...(pause && { ExpressionAttributeValues: toItem({ ':pause': pause }) }),
+          }),
+        ),
+      );
+    },
+
+    async joinZone(zone, name) {
+      await tried(() =>
+        client.send(
+          new UpdateItemCommand({
+            TableName: table,
+            Key: keyOf('CONTROLLER', `STATE#ZONE#${zone}`),
+            UpdateExpression: 'ADD #services :name',
+            ExpressionAttributeNames: { '#services': 'services' },
+            ExpressionAttributeValues: toItem({ ':name': new Set([name]) }),
+          }),
+        ),
+      );
+    },
+  };
+}

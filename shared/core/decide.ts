@@ -1,0 +1,285 @@
+/** The whole policy of the product: from one service, one look at EC2 and one hint to one decision. Pure. */
+import { type Candidates, candidates } from './eligibility.ts';
+import type { EpisodeKind } from './episode.ts';
+import { type Evidence, evidenceOf } from './evidence.ts';
+import type { Hint } from './hint.ts';
+import type { InstanceId } from './ids.ts';
+import { healthOf, interfaceOf, memberOf, type Observation } from './observation.ts';
+import { isUntouched, type Plan, withRung } from './plan.ts';
+import { describeMember, type MemberRefusal, type ReasonCode, reasons } from './reasons.ts';
+import { type ControllerState, interfacesOf, isLeaseFree, isPaused, type Service } from './state.ts';
+import { times } from './times.ts';
+import { type Whereabouts, whereabouts } from './whereabouts.ts';
+
+export type Decision =
+  | { readonly kind: 'nothing'; readonly code: ReasonCode; readonly detail: string }
+  | Refusal
+  /** Too surprising or too unclear to act on at one glance (P11, P35). */
+  | {
+      readonly kind: 'look-again';
+      readonly code: ReasonCode;
+      readonly detail: string;
+      readonly soon: boolean;
+    }
+  | { readonly kind: 'move'; readonly episode: EpisodeKind; readonly plan: Plan; readonly evidence: string }
+  | { readonly kind: 'continue'; readonly plan: Plan; readonly why: string }
+  /** Ends an open episode that has not moved anything. */
+  | { readonly kind: 'abort'; readonly outcome: 'ABORTED' | 'REFUSED'; readonly why: string }
+  /** A person did something, or AWS announces something: write it down, tell people, touch nothing. */
+  | {
+      readonly kind: 'record';
+      readonly code: ReasonCode;
+      readonly detail: string;
+      readonly holder?: InstanceId;
+    }
+  /** Stranded before, and now together again on one member, whoever did it (P26). */
+  | { readonly kind: 'recovered'; readonly holder: InstanceId };
+
+export interface Refusal {
+  readonly kind: 'refuse';
+  readonly code: ReasonCode;
+  readonly detail: string;
+  readonly members: readonly MemberRefusal[];
+  /** A person must know: the service is down or unprotected, and we do nothing. */
+  readonly callHuman: boolean;
+}
+
+export interface Question {
+  readonly service: Service;
+  readonly controller: ControllerState;
+  readonly observation: Observation;
+  readonly hint: Hint;
+  /** How often this was looked at already because of the same event. */
+  readonly look: number;
+  /** True once a second look in a row showed the same surprise (P11). */
+  readonly believed: boolean;
+  readonly nowMs: number;
+}
+
+const refuse = (code: ReasonCode, detail: string, members: readonly MemberRefusal[] = []): Refusal => ({
+  kind: 'refuse',
+  code,
+  detail: [detail, ...members.map(describeMember)].join('; '),
+  members,
+  callHuman: true,
+});
+const nothing = (code: ReasonCode, detail: string): Decision => ({ kind: 'nothing', code, detail });
+const again = (code: ReasonCode, detail: string, soon: boolean): Decision => ({
+  kind: 'look-again',
+  code,
+  detail,
+  soon,
+});
+
+export function decide(q: Question): Decision {
+  const { service, hint, nowMs } = q;
+  if (service.tombstone) return nothing('NO_SUCH_SERVICE', 'it was unregistered');
+  if (!isLeaseFree(service, nowMs)) return nothing('LEASE_HELD', 'another worker is at it');
+  if (service.episode) return decideOpenEpisode(q, service.episode.plan);
+  if (hint.kind === 'announcement') return { kind: 'record', code: 'ANNOUNCED', detail: hint.detail };
+
+  const where = whereabouts(service, q.observation);
+  switch (where.kind) {
+    case 'unknown':
+      return again('UNKNOWN_STATE', where.why, true);
+    case 'unmovable':
+      return q.believed
+        ? refuse('UNMOVABLE_INTERFACE', where.why)
+        : again('UNMOVABLE_INTERFACE', where.why, true);
+    case 'together':
+      return service.stranded ? { kind: 'recovered', holder: where.holder } : decideTogether(q, where.holder);
+    case 'split':
+      return service.stranded
+        ? rescue(q, where)
+        : somebodyElse(q, 'SPLIT', `on ${where.holders.join(' and ')}`);
+    case 'on-nothing':
+      return decideOnNothing(q, where);
+  }
+}
+
+/** The ordinary case: one instance has all the interfaces. Move them only if it has failed. */
+function decideTogether(q: Question, holder: InstanceId): Decision {
+  const { service, observation, hint, nowMs } = q;
+  const isMember = service.declaration.members.some((each) => each.instance === holder);
+  if (!isMember || (service.lastSeen && service.lastSeen.holder !== holder))
+    return service.lastObserved === `MOVED_BY_OTHERS ${holder}` && !isMember
+      ? nothing('MOVED_BY_OTHERS', `${holder} is not a member, and people know`)
+      : somebodyElse(q, 'MOVED_BY_OTHERS', `found on ${holder}`, holder);
+
+  const evidence = evidenceOf(service, holder, observation, hint, nowMs);
+  if (evidence.kind === 'not-failed') return service.request ? planned(q, holder) : leaveAlone(q, evidence);
+
+  const choice = candidates(service, observation, [holder], nowMs);
+  const forbidden = blockedBy(q, 'failover', `${holder}: ${evidence.why}`, choice);
+  if (forbidden) return forbidden;
+  const [target] = choice.eligible;
+  if (!target) return refuse('NO_ELIGIBLE_STANDBY', `${holder}: ${evidence.why}`, choice.refused);
+  const manner = evidence.byEc2 ? 'force' : 'plain-then-force';
+  return {
+    kind: 'move',
+    episode: 'failover',
+    plan: makePlan(q, target, manner, holder),
+    evidence: evidence.why,
+  };
+}
+
+/** Not failed: say why, and look again where an event and EC2 contradict each other. */
+function leaveAlone(q: Question, evidence: Evidence & { kind: 'not-failed' }): Decision {
+  if (!evidence.doubtful) return nothing(evidence.code, evidence.why);
+  if (evidence.code === 'GRACE_PERIOD') return refuse(evidence.code, evidence.why);
+  const fromEvent = q.hint.kind === 'state-change' || q.hint.kind === 'alarm';
+  if (!fromEvent) return nothing(evidence.code, evidence.why);
+  return q.look < times.secondLooksMs.length
+    ? again(evidence.code, evidence.why, false)
+    : { ...refuse(evidence.code, evidence.why), callHuman: evidence.code === 'UNKNOWN_HEALTH' };
+}
+
+/** Interfaces on nothing and no episode: our own late effect, a dead holder, or a person's hand (P16, P26, P27). */
+function decideOnNothing(q: Question, where: Whereabouts & { kind: 'on-nothing' }): Decision {
+  const { service, observation } = q;
+  if (service.stranded) return rescue(q, where);
+  if (!q.believed) return again('DETACHED_BY_OTHERS', `${where.free.join(', ')} on nothing`, true);
+  const last = service.lastSeen;
+  const isOurs = where.free.some((eni) => {
+    const attachment = last?.attachments[eni];
+    return attachment !== undefined && service.mayDetach.includes(attachment);
+  });
+  if (isOurs) return rescue(q, where, 'our own detach took effect late', true);
+  const health = last ? healthOf(memberOf(observation, last.holder)) : undefined;
+  if (health?.kind === 'failed') return rescue(q, where, `${last?.holder}: ${health.why}`);
+  if (health?.kind === 'unknown') return again('UNKNOWN_HEALTH', `${last?.holder}: ${health.why}`, false);
+  return somebodyElse(q, 'DETACHED_BY_OTHERS', `${where.free.join(', ')} on nothing`);
+}
+
+/** Brings interfaces that are on nothing beside the rest, else to any eligible member, else back (P16, P26). */
+function rescue(q: Question, where: Whereabouts, why = 'stranded before', isOurs = false): Decision {
+  const { service, observation, nowMs } = q;
+  const last = service.lastSeen?.holder ?? service.stranded?.plan.source;
+  const choice = candidates(service, observation, [], nowMs);
+  const forbidden = isOurs ? undefined : blockedBy(q, 'rescue', why, choice);
+  if (forbidden) return forbidden;
+  const beside = where.kind === 'on-nothing' ? where.beside : undefined;
+  const isHealthy = (id: InstanceId | undefined) =>
+    id !== undefined && healthOf(memberOf(observation, id)).kind === 'healthy';
+  const preferred = [beside, isOurs ? last : undefined].find(isHealthy);
+  const lastResort = memberOf(observation, last ?? ('' as InstanceId)).kind === 'known' ? last : undefined;
+  const target = preferred ?? choice.eligible[0] ?? lastResort;
+  if (!target) return refuse('NO_ELIGIBLE_STANDBY', why, choice.refused);
+  return {
+    kind: 'move',
+    episode: 'rescue',
+    plan: makePlan(q, target, 'plain-then-force', last),
+    evidence: why,
+  };
+}
+
+/** An operator's request (P29): carried out plainly, and only to an eligible member. */
+function planned(q: Question, holder: InstanceId): Decision {
+  const { service, observation, nowMs } = q;
+  const request = service.request;
+  if (!request) return nothing('HOLDER_HEALTHY', `${holder} is healthy`);
+  if (nowMs - request.atMs > times.requestTtlMs)
+    return refuse('REQUEST_EXPIRED', `asked by ${request.author}`);
+  if (request.target === holder) return refuse('REQUEST_REFUSED', `${holder} has the interfaces already`);
+  const choice = candidates(service, observation, [holder], nowMs);
+  const forbidden = blockedBy(q, request.kind, request.reason, choice);
+  if (forbidden) return forbidden;
+  if (!choice.eligible.includes(request.target)) {
+    const own = choice.refused.filter((each) => each.member === request.target);
+    return refuse('REQUEST_REFUSED', `${request.target} may not take the interfaces`, own);
+  }
+  const plan = makePlan(q, request.target, 'plain', holder);
+  return { kind: 'move', episode: request.kind, plan, evidence: `${request.author}: ${request.reason}` };
+}
+
+/** An episode without a live worker: there is only forward, unless nothing has been touched yet (P14, P15, P30). */
+function decideOpenEpisode(q: Question, plan: Plan): Decision {
+  const { service, observation, nowMs } = q;
+  const unread = interfacesOf(service).find((eni) => interfaceOf(observation, eni).kind === 'unknown');
+  if (unread) return again('UNKNOWN_STATE', `${unread} could not be read`, true);
+  const source = plan.source ? healthOf(memberOf(observation, plan.source)) : undefined;
+  const kind = service.episode?.kind ?? 'failover';
+  const untouched = isUntouched(plan, observation.interfaces);
+
+  const without = [
+    ...plan.tried.filter((each) => each !== plan.target),
+    ...(plan.source ? [plan.source] : []),
+  ];
+  const choice = candidates(service, observation, without, nowMs);
+  if (untouched && plan.source) {
+    const evidence = evidenceOf(service, plan.source, observation, q.hint, nowMs);
+    if (kind === 'failover' && source?.kind === 'healthy' && evidence.kind === 'not-failed')
+      return { kind: 'abort', outcome: 'ABORTED', why: `${plan.source} recovered` };
+    if (kind === 'failover' && source?.kind === 'unknown') return again('UNKNOWN_HEALTH', source.why, true);
+    const forbidden = blockedBy(q, kind, 'resumed', choice);
+    if (forbidden)
+      return { kind: 'abort', outcome: 'REFUSED', why: `${forbidden.code}: ${forbidden.detail}` };
+    if (choice.eligible.length === 0) {
+      const why = refuse('NO_ELIGIBLE_STANDBY', 'resumed', choice.refused).detail;
+      return { kind: 'abort', outcome: 'REFUSED', why: `NO_ELIGIBLE_STANDBY: ${why}` };
+    }
+  }
+  const manner = source?.kind === 'failed' && kind !== 'rescue' ? 'force' : plan.detach;
+  const keepsTarget = plan.target === plan.source || choice.eligible.includes(plan.target);
+  const next = keepsTarget ? plan.target : (choice.eligible[0] ?? plan.target);
+  const resumed = { ...(next === plan.target ? plan : withRung(plan, next)), detach: manner } as const;
+  return { kind: 'continue', plan: resumed, why: `resumed on ${next}` };
+}
+
+/** What people and limits forbid. Pause and observe stop every automatic kind; brake and budget only failovers. */
+function blockedBy(q: Question, kind: EpisodeKind, why: string, choice: Candidates): Refusal | undefined {
+  const { service, controller, nowMs } = q;
+  const { mode, budgetPerHour } = service.declaration.policy;
+  const wouldTake = choice.eligible[0] ?? 'nothing, for no standby is eligible';
+  if (isPaused(service.pause, nowMs)) return refuse('PAUSED', `by ${service.pause?.author}; ${why}`);
+  if (isPaused(controller.pause, nowMs))
+    return refuse('CONTROLLER_PAUSED', `by ${controller.pause?.author}; ${why}`);
+  if (mode === 'observe') return refuse('OBSERVE_ONLY', `${why}; would have moved to ${wouldTake}`);
+  const untagged = interfacesOf(service).filter((eni) => {
+    const fact = interfaceOf(q.observation, eni);
+    return fact.kind === 'known' && !fact.value.tagged;
+  });
+  if (untagged.length > 0) return refuse('NOT_TAGGED', `${untagged.join(', ')}; ${why}`);
+  if (kind !== 'failover') return undefined;
+  const zone = service.facts.availabilityZone;
+  if (controller.brakes[zone]) return refuse('BRAKE', `${zone} is braked; ${why}`);
+  const recent = service.failoversAtMs.filter((atMs) => nowMs - atMs < times.budgetWindowMs);
+  if (recent.length >= budgetPerHour) return refuse('BUDGET_SPENT', `${recent.length} in an hour; ${why}`);
+  return undefined;
+}
+
+/** What people do to the interfaces is recorded and paged once, after a second look, never repaired (P11, P28). */
+function somebodyElse(q: Question, code: ReasonCode, detail: string, holder?: InstanceId): Decision {
+  if (!q.believed) return again(code, detail, true);
+  if (q.service.lastObserved === `${code} ${holder ?? detail}`)
+    return nothing(code, `${detail}; people know`);
+  return { kind: 'record', code, detail, ...(holder && { holder }) };
+}
+
+/** The plan of a move to a target: all interfaces together, each with the attachment it is to leave (P12). */
+export function makePlan(q: Question, target: InstanceId, detach: Plan['detach'], source?: InstanceId): Plan {
+  const { declaration } = q.service;
+  return {
+    ...(source && { source }),
+    target,
+    tried: [target],
+    detach,
+    plainDetachMs: declaration.policy.plainDetach,
+    interfaces: declaration.interfaces.map(({ eni, deviceIndex, networkCardIndex }) => {
+      const fact = interfaceOf(q.observation, eni);
+      const attachment = fact.kind === 'known' ? fact.value.attachment : undefined;
+      return { eni, deviceIndex, networkCardIndex, ours: [], ...(attachment && { detach: attachment.id }) };
+    }),
+  };
+}
+
+/** The member to try after a refusal: the next eligible one, else the source, else none (P20). */
+export function nextRung(q: Question, plan: Plan): InstanceId | undefined {
+  const source = plan.source;
+  const without = [...plan.tried, ...(source ? [source] : [])];
+  const [next] = candidates(q.service, q.observation, without, q.nowMs).eligible;
+  if (next) return next;
+  return source && !plan.tried.includes(source) ? source : undefined;
+}
+
+export const explainCode = (code: ReasonCode) => reasons[code].meaning;

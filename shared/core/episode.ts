@@ -1,0 +1,92 @@
+/** An episode, its states and outcomes as data, and the log of its steps. */
+import type { EpisodeId } from './ids.ts';
+import type { Plan } from './plan.ts';
+
+export type EpisodeKind = 'failover' | 'switchover' | 'failback' | 'rescue';
+
+/**
+ * The states of an open episode: for each, which states may come before it (P22). `CLAIMED` begins one.
+ * A resumer may enter the state that EC2 shows from any state in which the plan is still being carried out.
+ */
+export const statesBefore = {
+  CLAIMED: [],
+  FENCING: ['CLAIMED'],
+  BEFORE_HOOK: ['CLAIMED', 'FENCING'],
+  DETACHING: ['CLAIMED', 'FENCING', 'BEFORE_HOOK', 'ATTACHING', 'VERIFYING'],
+  ATTACHING: ['CLAIMED', 'DETACHING', 'VERIFYING'],
+  VERIFYING: ['CLAIMED', 'DETACHING', 'ATTACHING'],
+  AFTER_HOOK: ['VERIFYING'],
+  SERVING: ['VERIFYING', 'AFTER_HOOK'],
+} as const satisfies Record<string, readonly string[]>;
+export type EpisodeState = keyof typeof statesBefore;
+
+/** How an episode can end, and whether a person must look. */
+export const outcomes = {
+  COMPLETED: { human: false, meaning: 'every interface was seen attached to the target' },
+  ATTACHED: { human: true, meaning: 'attached, but the service does not answer' },
+  NOTHING_TO_DO: { human: false, meaning: 'the interfaces were already where they belong' },
+  ABORTED: { human: false, meaning: 'the holder recovered before anything was detached' },
+  REFUSED: { human: true, meaning: 'the brake tripped before anything was detached' },
+  RETURNED_TO_SOURCE: { human: true, meaning: 'no standby took the interfaces; they are back on the source' },
+  STRANDED: { human: true, meaning: 'an interface is attached to nothing' },
+  NEEDS_HUMAN: { human: true, meaning: 'the controller stopped, because it cannot know what is right' },
+} as const satisfies Record<string, { human: boolean; meaning: string }>;
+export type Outcome = keyof typeof outcomes;
+
+/** One line of an episode's log. A repeated step is counted, not repeated (P7). */
+export interface Step {
+  readonly atMs: number;
+  readonly step: string;
+  readonly detail?: string;
+  readonly eni?: string;
+  readonly durationMs?: number;
+  readonly times?: number;
+}
+
+export interface Episode {
+  readonly id: EpisodeId;
+  readonly kind: EpisodeKind;
+  readonly state: EpisodeState;
+  /** What was seen that led here, in words. */
+  readonly evidence: string;
+  /** When the event that led here says that it happened. */
+  readonly eventAtMs?: number;
+  readonly openedAtMs: number;
+  readonly plan: Plan;
+  /** A persisted sign that a detach, fence or hook was issued; its absence proves nothing (P15). */
+  readonly committed: boolean;
+  readonly steps: readonly Step[];
+  /** The operator's request that this episode carries out. */
+  readonly request?: { readonly id: string; readonly author: string; readonly reason: string };
+}
+
+const maxSteps = 120;
+
+const isRepeat = (a: Step, b: Step) => a.step === b.step && a.eni === b.eni && a.detail === b.detail;
+
+const maxDetail = 300;
+
+/**
+ * The log with more lines; the same line again becomes a counter, and the middle is dropped when it is full.
+ * A line that is there already, to the millisecond, is not added: a write may have to be made twice.
+ */
+export function withSteps(steps: readonly Step[], added: readonly Step[]): readonly Step[] {
+  const result = [...steps];
+  for (const { detail, ...rest } of added) {
+    const step: Step = detail === undefined ? rest : { ...rest, detail: detail.slice(0, maxDetail) };
+    if (result.some((each) => each.atMs === step.atMs && isRepeat(each, step))) continue;
+    const last = result.findLastIndex((each) => each.eni === step.eni);
+    const before = result[last];
+    if (before && isRepeat(before, step)) result[last] = { ...before, times: (before.times ?? 1) + 1 };
+    else result.push(step);
+  }
+  if (result.length <= maxSteps) return result;
+  const half = maxSteps / 2;
+  const dropped = result.length - maxSteps + 1;
+  const gap: Step = {
+    atMs: result[half]?.atMs ?? 0,
+    step: 'steps-dropped',
+    detail: `${dropped} lines of the log were dropped`,
+  };
+  return [...result.slice(0, half), gap, ...result.slice(half + dropped)];
+}

@@ -1,0 +1,169 @@
+/** The plan of a move, and the pure function that derives from it and a look at EC2 what is left to do. */
+import type { AttachmentId, EniId, InstanceId } from './ids.ts';
+import type { Attachment, Fact, InterfaceFact } from './observation.ts';
+import { times } from './times.ts';
+
+export interface PlannedInterface {
+  readonly eni: EniId;
+  readonly deviceIndex: number;
+  readonly networkCardIndex: number;
+  /** The attachment it had when the plan was made; absent when it was on nothing (a rescue). */
+  readonly detach?: AttachmentId;
+  /** Attachments that this episode made, the latest last. */
+  readonly ours: readonly AttachmentId[];
+  /** When the first detach was sent, so that a resumer's patience does not begin anew. */
+  readonly leavingSinceMs?: number;
+}
+
+/**
+ * One plan covers all interfaces of a service together (P12). It is stored before anything is changed, and
+ * whoever resumes derives from it and from EC2 what is left: nobody replays a list of calls (P14).
+ */
+export interface Plan {
+  /** The member that is left; absent when nothing held the interfaces. */
+  readonly source?: InstanceId;
+  readonly target: InstanceId;
+  /** Every member that an attach was ever issued to, in order; a member enters as it becomes a rung (P13). */
+  readonly tried: readonly InstanceId[];
+  /**
+   * How the source is left: `force` when EC2 knows that it failed, `plain-then-force` when only an
+   * application's alarm says so, `plain` in a planned move.
+   */
+  readonly detach: 'plain' | 'plain-then-force' | 'force';
+  readonly plainDetachMs: number;
+  readonly interfaces: readonly PlannedInterface[];
+}
+
+/** What this run itself has sent for one interface. A resumer starts with an empty one. */
+export interface Sent {
+  readonly detachAtMs?: number;
+  readonly forceAtMs?: number;
+  /** The first attach to the present target. */
+  readonly attachAtMs?: number;
+  /** When EC2 last accepted one: a read that still shows nothing is then merely stale. */
+  readonly attachAcceptedAtMs?: number;
+  /** When the worker first saw it on its way, where it did not send the call itself. */
+  readonly waitingSinceMs?: number;
+}
+
+/** What is left to do for one interface. */
+export type NextStep =
+  | { readonly kind: 'look'; readonly why: string }
+  | { readonly kind: 'detach'; readonly attachment: AttachmentId; readonly force: boolean }
+  | { readonly kind: 'attach' }
+  /** Our own late effect: an attachment that the plan does not know. Take it into the plan, then go on. */
+  | { readonly kind: 'adopt'; readonly attachment: AttachmentId }
+  | { readonly kind: 'keep-on-termination'; readonly attachment: AttachmentId }
+  | { readonly kind: 'rest'; readonly attachment: AttachmentId }
+  | { readonly kind: 'target-refused'; readonly why: string }
+  | { readonly kind: 'stuck'; readonly why: string }
+  | { readonly kind: 'gone' }
+  | { readonly kind: 'unmovable'; readonly why: string }
+  | { readonly kind: 'third-party'; readonly why: string };
+
+const elapsed = (sinceMs: number | undefined, nowMs: number) => (sinceMs === undefined ? 0 : nowMs - sinceMs);
+
+/** Is the attachment one that this plan may detach (S2)? */
+export const isPlanned = (planned: PlannedInterface, id: AttachmentId) =>
+  planned.detach === id || planned.ours.includes(id);
+
+/** The way out of an attachment that is not where the plan wants it. */
+function leave(
+  plan: Plan,
+  planned: PlannedInterface,
+  attachment: Attachment,
+  sent: Sent,
+  nowMs: number,
+): NextStep {
+  // A follower leaves a member that is alive, so it leaves plainly first; only a failed source is forced.
+  const manner = planned.detach === attachment.id ? plan.detach : 'plain-then-force';
+  const detaching = attachment.status === 'detaching';
+  const sinceMs = sent.detachAtMs ?? planned.leavingSinceMs ?? (detaching ? sent.waitingSinceMs : undefined);
+  const plainIsOver = sinceMs !== undefined && nowMs - sinceMs >= plan.plainDetachMs;
+  const force = manner === 'force' || (manner === 'plain-then-force' && plainIsOver);
+  const lastSentMs = sent.forceAtMs ?? sent.detachAtMs;
+  const isDue =
+    lastSentMs === undefined ||
+    (force && sent.forceAtMs === undefined) ||
+    nowMs - lastSentMs >= times.resendAfterMs;
+  if (sinceMs !== undefined && nowMs - sinceMs >= times.detachDeadlineMs)
+    return { kind: 'stuck', why: 'it has been detaching for five minutes' };
+  // A plain detach under way is not sent twice: EC2 has nothing to add to it.
+  if (isDue && (force || !detaching)) return { kind: 'detach', attachment: attachment.id, force };
+  return { kind: 'look', why: 'waiting for EC2 to detach it' };
+}
+
+/**
+ * What is left to do for one interface, from the plan, what EC2 shows and what this run has sent.
+ *
+ * Rules P14 (resume by observation), P17 (a planned detach may be issued again), P18 and P19. Pure.
+ */
+export function nextStep(
+  plan: Plan,
+  planned: PlannedInterface,
+  fact: Fact<InterfaceFact>,
+  sent: Sent,
+  nowMs: number,
+): NextStep {
+  if (fact.kind === 'unknown') return { kind: 'look', why: fact.why };
+  if (fact.kind === 'absent') return { kind: 'gone' };
+  const { attachment, unmovable, status } = fact.value;
+  if (unmovable !== undefined) return { kind: 'unmovable', why: unmovable };
+
+  if (attachment === undefined || attachment.status === 'detached') {
+    if (status !== 'available') return { kind: 'look', why: `EC2 says ${status}` };
+    if (elapsed(sent.attachAtMs, nowMs) >= times.attachLimitMs)
+      return { kind: 'target-refused', why: 'the attach did not take effect within its limit' };
+    const accepted = sent.attachAcceptedAtMs;
+    return accepted !== undefined && nowMs - accepted < times.resendAfterMs
+      ? { kind: 'look', why: 'EC2 accepted the attach and does not show it yet' }
+      : { kind: 'attach' };
+  }
+
+  const { id, instanceId, deviceIndex, networkCardIndex } = attachment;
+  const atPlannedIndex = deviceIndex === planned.deviceIndex && networkCardIndex === planned.networkCardIndex;
+  if (!isPlanned(planned, id)) {
+    // On a member that we tried, at the index that we asked for, after the planned attachment went away:
+    // an attach of ours whose answer we never saw. Anything else is somebody else's work.
+    if (plan.tried.includes(instanceId) && atPlannedIndex) return { kind: 'adopt', attachment: id };
+    return { kind: 'third-party', why: `somebody attached it to ${instanceId}` };
+  }
+  if (instanceId === plan.target && attachment.status !== 'detaching') {
+    if (attachment.status === 'attached')
+      return attachment.deleteOnTermination
+        ? { kind: 'keep-on-termination', attachment: id }
+        : { kind: 'rest', attachment: id };
+    return elapsed(sent.attachAtMs ?? sent.waitingSinceMs, nowMs) >= times.attachLimitMs
+      ? { kind: 'target-refused', why: 'it stayed in attaching beyond its limit' }
+      : { kind: 'look', why: 'waiting for EC2 to attach it' };
+  }
+  return leave(plan, planned, attachment, sent, nowMs);
+}
+
+/** The plan with its next rung: the target changes, and is in `tried` before anything is sent to it (P13). */
+export function withRung(plan: Plan, target: InstanceId): Plan {
+  return { ...plan, target, tried: [...plan.tried.filter((each) => each !== target), target] };
+}
+
+/** The plan that knows one more attachment as its own. */
+export function withAttachment(plan: Plan, eni: EniId, id: AttachmentId): Plan {
+  return {
+    ...plan,
+    interfaces: plan.interfaces.map((each) =>
+      each.eni === eni && !each.ours.includes(id) ? { ...each, ours: [...each.ours, id] } : each,
+    ),
+  };
+}
+
+/** True while every interface still has the attachment that the plan began with (P15). */
+export function isUntouched(plan: Plan, facts: ReadonlyMap<EniId, Fact<InterfaceFact>>): boolean {
+  return plan.interfaces.every((each) => {
+    const fact = facts.get(each.eni);
+    return (
+      each.detach !== undefined &&
+      fact?.kind === 'known' &&
+      fact.value.attachment?.id === each.detach &&
+      fact.value.attachment.status === 'attached'
+    );
+  });
+}

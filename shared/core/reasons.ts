@@ -1,0 +1,112 @@
+/** Every reason not to act, what it means and what ends it. A refusal without one does not type-check. */
+
+interface Reason {
+  /** One sentence for a tired person. */
+  readonly meaning: string;
+  /** What makes the controller act again. */
+  readonly wayOut: string;
+}
+
+const reason = (meaning: string, wayOut: string): Reason => ({ meaning, wayOut });
+
+/** Why a service was left alone. */
+export const reasons = {
+  PAUSED: reason('The service is paused.', 'resume it'),
+  CONTROLLER_PAUSED: reason('The whole controller is paused.', 'resume the controller'),
+  BRAKE: reason(
+    'So many services of this Availability Zone failed at once that the monitoring is under suspicion.',
+    'look at the zone, then acknowledge the brake',
+  ),
+  BUDGET_SPENT: reason(
+    'The service was failed over as often as its budget allows in an hour.',
+    'find out why it keeps failing; acknowledge the budget',
+  ),
+  LEASE_HELD: reason('Another worker is acting on this service now.', 'wait some seconds'),
+  STALE_EVENT: reason('The event is older than five minutes.', 'nothing: a new event or the sweep will tell'),
+  SUPPRESSED: reason("The alarm's actions are suppressed or muted.", 'end the suppression'),
+  NOT_CONFIRMED: reason(
+    'An alarm says failed, EC2 says healthy.',
+    'nothing if the alarm was wrong; otherwise declare the alarm as a signal of the service',
+  ),
+  WITHIN_CONFIRM: reason(
+    "A status check of the holder is impaired, but no alarm says so and it is younger than the service's confirm time.",
+    'nothing: it counts once it has lasted that long',
+  ),
+  UNKNOWN_HEALTH: reason('EC2 does not say how the holder is.', 'nothing: looked at again'),
+  UNKNOWN_STATE: reason('EC2 or CloudWatch could not be read completely.', 'nothing: looked at again'),
+  HOLDER_HEALTHY: reason('The holder is healthy.', 'nothing to do'),
+  NOT_HOLDER: reason('The instance that failed does not hold the interfaces.', 'nothing to do'),
+  SIGNAL_NOT_DECLARED: reason(
+    'The holder has failed, but the service does not declare this kind of signal.',
+    'declare signals.statusChecks or signals.stateChanges',
+  ),
+  NO_ELIGIBLE_STANDBY: reason(
+    'No standby may take the interfaces.',
+    "end one standby's own reason, listed beside it",
+  ),
+  OBSERVE_ONLY: reason('The service is in mode observe: it would have been moved.', 'set policy.mode to act'),
+  GRACE_PERIOD: reason(
+    "A declared alarm was already red before the last move, or turned red within the application's grace period.",
+    'look at the application: moving again would not help',
+  ),
+  SPLIT: reason(
+    'The interfaces are attached to different instances.',
+    'attach them all to one member by hand, or adopt the state',
+  ),
+  DETACHED_BY_OTHERS: reason(
+    'An interface was detached from a healthy holder by somebody else.',
+    'attach it again by hand',
+  ),
+  MOVED_BY_OTHERS: reason(
+    'The interfaces are not where the controller left them: somebody else moved them.',
+    'nothing if that was meant; otherwise move them back',
+  ),
+  UNMOVABLE_INTERFACE: reason(
+    'An interface is gone, primary, or managed by an AWS service: EC2 will not move it.',
+    'register the service with interfaces that can be moved',
+  ),
+  NO_SUCH_SERVICE: reason('No such service is registered.', 'register it'),
+  NOT_TAGGED: reason(
+    'An interface or its holder lacks the tag that lets the controller act on it.',
+    'tag it eni-failover=managed',
+  ),
+  ANNOUNCED: reason('AWS announces that an instance of the service will be lost.', 'move it while it lives'),
+  NO_MEMBERS: reason('The service has no members.', 'register it with members'),
+  MALFORMED_STATE: reason("The service's item cannot be understood.", 'register the service again'),
+  PERMISSION_DENIED: reason('EC2 refused the call for lack of permission.', 'check the role and the tags'),
+  STRANDED: reason(
+    'An interface is attached to nothing and nothing would take it.',
+    'make a member eligible: every look tries again',
+  ),
+  REQUEST_EXPIRED: reason("An operator's request was not carried out in time.", 'ask again'),
+  REQUEST_REFUSED: reason("An operator's request cannot be carried out.", 'see the detail'),
+} as const satisfies Record<string, Reason>;
+export type ReasonCode = keyof typeof reasons;
+
+/** Why one member may not take the interfaces. */
+export const memberReasons = {
+  NO_SUCH_MEMBER: reason('The instance no longer exists.', 'replace the member in the declaration'),
+  NOT_RUNNING: reason('The instance is not running.', 'start it'),
+  CHECKS_FAILED: reason('A status check of the instance is impaired.', 'repair or replace it'),
+  UNKNOWN_HEALTH: reason('EC2 does not say yet how the instance is.', 'wait for its status checks'),
+  WRONG_AZ: reason(
+    'The instance is in another Availability Zone than the interface.',
+    'declare one beside it',
+  ),
+  INDEX_TAKEN: reason('Another interface sits at the device index.', 'free it, or declare another index'),
+  LIMIT_REACHED: reason('The instance type carries no more.', 'take a larger type'),
+  QUARANTINED: reason('The member failed before and has not been cleared.', 'acknowledge it'),
+  NOT_READY: reason('A readyWhen alarm is not OK.', 'wait until the member has caught up'),
+  NOT_TAGGED: reason('The instance lacks the tag that lets the controller act on it.', 'tag it'),
+  ALREADY_TRIED: reason('It was tried in this episode.', 'nothing'),
+} as const satisfies Record<string, Reason>;
+export type MemberReasonCode = keyof typeof memberReasons;
+
+export interface MemberRefusal {
+  readonly member: string;
+  readonly code: MemberReasonCode;
+  readonly detail: string;
+}
+
+export const describeMember = (refusal: MemberRefusal) =>
+  `${refusal.member}: ${refusal.code} (${refusal.detail})`;

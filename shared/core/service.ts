@@ -1,0 +1,114 @@
+/** What a person declares about a service. Unknown keys are errors: a typo must not become a default. */
+import * as v from 'valibot';
+import { AlarmArnSchema, EniIdSchema, InstanceIdSchema, ServiceNameSchema } from './ids.ts';
+
+const unitMs: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 };
+
+/** `90s`, `3m` or `1h`, parsed to milliseconds. */
+export const DurationSchema = v.pipe(
+  v.string(),
+  v.regex(/^\d{1,5}[smh]$/, 'must be a number and a unit, such as 90s, 3m or 1h'),
+  v.transform((text) => Number(text.slice(0, -1)) * (unitMs[text.slice(-1)] ?? Number.NaN)),
+);
+
+const InterfaceSchema = v.strictObject({
+  eni: EniIdSchema,
+  deviceIndex: v.pipe(v.number(), v.integer(), v.minValue(1, 'must be 1 or more: index 0 is the primary')),
+  networkCardIndex: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 0),
+});
+
+const MemberSchema = v.strictObject({
+  instance: InstanceIdSchema,
+  /** All of them must be OK before this member may take the interfaces. */
+  readyWhen: v.optional(v.array(AlarmArnSchema), []),
+});
+
+const SignalsSchema = v.strictObject({
+  statusChecks: v.optional(v.boolean(), true),
+  stateChanges: v.optional(v.boolean(), true),
+  /** Alarms that mean "the service has failed"; with `member`, only while that member is the holder. */
+  alarms: v.optional(
+    v.array(v.strictObject({ arn: AlarmArnSchema, member: v.exactOptional(InstanceIdSchema) })),
+    [],
+  ),
+});
+
+const PolicySchema = v.strictObject({
+  mode: v.optional(v.picklist(['act', 'observe']), 'act'),
+  /** How long a check must have been impaired to count without an alarm. */
+  confirm: v.optional(DurationSchema, '3m'),
+  budgetPerHour: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(60)), 3),
+  /** How long an application-alarm failover detaches plainly before it forces. */
+  plainDetach: v.optional(DurationSchema, '5s'),
+  quarantine: v.optional(v.picklist(['until-acknowledged', 'until-healthy']), 'until-acknowledged'),
+  /** How long a quarantined member must be healthy and ready where the quarantine ends by itself. */
+  quarantineFor: v.optional(DurationSchema, '10m'),
+});
+
+function repeated(values: readonly string[]): string[] {
+  return [...new Set(values.filter((value, index) => values.indexOf(value) !== index))];
+}
+
+/** A declaration as people write it. At most 15 interfaces: no instance type carries more that matter. */
+export const DeclarationSchema = v.pipe(
+  v.strictObject({
+    name: ServiceNameSchema,
+    description: v.exactOptional(v.pipe(v.string(), v.maxLength(500))),
+    contacts: v.optional(v.pipe(v.array(v.pipe(v.string(), v.maxLength(200))), v.maxLength(10)), []),
+    interfaces: v.pipe(
+      v.array(InterfaceSchema),
+      v.minLength(1, 'must name at least one interface'),
+      v.maxLength(15, 'must name at most 15 interfaces'),
+    ),
+    members: v.pipe(
+      v.array(MemberSchema),
+      v.minLength(1, 'must name at least one member, the preferred one first'),
+      v.maxLength(20, 'must name at most 20 members'),
+    ),
+    signals: v.optional(SignalsSchema, {}),
+    policy: v.optional(PolicySchema, {}),
+  }),
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed) return;
+    const { interfaces, members, signals } = dataset.value;
+    const complain = (message: string) => addIssue({ message });
+    for (const eni of repeated(interfaces.map((each) => each.eni)))
+      complain(`interfaces: ${eni} is named twice`);
+    for (const slot of repeated(interfaces.map((each) => `${each.networkCardIndex}/${each.deviceIndex}`)))
+      complain(`interfaces: two take network card/device index ${slot}; each needs its own`);
+    for (const id of repeated(members.map((each) => each.instance)))
+      complain(`members: ${id} is named twice`);
+    for (const alarm of signals.alarms)
+      if (alarm.member && !members.some((each) => each.instance === alarm.member))
+        complain(`signals.alarms: ${alarm.member} is not one of the members`);
+  }),
+);
+export type Declaration = v.InferOutput<typeof DeclarationSchema>;
+export type DeclaredInterface = Declaration['interfaces'][number];
+export type Member = Declaration['members'][number];
+
+/** Where each schema issue is and what would be right, one sentence each. */
+export function problemsOf(issues: readonly v.BaseIssue<unknown>[]): string[] {
+  return issues.map((issue) => {
+    const path = v.getDotPath(issue);
+    const shown = issue.received === 'undefined' ? 'missing' : `is ${issue.received.slice(0, 80)}`;
+    if (issue.type === 'strict_object' && issue.expected === 'never')
+      return `${path ?? '?'}: is not a known key; remove it or correct its spelling`;
+    if (!path) return issue.message;
+    return issue.received === 'undefined'
+      ? `${path}: is ${shown}, expected ${issue.expected ?? 'a value'}`
+      : `${path}: ${issue.message} (${shown})`;
+  });
+}
+
+export type ParsedDeclaration =
+  | { readonly kind: 'declared'; readonly declaration: Declaration }
+  | { readonly kind: 'invalid'; readonly problems: readonly string[] };
+
+/** Never throws: what is wrong with a declaration is an answer, not an accident. */
+export function parseDeclaration(raw: unknown): ParsedDeclaration {
+  const result = v.safeParse(DeclarationSchema, raw);
+  return result.success
+    ? { kind: 'declared', declaration: result.output }
+    : { kind: 'invalid', problems: problemsOf(result.issues) };
+}

@@ -1,0 +1,291 @@
+/** The service's item: lock, write-ahead log and state in one, and the strict reader of what is stored. */
+import * as v from 'valibot';
+import { type Episode, type EpisodeState, type Step, statesBefore } from './episode.ts';
+import { InvalidInputError } from './errors.ts';
+import {
+  type AttachmentId,
+  AttachmentIdSchema,
+  type EniId,
+  EniIdSchema,
+  type EpisodeId,
+  type InstanceId,
+  InstanceIdSchema,
+  type OwnerId,
+  type ServiceName,
+  ServiceNameSchema,
+} from './ids.ts';
+import type { TypeLimits } from './observation.ts';
+import type { Plan, PlannedInterface } from './plan.ts';
+import { type Declaration, parseDeclaration, problemsOf } from './service.ts';
+import { times } from './times.ts';
+
+export interface Lease {
+  readonly owner: OwnerId;
+  readonly untilMs: number;
+}
+
+export interface Pause {
+  readonly reason: string;
+  readonly author: string;
+  readonly atMs: number;
+  readonly untilMs: number;
+}
+
+/** A record on its way to the trail: copied byte for byte, by anyone, then cleared (P21). */
+export interface Frozen {
+  readonly number: number;
+  readonly kind: string;
+  readonly atMs: number;
+  /** The canonical JSON of the record: what the hash is over. */
+  readonly body: string;
+  readonly hash: string;
+  /** Partition keys of the pointers that lead to it. */
+  readonly pointers: readonly string[];
+}
+
+/** A notice that has not been published for certain. Rendered once, so that every copy says the same. */
+export interface OutboxEntry {
+  readonly dedupeId: string;
+  readonly atMs: number;
+  /** Ends of episodes and calls for a human are never dropped to make room (P23). */
+  readonly keep: boolean;
+  readonly subject: string;
+  readonly body: string;
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+export interface Stranded {
+  readonly sinceMs: number;
+  readonly plan: Plan;
+  readonly why: string;
+  readonly tries: number;
+}
+
+export interface Quarantine {
+  readonly sinceMs: number;
+  readonly why: string;
+  readonly healthySinceMs?: number;
+}
+
+/** An operator's wish (P29). */
+export interface OperatorRequest {
+  readonly id: string;
+  readonly kind: 'switchover' | 'failback';
+  readonly target: InstanceId;
+  readonly author: string;
+  readonly reason: string;
+  readonly atMs: number;
+}
+
+/** Facts that do not change while an instance keeps its type; cached so that they cost nothing in an outage. */
+export interface CachedFacts {
+  readonly availabilityZone: string;
+  readonly limits: Readonly<Record<string, TypeLimits>>;
+}
+
+export interface ServiceState {
+  readonly name: ServiceName;
+  readonly rev: number;
+  readonly epoch: number;
+  readonly nonce: string;
+  /** The declaration as it was registered, in JSON. */
+  readonly declared: string;
+  readonly facts: CachedFacts;
+  readonly registeredBy: string;
+  readonly lease?: Lease;
+  readonly episode?: Episode;
+  readonly request?: OperatorRequest;
+  readonly frozen?: Frozen;
+  readonly outbox: readonly OutboxEntry[];
+  /** Where the interfaces were when last looked at for certain: a hint for people and for a rescue. */
+  readonly lastSeen?: {
+    readonly holder: InstanceId;
+    readonly attachments: Readonly<Record<string, AttachmentId>>;
+  };
+  /** Attachments that closed episodes detached: a read that shows one is stale (P10). */
+  readonly detached: readonly AttachmentId[];
+  /** Attachments that a closed episode may still detach late (P15, P16). */
+  readonly mayDetach: readonly AttachmentId[];
+  readonly quarantine: Readonly<Record<string, Quarantine>>;
+  /** When failovers were committed, within the budget's window. */
+  readonly failoversAtMs: readonly number[];
+  readonly lastMoveAtMs?: number;
+  readonly pause?: Pause;
+  readonly stranded?: Stranded;
+  /** The refusal recorded last; the same one is not recorded again (P24). */
+  readonly lastRefusal?: string;
+  /** What was last recorded as observed, so that it is paged once. */
+  readonly lastObserved?: string;
+  /** The next number of the trail, and the hash of the record before it. */
+  readonly trail: { readonly next: number; readonly head: string };
+  /** Unregistered: nothing is ever deleted (P25). */
+  readonly tombstone?: boolean;
+}
+
+/** A service's item with its declaration understood: what the decision reads. */
+export interface Service extends ServiceState {
+  readonly declaration: Declaration;
+}
+
+const ms = v.pipe(v.number(), v.finite());
+const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+const instanceMap = <T extends v.GenericSchema>(value: T) => v.record(v.string(), value);
+
+const StepSchema: v.GenericSchema<unknown, Step> = v.object({
+  atMs: ms,
+  step: v.string(),
+  detail: v.exactOptional(v.string()),
+  eni: v.exactOptional(v.string()),
+  durationMs: v.exactOptional(ms),
+  times: v.exactOptional(count),
+});
+
+const PlannedInterfaceSchema: v.GenericSchema<unknown, PlannedInterface> = v.object({
+  eni: EniIdSchema,
+  deviceIndex: count,
+  networkCardIndex: count,
+  detach: v.exactOptional(AttachmentIdSchema),
+  ours: v.array(AttachmentIdSchema),
+  leavingSinceMs: v.exactOptional(ms),
+});
+
+const PlanSchema: v.GenericSchema<unknown, Plan> = v.object({
+  source: v.exactOptional(InstanceIdSchema),
+  target: InstanceIdSchema,
+  tried: v.array(InstanceIdSchema),
+  detach: v.picklist(['plain', 'plain-then-force', 'force']),
+  plainDetachMs: ms,
+  interfaces: v.array(PlannedInterfaceSchema),
+});
+
+const EpisodeSchema: v.GenericSchema<unknown, Episode> = v.object({
+  id: v.custom<EpisodeId>((id) => typeof id === 'string' && /^[^.]+\.\d+$/.test(id), 'must be an episode id'),
+  kind: v.picklist(['failover', 'switchover', 'failback', 'rescue']),
+  state: v.picklist(Object.keys(statesBefore) as EpisodeState[]),
+  evidence: v.string(),
+  eventAtMs: v.exactOptional(ms),
+  openedAtMs: ms,
+  plan: PlanSchema,
+  committed: v.boolean(),
+  steps: v.array(StepSchema),
+  request: v.exactOptional(v.object({ id: v.string(), author: v.string(), reason: v.string() })),
+});
+
+/** Reads what is stored. A lease or plan that cannot be understood is an error, never a free lease. */
+const ServiceStateSchema: v.GenericSchema<unknown, ServiceState> = v.object({
+  name: ServiceNameSchema,
+  rev: count,
+  epoch: count,
+  nonce: v.string(),
+  declared: v.string(),
+  facts: v.object({
+    availabilityZone: v.string(),
+    limits: v.record(
+      v.string(),
+      v.object({
+        interfaces: count,
+        interfacesPerCard: v.array(count),
+        ipv4PerInterface: count,
+        ipv6PerInterface: count,
+      }),
+    ),
+  }),
+  registeredBy: v.string(),
+  lease: v.exactOptional(
+    v.object({
+      owner: v.pipe(
+        v.string(),
+        v.nonEmpty(),
+        v.transform((text) => text as OwnerId),
+      ),
+      untilMs: ms,
+    }),
+  ),
+  episode: v.exactOptional(EpisodeSchema),
+  request: v.exactOptional(
+    v.object({
+      id: v.string(),
+      kind: v.picklist(['switchover', 'failback']),
+      target: InstanceIdSchema,
+      author: v.string(),
+      reason: v.string(),
+      atMs: ms,
+    }),
+  ),
+  frozen: v.exactOptional(
+    v.object({
+      number: count,
+      kind: v.string(),
+      atMs: ms,
+      body: v.string(),
+      hash: v.string(),
+      pointers: v.array(v.string()),
+    }),
+  ),
+  outbox: v.array(
+    v.object({
+      dedupeId: v.string(),
+      atMs: ms,
+      keep: v.boolean(),
+      subject: v.string(),
+      body: v.string(),
+      attributes: v.record(v.string(), v.string()),
+    }),
+  ),
+  lastSeen: v.exactOptional(
+    v.object({ holder: InstanceIdSchema, attachments: v.record(v.string(), AttachmentIdSchema) }),
+  ),
+  detached: v.array(AttachmentIdSchema),
+  mayDetach: v.array(AttachmentIdSchema),
+  quarantine: instanceMap(v.object({ sinceMs: ms, why: v.string(), healthySinceMs: v.exactOptional(ms) })),
+  failoversAtMs: v.array(ms),
+  lastMoveAtMs: v.exactOptional(ms),
+  pause: v.exactOptional(v.object({ reason: v.string(), author: v.string(), atMs: ms, untilMs: ms })),
+  stranded: v.exactOptional(v.object({ sinceMs: ms, plan: PlanSchema, why: v.string(), tries: count })),
+  lastRefusal: v.exactOptional(v.string()),
+  lastObserved: v.exactOptional(v.string()),
+  trail: v.object({ next: count, head: v.string() }),
+  tombstone: v.exactOptional(v.boolean()),
+});
+
+/** What concerns every service: one item, read beside the service's own. */
+export interface ControllerState {
+  readonly pause?: Pause;
+  /** Tripped brakes by Availability Zone. */
+  readonly brakes: Readonly<
+    Record<string, { readonly sinceMs: number; readonly services: readonly string[] }>
+  >;
+  /** Registered services by Availability Zone: the brake's denominator. */
+  readonly servicesByZone: Readonly<Record<string, readonly string[]>>;
+}
+
+export const emptyController: ControllerState = { brakes: {}, servicesByZone: {} };
+
+/** Reads a stored item. Throws {@link InvalidInputError}: on an item that cannot be understood nothing is done. */
+export function parseServiceState(row: unknown): ServiceState {
+  const result = v.safeParse(ServiceStateSchema, row);
+  if (result.success) return result.output;
+  throw new InvalidInputError('the stored service item is malformed', problemsOf(result.issues));
+}
+
+/** The item's declaration, parsed. Throws only if the table holds what registration never stored. */
+export function toService(state: ServiceState): Service {
+  const parsed = parseDeclaration(JSON.parse(state.declared));
+  if (parsed.kind === 'invalid')
+    throw new InvalidInputError(`the stored declaration of ${state.name}`, parsed.problems);
+  return { ...state, declaration: parsed.declaration };
+}
+
+/** A lease is free once it ended longer ago than two clocks may differ (P4). */
+export function isLeaseFree(state: ServiceState, nowMs: number): boolean {
+  return state.lease === undefined || state.lease.untilMs + times.skewMarginMs < nowMs;
+}
+
+export const isPaused = (pause: Pause | undefined, nowMs: number) =>
+  pause !== undefined && nowMs < pause.untilMs;
+
+/** The end of the chain of a service without records. */
+export const emptyTrail = { next: 1, head: '' } as const;
+
+export const interfacesOf = (service: Service): readonly EniId[] =>
+  service.declaration.interfaces.map((each) => each.eni);

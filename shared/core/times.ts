@@ -1,0 +1,40 @@
+/** Every duration of the protocol, in one place (docs/protocol.md, Times). All values are milliseconds. */
+const second = 1_000;
+const minute = 60 * second;
+
+export const times = {
+  /** A lease is longer than the longest call plus two missed renewals. */
+  leaseTtlMs: 15 * second,
+  renewEveryMs: 5 * second,
+  /** Two clocks of AWS hosts may differ by this much; a takeover waits it out. */
+  skewMarginMs: 1 * second,
+
+  ec2TimeoutMs: 3 * second,
+  tableTimeoutMs: 1 * second,
+  messageTimeoutMs: 1 * second,
+
+  pollFirstMs: 250,
+  pollGrowth: 1.5,
+  pollMaxMs: 2 * second,
+
+  /** How long a detach or attach that EC2 accepted is given before the same call is sent again. */
+  resendAfterMs: 5 * second,
+  detachDeadlineMs: 5 * minute,
+  attachLimitMs: 20 * second,
+
+  maxEventAgeMs: 5 * minute,
+  requestTtlMs: 5 * minute,
+  /** P8: how old an observation may be at the claim, and how old while EC2 is slow. */
+  observationFreshMs: 2 * second,
+  observationFreshWhenSlowMs: 10 * second,
+  /** P11: the pause before a surprising observation is believed. */
+  surpriseLookMs: 5 * second,
+  /** P35: the looks after an alarm that EC2 does not confirm. */
+  secondLooksMs: [10 * second, 20 * second, 40 * second],
+  /** P33: an application needs this long after a move before its alarm counts again. */
+  graceAfterMoveMs: 2 * minute,
+  budgetWindowMs: 60 * minute,
+  brakeWindowMs: 5 * minute,
+  brakeAtLeast: 5,
+  handOverBeforeDeadlineMs: 10 * second,
+} as const;

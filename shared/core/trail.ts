@@ -1,0 +1,125 @@
+/** Records for the trail: canonical, chained by hash, frozen in the service item before they are copied (P21). */
+import type { Frozen, OutboxEntry, ServiceState } from './state.ts';
+
+/** What kinds of records there are. */
+export type RecordKind =
+  | 'episode'
+  | 'refusal'
+  | 'observed'
+  | 'announced'
+  | 'change'
+  | 'pause'
+  | 'resume'
+  | 'ack'
+  | 'recovered';
+
+type Json = string | number | boolean | null | undefined | readonly Json[] | { readonly [key: string]: Json };
+
+/**
+ * JSON with keys in order and nothing undefined: equal content is equal text, so that a hash over it means
+ * something and two copies are equal byte for byte.
+ */
+export function canonical(value: unknown): string {
+  return JSON.stringify(sorted(value as Json));
+}
+
+function sorted(value: Json): Json {
+  if (Array.isArray(value)) return value.map((each: Json) => sorted(each));
+  if (value === null || typeof value !== 'object') return value;
+  const entries = Object.entries(value as { readonly [key: string]: Json });
+  return Object.fromEntries(
+    entries
+      .filter(([, each]) => each !== undefined)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, each]) => [key, sorted(each)]),
+  );
+}
+
+export interface RecordDraft {
+  readonly kind: RecordKind;
+  readonly atMs: number;
+  readonly author: string;
+  /** Everything that the record says beside who, when and where in the chain. */
+  readonly facts: Readonly<Record<string, unknown>>;
+  readonly instances: readonly string[];
+  readonly enis: readonly string[];
+}
+
+/** The record with its place in the chain: the next number, and the hash of the one before. */
+export function freeze(state: ServiceState, draft: RecordDraft, sha256: (text: string) => string): Frozen {
+  const body = canonical({
+    service: state.name,
+    number: state.trail.next,
+    kind: draft.kind,
+    at: new Date(draft.atMs).toISOString(),
+    author: draft.author,
+    previous: state.trail.head,
+    ...draft.facts,
+  });
+  const day = new Date(draft.atMs).toISOString().slice(0, 10);
+  return {
+    number: state.trail.next,
+    kind: draft.kind,
+    atMs: draft.atMs,
+    body,
+    hash: sha256(body),
+    pointers: [
+      ...draft.instances.map((id) => `BY#INSTANCE#${id}`),
+      ...draft.enis.map((id) => `BY#ENI#${id}`),
+      `BY#AUTHOR#${draft.author}`,
+      `BY#DAY#${day}`,
+    ],
+  };
+}
+
+const maxOutbox = 20;
+
+/** Adds a notice once. When the outbox is full, the oldest that may be dropped makes room; the rest stay (P23). */
+export function withNotice(
+  outbox: readonly OutboxEntry[],
+  entry: OutboxEntry | undefined,
+): readonly OutboxEntry[] {
+  if (!entry || outbox.some((each) => each.dedupeId === entry.dedupeId)) return outbox;
+  if (outbox.length < maxOutbox) return [...outbox, entry];
+  const victim = outbox.findIndex((each) => !each.keep);
+  if (victim < 0) return entry.keep ? [...outbox, entry] : outbox;
+  return [...outbox.filter((_, index) => index !== victim), entry];
+}
+
+/** The state with a record frozen and its notice in the outbox. The slot must be free, or its record copied. */
+export function withRecord(
+  state: ServiceState,
+  frozen: Frozen,
+  notice: OutboxEntry | undefined,
+): ServiceState {
+  return {
+    ...state,
+    frozen,
+    outbox: withNotice(state.outbox, notice),
+    trail: { next: frozen.number + 1, head: frozen.hash },
+  };
+}
+
+export type ChainFault = { readonly number: number; readonly why: string };
+
+/** Checks a run of trail rows: numbers without gaps, each hash over its body, each linked to the one before. */
+export function verifyChain(
+  rows: readonly { readonly number: number; readonly body: string; readonly hash: string }[],
+  sha256: (text: string) => string,
+  head?: string,
+): readonly ChainFault[] {
+  const faults: ChainFault[] = [];
+  rows.forEach((row, index) => {
+    const before = rows[index - 1];
+    const previous = before ? before.hash : '';
+    const fault = (why: string) => faults.push({ number: row.number, why });
+    if (row.number !== (before ? before.number + 1 : 1)) fault('a record before it is missing');
+    if (sha256(row.body) !== row.hash) fault('its text does not match its hash');
+    const said = (JSON.parse(row.body) as { previous?: string }).previous;
+    if (said !== previous) fault('it does not follow the record before it');
+  });
+  const last = rows.at(-1);
+  if (head !== undefined && head !== (last?.hash ?? ''))
+    faults.push({ number: last?.number ?? 0, why: "the service's head hash is another one" });
+  return faults;
+}

@@ -1,0 +1,49 @@
+/** Where the interfaces of a service are, as one look at EC2 shows it. */
+import type { AttachmentId, EniId, InstanceId } from './ids.ts';
+import { interfaceOf, type Observation } from './observation.ts';
+import { interfacesOf, type Service } from './state.ts';
+
+export type Whereabouts =
+  | { readonly kind: 'together'; readonly holder: InstanceId }
+  /** `beside` is the one member that has the rest of them. */
+  | { readonly kind: 'on-nothing'; readonly free: readonly EniId[]; readonly beside: InstanceId | undefined }
+  | { readonly kind: 'split'; readonly holders: readonly InstanceId[] }
+  | { readonly kind: 'unmovable'; readonly why: string }
+  | { readonly kind: 'unknown'; readonly why: string };
+
+/** Reads the observation only; what is stored of the holder is a hint and is not asked. */
+export function whereabouts(service: Service, observation: Observation): Whereabouts {
+  const free: EniId[] = [];
+  const holders = new Set<InstanceId>();
+  for (const eni of interfacesOf(service)) {
+    const fact = interfaceOf(observation, eni);
+    if (fact.kind === 'unknown') return { kind: 'unknown', why: `${eni}: ${fact.why}` };
+    if (fact.kind === 'absent') return { kind: 'unmovable', why: `${eni} no longer exists` };
+    const { attachment, unmovable, status } = fact.value;
+    if (unmovable !== undefined) return { kind: 'unmovable', why: `${eni} ${unmovable}` };
+    if (attachment === undefined || attachment.status === 'detached') {
+      if (status !== 'available') return { kind: 'unknown', why: `${eni} is ${status}` };
+      free.push(eni);
+    } else if (service.detached.includes(attachment.id)) {
+      return { kind: 'unknown', why: `${eni}: EC2 shows an attachment that has ended` };
+    } else if (attachment.status !== 'attached') {
+      return { kind: 'unknown', why: `${eni} is ${attachment.status}` };
+    } else {
+      holders.add(attachment.instanceId);
+    }
+  }
+  const [holder, ...others] = holders;
+  if (others.length > 0) return { kind: 'split', holders: [...holders] };
+  if (free.length > 0) return { kind: 'on-nothing', free, beside: holder };
+  return holder ? { kind: 'together', holder } : { kind: 'unknown', why: 'the service has no interfaces' };
+}
+
+/** Where the interfaces are attached, by interface. */
+export function attachmentsIn(service: Service, observation: Observation): Record<string, AttachmentId> {
+  const found: Record<string, AttachmentId> = {};
+  for (const eni of interfacesOf(service)) {
+    const fact = interfaceOf(observation, eni);
+    if (fact.kind === 'known' && fact.value.attachment) found[eni] = fact.value.attachment.id;
+  }
+  return found;
+}
