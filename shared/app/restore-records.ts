@@ -161,3 +161,27 @@ export function announcedEntry(ports: Ports, service: Service, hint: Hint): Entr
     change: (state) => state,
   });
 }
+
+/** DeleteOnTermination was found true and set to false; a warning only where EC2 would not do it. */
+export function keptEntry(
+  ports: Ports,
+  service: Service,
+  answers: readonly { readonly eni: string; readonly answer: string }[],
+): Entry {
+  const isDone = answers.every((each) => each.answer === 'done');
+  const story: Story = {
+    kind: 'change',
+    code: 'KEPT_ON_TERMINATION',
+    severity: isDone ? 'info' : 'warning',
+    headline: isDone ? 'DeleteOnTermination set to false' : 'DeleteOnTermination could NOT be set to false',
+    lines: [
+      'Terminating the holder would have deleted an interface.',
+      ...answers.map((each) => `${each.eni}: ${each.answer}`),
+    ],
+    next: isDone ? [] : ['set it by hand: aws ec2 modify-network-interface-attribute'],
+    facts: { answers },
+    instances: service.lastSeen ? [service.lastSeen.holder] : [],
+    change: (state) => state,
+  };
+  return toEntry(ports, service, story);
+}

@@ -11,13 +11,13 @@ import type { Service, ServiceState } from '../core/state.ts';
 import { times } from '../core/times.ts';
 import { type BrakeCheck, brakeCheck } from './brake.ts';
 import { closeEpisode, type Ending, toEnding } from './close.ts';
-import { deliver } from './deliver.ts';
+import { copyFrozen, deliver } from './deliver.ts';
 import { type Journal, makeJournal } from './journal.ts';
 import { carryOut } from './move.ts';
 import { observe } from './observe.ts';
 import type { Ports, Run } from './ports.ts';
-import { readService, record } from './record.ts';
-import { announcedEntry, observedEntry, recoveredEntry, refusalEntry } from './restore-records.ts';
+import { readService, record, withEntry } from './record.ts';
+import { announcedEntry, keptEntry, observedEntry, recoveredEntry, refusalEntry } from './restore-records.ts';
 
 /** What came of one look at one service. `code` is an outcome or a reason code. */
 export interface Report {
@@ -138,6 +138,8 @@ class Attempt {
         if ((await record(this.#ports, service, entry)) === 'conflict') return undefined;
         return this.#report('recorded', 'STRANDED', `over: everything is on ${decision.holder}`);
       }
+      case 'keep':
+        return this.#keep(decision, question, readAtMs);
       case 'abort':
         return this.#abort(decision, question, readAtMs);
       case 'move':
@@ -285,6 +287,49 @@ class Attempt {
       atMs: clock.now(),
     } as const;
     await this.#send({ service: service.name, hint, look: 0 }, times.graceAfterMoveMs + 1_000);
+  }
+
+  /** A mutation like any other: under a lease, and in the trail; but no episode, for nothing moves. */
+  async #keep(
+    decision: Extract<Decision, { kind: 'keep' }>,
+    question: Question,
+    readAtMs: number,
+  ): Promise<Report | undefined> {
+    const { clock, ids, ec2 } = this.#ports;
+    const { declaration: _, ...state } = question.service;
+    const after: ServiceState = {
+      ...state,
+      epoch: state.epoch + 1,
+      rev: state.rev + 1,
+      nonce: ids.nonce(),
+      lease: { owner: this.#run.owner, untilMs: clock.now() + times.leaseTtlMs },
+    };
+    if (!(await this.#claim(question.service, after, readAtMs))) return undefined;
+    const journal = this.#hold(after);
+    try {
+      if (!journal.covers(times.ec2TimeoutMs)) return undefined;
+      const answers = await Promise.all(
+        decision.attachments.map(async ({ eni, attachment }) => ({
+          eni,
+          answer: await ec2.keepOnTermination(eni, attachment),
+        })),
+      );
+      const failed = answers.filter((each) => each.answer !== 'done');
+      const entry = keptEntry(this.#ports, question.service, answers);
+      await copyFrozen(this.#ports, journal.service());
+      await journal.commit((item) => {
+        const { lease: __, ...rest } = item;
+        return withEntry(this.#ports, rest, entry);
+      });
+      await journal.stop();
+      await deliver(this.#ports, journal.service());
+      const detail = answers.map((each) => `${each.eni} ${each.answer}`).join(', ');
+      return failed.length === 0
+        ? this.#report('recorded', 'KEPT_ON_TERMINATION', detail)
+        : this.#later('KEPT_ON_TERMINATION', detail);
+    } finally {
+      await journal.stop();
+    }
   }
 
   async #abort(

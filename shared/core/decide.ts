@@ -3,7 +3,7 @@ import { type Candidates, candidates } from './eligibility.ts';
 import type { EpisodeKind } from './episode.ts';
 import { type Evidence, evidenceOf } from './evidence.ts';
 import type { Hint } from './hint.ts';
-import type { InstanceId } from './ids.ts';
+import type { AttachmentId, EniId, InstanceId } from './ids.ts';
 import { healthOf, interfaceOf, memberOf, type Observation } from './observation.ts';
 import { isUntouched, type Plan, withRung } from './plan.ts';
 import { describeMember, type MemberRefusal, type ReasonCode, reasons } from './reasons.ts';
@@ -31,6 +31,11 @@ export type Decision =
       readonly code: ReasonCode;
       readonly detail: string;
       readonly holder?: InstanceId;
+    }
+  /** Healthy, but terminating the holder would delete an interface: set DeleteOnTermination to false. */
+  | {
+      readonly kind: 'keep';
+      readonly attachments: readonly { readonly eni: EniId; readonly attachment: AttachmentId }[];
     }
   /** Stranded before, and now together again on one member, whoever did it (P26). */
   | { readonly kind: 'recovered'; readonly holder: InstanceId };
@@ -107,7 +112,8 @@ function decideTogether(q: Question, holder: InstanceId): Decision {
       : somebodyElse(q, 'MOVED_BY_OTHERS', `found on ${holder}`, holder);
 
   const evidence = evidenceOf(service, holder, observation, hint, nowMs);
-  if (evidence.kind === 'not-failed') return service.request ? planned(q, holder) : leaveAlone(q, evidence);
+  if (evidence.kind === 'not-failed')
+    return service.request ? planned(q, holder) : (keepOnTermination(q) ?? leaveAlone(q, evidence));
 
   const choice = candidates(service, observation, [holder], nowMs);
   const forbidden = blockedBy(q, 'failover', `${holder}: ${evidence.why}`, choice);
@@ -121,6 +127,18 @@ function decideTogether(q: Question, holder: InstanceId): Decision {
     plan: makePlan(q, target, manner, holder),
     evidence: evidence.why,
   };
+}
+
+/** Somebody's attach may have set DeleteOnTermination: then terminating the holder deletes the interface. */
+function keepOnTermination(q: Question): Decision | undefined {
+  const attachments = interfacesOf(q.service).flatMap((eni) => {
+    const fact = interfaceOf(q.observation, eni);
+    const attachment = fact.kind === 'known' ? fact.value.attachment : undefined;
+    return attachment?.deleteOnTermination ? [{ eni, attachment: attachment.id }] : [];
+  });
+  if (attachments.length === 0) return undefined;
+  const forbidden = blockedBy(q, 'rescue', 'DeleteOnTermination is true', { eligible: [], refused: [] });
+  return forbidden ? undefined : { kind: 'keep', attachments };
 }
 
 /** Not failed: say why, and look again where an event and EC2 contradict each other. */

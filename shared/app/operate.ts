@@ -1,0 +1,165 @@
+/** What operators do beside moving: pause, resume, acknowledge. Each is a record with its author. */
+import type { InstanceId, ServiceName } from '../core/ids.ts';
+import { toNotice } from '../core/notice.ts';
+import type { Service, ServiceState } from '../core/state.ts';
+import type { RecordKind } from '../core/trail.ts';
+import type { Ports } from './ports.ts';
+import { type Entry, readService, record } from './record.ts';
+
+export type Operated =
+  | { readonly kind: 'done'; readonly detail: string }
+  | { readonly kind: 'refused'; readonly code: string; readonly detail: string };
+
+interface Deed {
+  readonly kind: RecordKind;
+  readonly outcome: string;
+  readonly headline: string;
+  readonly facts: Readonly<Record<string, unknown>>;
+  readonly change: (state: ServiceState) => ServiceState;
+}
+
+const maxAttempts = 5;
+
+const refused = (code: string, detail: string): Operated => ({ kind: 'refused', code, detail });
+
+/** Reads, changes and records; begins again when somebody wrote in between. */
+async function carryOut(
+  ports: Ports,
+  name: ServiceName,
+  author: string,
+  toDeed: (service: Service) => Deed | Operated,
+): Promise<Operated> {
+  for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+    const service = await readService(ports, name);
+    if (!service || service.tombstone) return refused('NO_SUCH_SERVICE', `${name} is not registered`);
+    const deed = toDeed(service);
+    if (!('change' in deed)) return deed;
+    const nowMs = ports.clock.now();
+    const entry: Entry = {
+      draft: { kind: deed.kind, atMs: nowMs, author, facts: deed.facts, instances: [], enis: [] },
+      change: deed.change,
+      notice: ({ number, hash }) =>
+        toNotice(
+          {
+            service: name,
+            outcome: deed.outcome,
+            severity: 'info',
+            headline: deed.headline,
+            atMs: nowMs,
+            lines: Object.entries(deed.facts).map(([key, value]) => `${key}: ${String(value)}`),
+            next: [],
+            data: { author, ...deed.facts },
+            trailNumber: number,
+            headHash: hash,
+          },
+          `${name}.${deed.kind}.${number}`,
+          false,
+          service,
+        ),
+    };
+    if ((await record(ports, service, entry)) === 'recorded') return { kind: 'done', detail: deed.headline };
+  }
+  return refused('LEASE_HELD', `${name} is being written by others all the time; try again`);
+}
+
+export interface PauseRequest {
+  readonly author: string;
+  readonly reason: string;
+  /** A pause ends by itself: one that is forgotten is an outage in waiting. */
+  readonly forMs: number;
+}
+
+/** Stops every automatic move of one service until the pause ends. An episode under way goes on to its end (P30). */
+export function pauseService(ports: Ports, name: ServiceName, request: PauseRequest): Promise<Operated> {
+  const { author, reason, forMs } = request;
+  return carryOut(ports, name, author, (service) => {
+    const atMs = ports.clock.now();
+    const pause = { reason, author, atMs, untilMs: atMs + forMs };
+    const until = new Date(pause.untilMs).toISOString();
+    const under = service.episode
+      ? `; episode ${service.episode.id} is under way and goes on to its end`
+      : '';
+    return {
+      kind: 'pause',
+      outcome: 'PAUSED',
+      headline: `paused until ${until} by ${author}${under}`,
+      facts: { reason, until },
+      change: (state) => ({ ...state, pause }),
+    };
+  });
+}
+
+export function resumeService(ports: Ports, name: ServiceName, author: string): Promise<Operated> {
+  return carryOut(ports, name, author, (service) => {
+    if (!service.pause) return refused('NOT_PAUSED', `${name} is not paused`);
+    return {
+      kind: 'resume',
+      outcome: 'RESUMED',
+      headline: `resumed by ${author}`,
+      facts: { pausedBy: service.pause.author, pausedFor: service.pause.reason },
+      change: ({ pause: _, ...state }) => state,
+    };
+  });
+}
+
+/** Ends quarantines (all, or one member's), the budget's count, and what was refused or observed before. */
+export function acknowledge(
+  ports: Ports,
+  name: ServiceName,
+  author: string,
+  reason: string,
+  member?: InstanceId,
+): Promise<Operated> {
+  return carryOut(ports, name, author, (service) => {
+    const ended = Object.keys(service.quarantine).filter((id) => member === undefined || id === member);
+    if (member !== undefined && ended.length === 0)
+      return refused('NOT_QUARANTINED', `${member} is not quarantined in ${name}`);
+    const spent = member === undefined ? service.failoversAtMs.length : 0;
+    const told = service.lastRefusal ?? service.lastObserved;
+    if (ended.length === 0 && spent === 0 && told === undefined)
+      return refused('NOTHING_TO_ACKNOWLEDGE', `${name} has nothing that waits for a person`);
+    return {
+      kind: 'ack',
+      outcome: 'ACKNOWLEDGED',
+      headline: `acknowledged by ${author}`,
+      facts: {
+        reason,
+        quarantinesEnded: ended.join(', ') || 'none',
+        failoversForgotten: spent,
+        was: told ?? 'nothing',
+      },
+      change: ({ lastRefusal: _, lastObserved: __, ...state }) => ({
+        ...state,
+        quarantine: Object.fromEntries(
+          Object.entries(state.quarantine).filter(([id]) => !ended.includes(id)),
+        ),
+        ...(member === undefined && { failoversAtMs: [] }),
+      }),
+    };
+  });
+}
+
+/** Stops every automatic move of every service. */
+export async function pauseController(ports: Ports, request: PauseRequest): Promise<Operated> {
+  const { author, reason, forMs } = request;
+  const atMs = ports.clock.now();
+  await ports.store.pauseController({ reason, author, atMs, untilMs: atMs + forMs });
+  return {
+    kind: 'done',
+    detail: `everything is paused until ${new Date(atMs + forMs).toISOString()} by ${author}`,
+  };
+}
+
+export async function resumeController(ports: Ports): Promise<Operated> {
+  const { pause } = await ports.store.readController();
+  if (!pause) return refused('NOT_PAUSED', 'the controller is not paused');
+  await ports.store.pauseController(undefined);
+  return { kind: 'done', detail: 'everything is resumed' };
+}
+
+export async function releaseBrake(ports: Ports, zone: string): Promise<Operated> {
+  const { brakes } = await ports.store.readController();
+  if (!brakes[zone]) return refused('NO_BRAKE', `the brake of ${zone} is not on`);
+  await ports.store.releaseBrake(zone);
+  return { kind: 'done', detail: `the brake of ${zone} is released` };
+}

@@ -1,0 +1,284 @@
+/** Registration: a declaration is checked against EC2, then stored: owner rows, ways back, the service (P25). */
+import { refusalsOf } from '../core/eligibility.ts';
+import type { AlarmArn, EniId, InstanceId, ServiceName } from '../core/ids.ts';
+import { toNotice } from '../core/notice.ts';
+import { alarmOf, type Fact, interfaceOf, memberOf, type Observation } from '../core/observation.ts';
+import { describeMember, type MemberReasonCode } from '../core/reasons.ts';
+import { type Declaration, parseDeclaration } from '../core/service.ts';
+import { emptyTrail, type Service, type ServiceState } from '../core/state.ts';
+import { attachmentsIn, whereabouts } from '../core/whereabouts.ts';
+import { deliver } from './deliver.ts';
+import { observe } from './observe.ts';
+import type { Ports } from './ports.ts';
+import { type Entry, readService, record, withEntry } from './record.ts';
+
+export type Registered =
+  | {
+      readonly kind: 'registered';
+      readonly name: ServiceName;
+      readonly isNew: boolean;
+      readonly holder: InstanceId;
+      /** What stands in the way of a failover today, though not of the registration. */
+      readonly warnings: readonly string[];
+    }
+  | { readonly kind: 'unchanged'; readonly name: ServiceName; readonly warnings: readonly string[] }
+  | { readonly kind: 'rejected'; readonly problems: readonly string[] };
+
+export interface RegisterRequest {
+  /** The declaration as it was written: what is stored, and parsed again when it is read. */
+  readonly declaration: unknown;
+  readonly author: string;
+}
+
+const rejected = (...problems: readonly string[]): Registered => ({ kind: 'rejected', problems });
+
+/** Reasons that no waiting ends: a member that never can take the interfaces is a mistake in the declaration. */
+const neverEnds: ReadonlySet<MemberReasonCode> = new Set([
+  'NO_SUCH_MEMBER',
+  'WRONG_AZ',
+  'LIMIT_REACHED',
+  'NOT_TAGGED',
+]);
+
+const tagIt = (id: string) => `aws ec2 create-tags --resources ${id} --tags Key=eni-failover,Value=managed`;
+
+interface Findings {
+  readonly problems: readonly string[];
+  readonly warnings: readonly string[];
+  readonly holder: InstanceId | undefined;
+}
+
+function unreadable(what: string, fact: Fact<unknown>): string[] {
+  return fact.kind === 'unknown'
+    ? [`${what}: could not be read (${fact.why}); nothing was stored, try again`]
+    : [];
+}
+
+/** Holds a declaration against what EC2 and CloudWatch say. Pure. */
+export function check(service: Service, observation: Observation, nowMs: number): Findings {
+  const { declaration } = service;
+  const problems: string[] = [];
+  const warnings: string[] = [];
+  const where = whereabouts(service, observation);
+  const holder = where.kind === 'together' ? where.holder : undefined;
+
+  declaration.interfaces.forEach(({ eni, deviceIndex, networkCardIndex }, index) => {
+    const at = `interfaces.${index}.eni`;
+    const fact = interfaceOf(observation, eni);
+    problems.push(...unreadable(`${at}: ${eni}`, fact));
+    if (fact.kind === 'absent') problems.push(`${at}: EC2 knows no interface ${eni} in this Region`);
+    if (fact.kind !== 'known') return;
+    const { unmovable, tagged, attachment } = fact.value;
+    if (unmovable !== undefined)
+      problems.push(`${at}: ${eni} ${unmovable}; declare a secondary interface of your own`);
+    if (!tagged) problems.push(`${at}: ${eni} lacks the tag eni-failover=managed; ${tagIt(eni)}`);
+    if (
+      attachment &&
+      unmovable === undefined &&
+      (attachment.deviceIndex !== deviceIndex || attachment.networkCardIndex !== networkCardIndex)
+    )
+      warnings.push(
+        `${at}: ${eni} sits at device index ${attachment.deviceIndex} now and will take ${deviceIndex} after a move`,
+      );
+  });
+
+  declaration.members.forEach((member, index) => {
+    const at = `members.${index}.instance`;
+    const fact = memberOf(observation, member.instance);
+    problems.push(...unreadable(`${at}: ${member.instance}`, fact));
+    if (fact.kind === 'unknown') return;
+    for (const refusal of refusalsOf(service, observation, member, nowMs)) {
+      // The holder's own health is no question of the declaration, its device index is taken by the service.
+      if (neverEnds.has(refusal.code)) {
+        const help = refusal.code === 'NOT_TAGGED' ? `; ${tagIt(member.instance)}` : '';
+        problems.push(`${at}: ${describeMember(refusal)}${help}`);
+      } else warnings.push(`${at}: ${describeMember(refusal)}`);
+    }
+  });
+
+  const alarms = [
+    ...declaration.signals.alarms.map((each, index) => [`signals.alarms.${index}.arn`, each.arn] as const),
+    ...declaration.members.flatMap((member, index) =>
+      member.readyWhen.map((arn) => [`members.${index}.readyWhen`, arn] as const),
+    ),
+  ];
+  for (const [at, arn] of alarms) {
+    const fact = alarmOf(observation, arn);
+    problems.push(...unreadable(`${at}: ${arn}`, fact));
+    if (fact.kind === 'absent')
+      problems.push(`${at}: CloudWatch knows no alarm ${arn} in this account and Region`);
+  }
+
+  if (problems.length === 0) {
+    if (where.kind === 'together' && !declaration.members.some((each) => each.instance === where.holder))
+      problems.push(`members: the interfaces are on ${where.holder}, which is not one of the members`);
+    else if (where.kind === 'on-nothing')
+      problems.push(
+        `interfaces: ${where.free.join(', ')} attached to nothing; attach them to a member first`,
+      );
+    else if (where.kind === 'split')
+      problems.push(
+        `interfaces: they are on ${where.holders.join(' and ')}; they must rest together on one member`,
+      );
+    else if (where.kind !== 'together') problems.push(`interfaces: ${where.why}`);
+  }
+  if (declaration.members.length === 1)
+    warnings.push('members: there is only one; without a standby nothing can be moved');
+  return { problems, warnings, holder };
+}
+
+const waysOf = (
+  declaration: Declaration,
+): { instances: readonly InstanceId[]; alarms: readonly AlarmArn[] } => ({
+  instances: declaration.members.map((each) => each.instance),
+  alarms: declaration.signals.alarms.map((each) => each.arn),
+});
+
+function draftState(ports: Ports, declaration: Declaration, request: RegisterRequest): ServiceState {
+  return {
+    name: declaration.name,
+    rev: 0,
+    epoch: 0,
+    nonce: ports.ids.nonce(),
+    declared: JSON.stringify(request.declaration),
+    facts: { availabilityZone: '', limits: {} },
+    registeredBy: request.author,
+    outbox: [],
+    detached: [],
+    mayDetach: [],
+    quarantine: {},
+    failoversAtMs: [],
+    trail: emptyTrail,
+  };
+}
+
+function changeEntry(
+  ports: Ports,
+  service: Service,
+  author: string,
+  change: Entry['change'],
+  isNew: boolean,
+): Entry {
+  const { declaration } = service;
+  const nowMs = ports.clock.now();
+  const enis = declaration.interfaces.map((each) => each.eni);
+  const members = declaration.members.map((each) => each.instance);
+  const headline = isNew ? 'registered' : 'registration changed';
+  return {
+    draft: {
+      kind: 'change',
+      atMs: nowMs,
+      author,
+      facts: { declaration: JSON.parse(service.declared) as unknown, lastSeen: service.lastSeen },
+      instances: members,
+      enis,
+    },
+    change,
+    notice: ({ number, hash }) =>
+      toNotice(
+        {
+          service: service.name,
+          outcome: isNew ? 'REGISTERED' : 'CHANGED',
+          severity: 'info',
+          headline: `${headline} by ${author}`,
+          atMs: nowMs,
+          lines: [`Interfaces: ${enis.join(', ')}`, `Members: ${members.join(', ')}`],
+          next: [],
+          data: { author, interfaces: enis, members },
+          trailNumber: number,
+          headHash: hash,
+        },
+        `${service.name}.change.${number}`,
+        false,
+        service,
+      ),
+  };
+}
+
+/** Owner rows first: an interface belongs to one service (S15). What was taken is given back if one is not free. */
+async function own(ports: Ports, name: ServiceName, enis: readonly EniId[], before: readonly EniId[]) {
+  const taken: string[] = [];
+  const owned: EniId[] = [];
+  for (const eni of enis) {
+    const answer = await ports.store.own(eni, name);
+    if (answer.kind === 'owned') owned.push(eni);
+    else taken.push(`interfaces: ${eni} belongs to the service ${answer.owner} already`);
+  }
+  if (taken.length > 0)
+    await Promise.all(
+      owned.filter((eni) => !before.includes(eni)).map((eni) => ports.store.release(eni, name)),
+    );
+  return taken;
+}
+
+/**
+ * Registers a service or changes its registration. Idempotent. What it wants changed in EC2 it enqueues: only
+ * functions/failover changes EC2. Throws {@link PortError} when the table or the queue is out of reach.
+ */
+export async function register(ports: Ports, request: RegisterRequest): Promise<Registered> {
+  const parsed = parseDeclaration(request.declaration);
+  if (parsed.kind === 'invalid') return rejected(...parsed.problems);
+  const { declaration } = parsed;
+  const { name } = declaration;
+
+  const existing = await readService(ports, name);
+  if (existing?.episode)
+    return rejected(`${name}: episode ${existing.episode.id} is open; register again when it has ended`);
+  if (existing?.stranded) return rejected(`${name}: it is stranded; bring its interfaces to a member first`);
+
+  const base: ServiceState = existing ?? draftState(ports, declaration, request);
+  const draft: Service = { ...base, declared: JSON.stringify(request.declaration), declaration };
+  const observation = await observe(ports, draft);
+  const limits = Object.fromEntries(
+    [...observation.members.values()].flatMap((fact) =>
+      fact.kind === 'known' && fact.value.limits.kind === 'known'
+        ? [[fact.value.instanceType, fact.value.limits.value] as const]
+        : [],
+    ),
+  );
+  const { problems, warnings, holder } = check(draft, observation, ports.clock.now());
+  if (problems.length > 0 || !holder) return rejected(...problems);
+
+  const isSame = existing?.declared === draft.declared && !existing.tombstone;
+  const enis = declaration.interfaces.map((each) => each.eni);
+  const before = existing?.declaration.interfaces.map((each) => each.eni) ?? [];
+  const taken = await own(ports, name, enis, before);
+  if (taken.length > 0) return rejected(...taken);
+  await ports.store.addWayBack(name, waysOf(declaration));
+
+  const first = observation.interfaces.values().next().value;
+  const availabilityZone = first?.kind === 'known' ? first.value.availabilityZone : '';
+  const service: Service = {
+    ...draft,
+    facts: { availabilityZone, limits },
+    registeredBy: request.author,
+    lastSeen: { holder, attachments: attachmentsIn(draft, observation) },
+  };
+  if (!isSame) {
+    const change: Entry['change'] = (state) => {
+      const { tombstone: _, ...rest } = state;
+      const { declared, facts, registeredBy, lastSeen } = service;
+      return { ...rest, declared, facts, registeredBy, ...(lastSeen && { lastSeen }) };
+    };
+    const entry = changeEntry(ports, service, request.author, change, !existing);
+    if (existing) {
+      if ((await record(ports, existing, entry)) === 'conflict')
+        return rejected(`${name}: it was changed by somebody else meanwhile; look at it and register again`);
+    } else {
+      const { declaration: _, ...state } = service;
+      const created = withEntry(ports, state, entry);
+      if ((await ports.store.create(created)) === 'exists')
+        return rejected(
+          `${name}: it was registered by somebody else meanwhile; look at it and register again`,
+        );
+      await deliver(ports, created);
+    }
+  }
+  await ports.store.joinZone(availabilityZone, name);
+  // Only now: a released interface may be registered by others at once.
+  await Promise.all(before.filter((eni) => !enis.includes(eni)).map((eni) => ports.store.release(eni, name)));
+  await ports.queue.send({ service: name, hint: { kind: 'request', atMs: ports.clock.now() }, look: 0 }, 0);
+  return isSame
+    ? { kind: 'unchanged', name, warnings }
+    : { kind: 'registered', name, isNew: !existing, holder, warnings };
+}
