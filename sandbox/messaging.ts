@@ -28,6 +28,8 @@ export interface Messaging {
   close(): Promise<void>;
 }
 
+const NAMES_QUEUES = /\.(CreateQueue|GetQueueUrl|ListQueues)$/;
+
 export function makeMessaging(clock: SandboxClock, host: string, region: string): Messaging {
   const app = buildApp({ logger: false, defaultRegion: region });
   const published: SnsMessage[] = [];
@@ -43,9 +45,13 @@ export function makeMessaging(clock: SandboxClock, host: string, region: string)
     return {
       status: answer.statusCode,
       headers: { 'content-type': String(answer.headers['content-type'] ?? 'text/plain') },
-      body: answer.rawPayload,
+      body: NAMES_QUEUES.test(headers['x-amz-target'] ?? '') ? withOwnUrls(answer.body) : answer.rawPayload,
     };
   };
+
+  // fauxqs puts its queues at sqs.us-east-1.localhost, which not every resolver knows.
+  const withOwnUrls = (body: string): string =>
+    body.replace(/http:\/\/sqs\.[a-z0-9-]+\.localhost:\d+\//g, `http://${host}/`);
 
   // Recorded from the request, because fauxqs's own spy leaves the subject out.
   const record = (contentType: string, body: Buffer, answer: string): void => {
@@ -132,7 +138,8 @@ export function makeMessaging(clock: SandboxClock, host: string, region: string)
       });
     },
     queueUrl,
-    queues: async () => (await app.inject({ method: 'GET', url: '/_fauxqs/queues' })).json(),
+    queues: async () =>
+      JSON.parse(withOwnUrls((await app.inject({ method: 'GET', url: '/_fauxqs/queues' })).body)) as unknown,
     messages: () => [...published],
     close: async () => {
       await app.close();

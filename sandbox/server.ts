@@ -53,6 +53,9 @@ const REALISTIC_DETECTION_MS = { least: 60_000, most: 180_000 };
 
 export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const { clock = realClock(), random = Math.random, latency = 'instant', detection = 'instant' } = options;
+  if (!existsSync(options.templateFile)) {
+    throw new SandboxError(`There is no template ${options.templateFile}: name one with --template FILE.`);
+  }
   const server = createServer();
   const endpoint = await listen(server, options.port ?? 0);
   const problems: { at: string; message: string }[] = [];

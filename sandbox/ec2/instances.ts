@@ -281,6 +281,7 @@ function launch(world: World, input: RunInstancesRequest): InstanceRecord[] {
   if (!/^ami-[0-9a-f]+$/.test(ImageId)) {
     throw new Ec2Error('InvalidAMIID.Malformed', `Invalid id: "${ImageId}" (expecting "ami-...")`);
   }
+  requireLimits(instanceType);
   if (min < 1 || max < min) {
     throw invalidValue(`Value (${min}) for parameter minCount or (${max}) for maxCount is invalid.`);
   }

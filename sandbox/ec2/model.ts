@@ -65,10 +65,13 @@ export type Ec2Input<N extends Ec2OperationName> =
 export type Ec2Output<N extends Ec2OperationName> =
   Operations[N] extends Operation<infer _, infer O> ? O : never;
 
+/** Typed by the operation where its name is known to the compiler. */
+type InputOf<N extends string> = N extends Ec2OperationName ? Ec2Input<N> : object;
+type OutputOf<N extends string> = N extends Ec2OperationName ? Ec2Output<N> : object;
+
 export interface Ec2Model {
   /** Does it now and answers at once, without faults, throttles or latency. Throws `Ec2Error`. */
-  execute<N extends Ec2OperationName>(operation: N, input: Ec2Input<N>, caller?: string): Ec2Output<N>;
-  execute(operation: string, input: object, caller?: string): object;
+  execute<N extends string>(operation: N, input: InputOf<N>, caller?: string): OutputOf<N>;
   /**
    * As over the network: faults, token buckets and latency apply. The effect takes place half-way between
    * request and answer. `answer` is called exactly once, never before this call has returned.
@@ -212,7 +215,7 @@ export function makeEc2Model(options: Ec2ModelOptions): Ec2Model {
   }
 
   return {
-    execute,
+    execute: execute as Ec2Model['execute'],
     submit,
     call: (operation, input, caller) =>
       new Promise((resolve, reject) => {

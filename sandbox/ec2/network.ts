@@ -80,9 +80,11 @@ const toVpc = (world: World, vpc: VpcRecord): Vpc => ({
   VpcId: vpc.id,
 });
 
+/** Only IPv4 is counted: an IPv6 network does not run out. */
 function freeAddresses(world: World, subnet: SubnetRecord): number {
   const size = rangeOf(subnet.cidr)?.size ?? 0;
-  return size - reservedAtStart - reservedAtEnd - (world.takenAddresses.get(subnet.id)?.size ?? 0);
+  const taken = [...(world.takenAddresses.get(subnet.id) ?? [])].filter((address) => !address.includes(':'));
+  return size - reservedAtStart - reservedAtEnd - taken.length;
 }
 
 const toSubnet = (world: World, subnet: SubnetRecord): Subnet => ({
@@ -226,8 +228,13 @@ export const networkOperations = (world: World) => ({
       }
       for (const other of world.subnets.values()) {
         const taken = other.vpcId === vpc.id ? rangeOf(other.cidr) : undefined;
-        if (taken !== undefined && overlap(taken, range)) {
-          throw new Ec2Error('InvalidSubnet.Conflict', `The CIDR '${cidr}' conflicts with another subnet`);
+        const sameIpv6 = ipv6Cidr !== undefined && other.ipv6Cidr === ipv6Cidr;
+        if (sameIpv6 || (taken !== undefined && overlap(taken, range))) {
+          const conflicting = sameIpv6 ? ipv6Cidr : cidr;
+          throw new Ec2Error(
+            'InvalidSubnet.Conflict',
+            `The CIDR '${conflicting}' conflicts with another subnet`,
+          );
         }
       }
       if (ipv6Cidr !== undefined) refuseForeignIpv6(vpc, ipv6Cidr);

@@ -29,7 +29,8 @@ export function toEnding(
   end: Extract<MoveEnd, { last: unknown }>,
   observation: Observation,
 ): Ending {
-  const { plan, kind } = episode;
+  const { kind } = episode;
+  const { plan } = end;
   const facts = end.last.facts;
   const ending = (outcome: Outcome, why: string, severity: Severity): Ending => ({
     outcome,
@@ -41,10 +42,10 @@ export function toEnding(
   if (end.kind !== 'resting')
     return ending(end.kind === 'stranded' ? 'STRANDED' : 'NEEDS_HUMAN', end.why, 'critical');
   const sourceIsHealthy = plan.source && healthOf(memberOf(observation, plan.source)).kind === 'healthy';
-  if (plan.source === end.on && !(kind === 'rescue' && sourceIsHealthy))
+  if (plan.source === plan.target && !(kind === 'rescue' && sourceIsHealthy))
     return ending('RETURNED_TO_SOURCE', 'no other member took the interfaces', 'critical');
   if (plan.interfaces.every((each) => each.ours.length === 0))
-    return ending('NOTHING_TO_DO', `the interfaces were on ${end.on} already`, 'info');
+    return ending('NOTHING_TO_DO', `the interfaces were on ${plan.target} already`, 'info');
   return ending('COMPLETED', episode.evidence, kind === 'failover' || kind === 'rescue' ? 'warning' : 'info');
 }
 
@@ -204,6 +205,9 @@ export async function closeEpisode(
     // Somebody froze a record since the copy: it must be copied before its slot is used.
     const closing = state.episode;
     if (!closing || (state.frozen && state.frozen.number !== copied)) return state;
+    // One more try that changed nothing is counted, not recorded and paged again (P26).
+    if (ending.outcome === 'STRANDED' && state.stranded?.why === ending.why)
+      return afterwards(state, closing, ending, nowMs);
     const facts = toFacts(state, closing, ending, left, nowMs);
     return withEntry(ports, state, {
       draft: {

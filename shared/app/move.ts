@@ -19,8 +19,13 @@ import type { Ports, Run } from './ports.ts';
 
 /** Where a move came to rest, or why it stopped. */
 export type MoveEnd =
-  | { readonly kind: 'resting'; readonly on: InstanceId; readonly last: Look }
-  | { readonly kind: 'stranded' | 'needs-human'; readonly why: string; readonly last: Look }
+  | { readonly kind: 'resting'; readonly plan: Plan; readonly last: Look }
+  | {
+      readonly kind: 'stranded' | 'needs-human';
+      readonly why: string;
+      readonly plan: Plan;
+      readonly last: Look;
+    }
   /** Somebody else has the lease, or ours ended: only a new look may go on. */
   | { readonly kind: 'lease-lost' }
   /** The worker's time is nearly over: the next one goes on from the plan. */
@@ -76,6 +81,12 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
   const out = new Map<EniId, Out>();
   const refusedBy = new Map<EniId, string>();
 
+  const ended = new Set(journal.service().detached);
+  /** A read that shows an attachment which an earlier episode ended is stale (P10). */
+  const believable = (fact: Fact<InterfaceFact>): Fact<InterfaceFact> =>
+    fact.kind === 'known' && fact.value.attachment && ended.has(fact.value.attachment.id)
+      ? unknown('EC2 shows an attachment that has ended')
+      : fact;
   const remember = (eni: EniId, more: Sent) => sent.set(eni, { ...sent.get(eni), ...more });
   const leave = (planned: PlannedInterface, how: Out) => {
     out.set(planned.eni, how);
@@ -276,7 +287,7 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
     for (const planned of plan.interfaces) {
       const { eni } = planned;
       if (out.has(eni) || inFlight.has(eni) || refusedBy.has(eni)) continue;
-      const fact = look.facts.get(eni) ?? unknown('not looked at');
+      const fact = believable(look.facts.get(eni) ?? unknown('not looked at'));
       const step = nextStep(plan, planned, fact, sent.get(eni) ?? {}, nowMs);
       // A rest counts only if the look that shows it was sent after the attach was answered (S13).
       const tooEarly = step.kind === 'rest' && look.sentAtMs < (attachAnsweredAtMs.get(eni) ?? 0);
@@ -328,12 +339,12 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
 
   function ending(): MoveEnd {
     const [first_] = out;
-    if (!first_) return { kind: 'resting', on: plan.target, last: look };
+    if (!first_) return { kind: 'resting', plan, last: look };
     const [eni, how] = first_;
     const moved = plan.interfaces.some((each) => each.ours.length > 0);
     const why = `${eni}: ${how.why}`;
     const kind = how.kind === 'detach-refused' && moved ? 'stranded' : 'needs-human';
-    return { kind, why, last: look };
+    return { kind, why, plan, last: look };
   }
 
   /** P19, P20: whatever is under way is seen to its end first; only then is it known what is left on nothing. */
@@ -345,7 +356,7 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
       return fact?.kind === 'known' && fact.value.attachment !== undefined;
     };
     const kind = plan.interfaces.every(isAttached) ? 'needs-human' : 'stranded';
-    return { kind, why, last: look };
+    return { kind, why, plan, last: look };
   }
 }
 

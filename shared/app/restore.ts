@@ -85,8 +85,10 @@ class Attempt {
       store.readController(),
     ]);
     if (!read) return this.#report('nothing', 'NO_SUCH_SERVICE', `${name} is not registered`);
-    if (hint.kind === 'watchdog' && !held && (!read.episode || read.epoch !== hint.epoch))
+    if (hint.kind === 'watchdog' && !held && (!read.episode || read.epoch !== hint.epoch)) {
+      await deliver(this.#ports, read);
       return this.#report('nothing', 'HOLDER_HEALTHY', `epoch ${hint.epoch} is closed`);
+    }
     const { lease, ...withoutLease } = read;
     const readAtMs = clock.now();
     // A claim of ours whose answer was lost: nobody else has this owner id (P1).
@@ -266,7 +268,13 @@ class Attempt {
 
   async #close(journal: Journal, ending: Ending, observation: Observation): Promise<Report | undefined> {
     const episode = journal.service().episode;
-    const written = await closeEpisode(this.#ports, journal, ending, observation);
+    const { clock } = this.#ports;
+    let written = await closeEpisode(this.#ports, journal, ending, observation);
+    const giveUpAtMs = this.#run.deadlineMs - times.handOverBeforeDeadlineMs;
+    while (written === 'unreachable' && clock.now() < giveUpAtMs) {
+      await clock.sleep(times.pollMaxMs);
+      written = await closeEpisode(this.#ports, journal, ending, observation);
+    }
     if (written === 'lost') return this.#lost();
     if (written === 'unreachable')
       return this.#report('handed-over', 'UNKNOWN_STATE', 'the end could not be recorded: the watchdog will');
@@ -438,6 +446,9 @@ class Attempt {
   async #refuse(refusal: Refusal, service: Service): Promise<Report | undefined> {
     const report = this.#report('refused', refusal.code, refusal.detail);
     if (this.#journal) return this.#handOver(refusal.detail);
+    // A standby may be seconds away from being ready: do not leave that to the sweep.
+    const isWorthALook = refusal.code === 'NO_ELIGIBLE_STANDBY' && this.#message.look < maxLooks;
+    if (isWorthALook) await this.#later(refusal.code, refusal.detail);
     const entry = refusalEntry(this.#ports, service, refusal);
     if (!entry) return report;
     return (await record(this.#ports, service, entry)) === 'conflict' ? undefined : report;

@@ -138,11 +138,14 @@ function toAttachAnswer(error: unknown): AttachAnswer {
   // An interface in use can also come as InvalidParameterValue; one with a device index is the target's.
   if (code === 'InvalidParameterValue' && !/device index/i.test(detail) && /in.?use/i.test(detail))
     return { kind: 'look', code };
+  // The same code speaks of the interface (not available yet) and of the instance (stopping, say).
+  const speaksOfInstance = idsIn(detail).length > 0 && !/eni-/.test(detail);
+  if (code === 'IncorrectState' && speaksOfInstance) return { kind: 'target-refused', code, detail };
   if (lookCodes.has(code)) return { kind: 'look', code };
   return { kind: 'target-refused', code, detail };
 }
 
-const idsIn = (text: string): readonly string[] => text.match(/i-[0-9a-f]{8,17}/g) ?? [];
+const idsIn = (text: string): readonly string[] => text.match(/\bi-[0-9a-f]{8,17}/g) ?? [];
 const statusPage = 100;
 
 /** Cuts a list into pieces of at most `size`. */

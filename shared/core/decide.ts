@@ -179,7 +179,7 @@ function rescue(q: Question, where: Whereabouts, why = 'stranded before', isOurs
   const beside = where.kind === 'on-nothing' ? where.beside : undefined;
   const isHealthy = (id: InstanceId | undefined) =>
     id !== undefined && healthOf(memberOf(observation, id)).kind === 'healthy';
-  const preferred = [beside, isOurs ? last : undefined].find(isHealthy);
+  const preferred = [beside, isOurs ? last : undefined, service.stranded?.plan.target].find(isHealthy);
   const lastResort = memberOf(observation, last ?? ('' as InstanceId)).kind === 'known' ? last : undefined;
   const target = preferred ?? choice.eligible[0] ?? lastResort;
   if (!target) return refuse('NO_ELIGIBLE_STANDBY', why, choice.refused);
@@ -238,7 +238,17 @@ function decideOpenEpisode(q: Question, plan: Plan): Decision {
     }
   }
   const manner = source?.kind === 'failed' && kind !== 'rescue' ? 'force' : plan.detach;
-  const keepsTarget = plan.target === plan.source || choice.eligible.includes(plan.target);
+  // After the commit point a member that merely became less than perfect is not left again (P14): a replica's
+  // lag alarm, for one, turns red because its primary is gone.
+  const restsThere = plan.interfaces.some((each) => {
+    const fact = interfaceOf(observation, each.eni);
+    return fact.kind === 'known' && fact.value.attachment?.instanceId === plan.target;
+  });
+  const isAlive = healthOf(memberOf(observation, plan.target)).kind !== 'failed';
+  const keepsTarget =
+    plan.target === plan.source ||
+    restsThere ||
+    (untouched ? choice.eligible.includes(plan.target) : isAlive);
   const next = keepsTarget ? plan.target : (choice.eligible[0] ?? plan.target);
   const resumed = { ...(next === plan.target ? plan : withRung(plan, next)), detach: manner } as const;
   return { kind: 'continue', plan: resumed, why: `resumed on ${next}` };
@@ -253,11 +263,15 @@ function blockedBy(q: Question, kind: EpisodeKind, why: string, choice: Candidat
   if (isPaused(controller.pause, nowMs))
     return refuse('CONTROLLER_PAUSED', `by ${controller.pause?.author}; ${why}`);
   if (mode === 'observe') return refuse('OBSERVE_ONLY', `${why}; would have moved to ${wouldTake}`);
-  const untagged = interfacesOf(service).filter((eni) => {
+  const untagged = interfacesOf(service).flatMap((eni) => {
     const fact = interfaceOf(q.observation, eni);
-    return fact.kind === 'known' && !fact.value.tagged;
+    if (fact.kind !== 'known') return [];
+    const on = fact.value.attachment?.instanceId;
+    const holder = on ? memberOf(q.observation, on) : undefined;
+    const holderLacksIt = on && holder?.kind === 'known' && !holder.value.tagged;
+    return [...(fact.value.tagged ? [] : [eni]), ...(holderLacksIt ? [on] : [])];
   });
-  if (untagged.length > 0) return refuse('NOT_TAGGED', `${untagged.join(', ')}; ${why}`);
+  if (untagged.length > 0) return refuse('NOT_TAGGED', `${[...new Set(untagged)].join(', ')}; ${why}`);
   if (kind !== 'failover') return undefined;
   const zone = service.facts.availabilityZone;
   if (controller.brakes[zone]) return refuse('BRAKE', `${zone} is braked; ${why}`);

@@ -49,7 +49,11 @@ export function makeLab(options: Partial<Ec2ModelOptions> = {}) {
   const subnetIn = (zone: string, CidrBlock: string) =>
     some(
       some(
-        model.execute('CreateSubnet', { VpcId: vpc, CidrBlock, AvailabilityZone: `us-east-1${zone}` }).Subnet,
+        model.execute('CreateSubnet', {
+          VpcId: vpc,
+          CidrBlock,
+          AvailabilityZone: (options.region ?? 'us-east-1') + zone,
+        }).Subnet,
       ).SubnetId,
     );
   const subnet = subnetIn('a', '10.0.1.0/24');

@@ -8,24 +8,26 @@ import { Ec2Error, type Ec2Model, makeEc2Model } from '../../../sandbox/ec2/mode
 import { answerXml, errorXml, parseQuery } from '../../../sandbox/ec2/wire.ts';
 
 export async function serveEc2(model: Ec2Model): Promise<{ endpoint: string; close: () => void }> {
-  async function answer(body: string): Promise<{ status: number; xml: string }> {
+  async function answer(body: string): Promise<{ status: number; xml: string; requestId: string }> {
     const requestId = randomUUID();
     try {
       const { operation, input } = parseQuery(body);
       return {
         status: 200,
+        requestId,
         xml: answerXml(operation, await model.call(operation, input, 'test'), requestId),
       };
     } catch (error) {
       if (!(error instanceof Ec2Error)) throw error;
-      return { status: error.httpStatus, xml: errorXml(error.code, error.message, requestId) };
+      return { status: error.httpStatus, requestId, xml: errorXml(error.code, error.message, requestId) };
     }
   }
   const server = createServer((request, response) => {
     text(request)
       .then(answer)
       .then(
-        ({ status, xml }) => response.writeHead(status, { 'content-type': 'text/xml' }).end(xml),
+        ({ status, xml, requestId }) =>
+          response.writeHead(status, { 'content-type': 'text/xml', 'x-amzn-requestid': requestId }).end(xml),
         (error: unknown) => response.writeHead(500).end(String(error)),
       );
   });

@@ -23,7 +23,9 @@ function setUp(options: { failures?: Error[]; target?: Partial<TargetSpec>; patt
     clock,
     region: 'us-east-1',
     accountId: '000000000000',
-    rules: [{ name: 'r', arn: ruleArn, pattern: (options.pattern ?? { source: ['test'] }) as never, targets }],
+    rules: [
+      { name: 'r', arn: ruleArn, pattern: (options.pattern ?? { source: ['test'] }) as never, targets },
+    ],
     schedules: [{ arn: `${ruleArn}-schedule`, everyMs: 60_000, targets }],
     deliver: async (_arn, payload) => {
       const failure = failures.shift();
@@ -74,14 +76,19 @@ describe('EventBridge', () => {
   });
 
   it('gives up when the event grows too old', async () => {
-    const { bridge, clock, deadLetters } = setUp({ failures: [throttled()], target: { maximumEventAgeMs: 500 } });
+    const { bridge, clock, deadLetters } = setUp({
+      failures: [throttled()],
+      target: { maximumEventAgeMs: 500 },
+    });
     bridge.put(EVENT);
     await clock.advance(10_000);
     expect(deadLetters[0]?.attributes['EXHAUSTED_RETRY_CONDITION']).toBe('MaximumEventAgeInSeconds');
   });
 
   it('does not retry what a retry cannot help', async () => {
-    const { bridge, clock, deadLetters } = setUp({ failures: [new DeliveryError('AccessDeniedException', 'no', false)] });
+    const { bridge, clock, deadLetters } = setUp({
+      failures: [new DeliveryError('AccessDeniedException', 'no', false)],
+    });
     bridge.put(EVENT);
     await clock.advance(0);
     expect(deadLetters[0]?.attributes['RETRY_ATTEMPTS']).toBe('0');
@@ -89,7 +96,10 @@ describe('EventBridge', () => {
 
   it('drops the event when there is no dead-letter queue', async () => {
     const { deadLetterArn: _, ...target } = TARGET;
-    const { bridge, clock, deadLetters } = setUp({ failures: [throttled()], target: { ...target, maximumRetryAttempts: 0, deadLetterArn: undefined } as never });
+    const { bridge, clock, deadLetters } = setUp({
+      failures: [throttled()],
+      target: { ...target, maximumRetryAttempts: 0, deadLetterArn: undefined } as never,
+    });
     bridge.put(EVENT);
     await clock.advance(0);
     expect(deadLetters).toEqual([]);
@@ -100,11 +110,16 @@ describe('EventBridge', () => {
     const { clock, delivered } = setUp();
     await clock.advance(120_000);
     expect(delivered).toHaveLength(2);
-    expect(JSON.parse(delivered[0]?.payload ?? '')).toMatchObject({ 'detail-type': 'Scheduled Event', source: 'aws.events' });
+    expect(JSON.parse(delivered[0]?.payload ?? '')).toMatchObject({
+      'detail-type': 'Scheduled Event',
+      source: 'aws.events',
+    });
   });
 
   it('refuses a pattern with an unknown operator at start', () => {
-    expect(() => setUp({ pattern: { source: [{ like: 'x' }] } })).toThrow("rule r: source: unknown operator 'like'");
+    expect(() => setUp({ pattern: { source: [{ like: 'x' }] } })).toThrow(
+      "rule r: source: unknown operator 'like'",
+    );
   });
 
   it('delivers nothing after it is closed', async () => {

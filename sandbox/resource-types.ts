@@ -1,0 +1,185 @@
+// The resource types that the sandbox knows: which properties it acts on, and which it may ignore because nothing here depends on them.
+
+export interface ResourceType {
+  reads: readonly string[];
+  ignores: readonly string[];
+  nameProperty?: string;
+}
+
+/** A property in neither list is an error: it may be what a test is about. */
+export const RESOURCE_TYPES: Record<string, ResourceType> = {
+  'AWS::Serverless::Function': {
+    nameProperty: 'FunctionName',
+    reads: [
+      'FunctionName',
+      'CodeUri',
+      'Handler',
+      'Runtime',
+      'MemorySize',
+      'Timeout',
+      'Environment',
+      'Events',
+      'EventInvokeConfig',
+      'DeadLetterQueue',
+      'FunctionUrlConfig',
+      'ReservedConcurrentExecutions',
+      'PackageType',
+    ],
+    ignores: [
+      'Architectures',
+      'Description',
+      'Policies',
+      'Role',
+      'PermissionsBoundary',
+      'Tags',
+      'Tracing',
+      'LoggingConfig',
+      'RecursiveLoop',
+      'RuntimeManagementConfig',
+      'EphemeralStorage',
+      'PropagateTags',
+    ],
+  },
+  'AWS::Lambda::Permission': {
+    reads: [
+      'FunctionName',
+      'Principal',
+      'SourceArn',
+      'SourceAccount',
+      'Action',
+      'FunctionUrlAuthType',
+      'InvokedViaFunctionUrl',
+    ],
+    ignores: ['PrincipalOrgID'],
+  },
+  'AWS::Lambda::EventInvokeConfig': {
+    reads: ['FunctionName', 'MaximumEventAgeInSeconds', 'MaximumRetryAttempts', 'DestinationConfig'],
+    ignores: ['Qualifier'],
+  },
+  'AWS::Lambda::EventSourceMapping': {
+    reads: [
+      'FunctionName',
+      'EventSourceArn',
+      'BatchSize',
+      'Enabled',
+      'FunctionResponseTypes',
+      'ScalingConfig',
+      'MaximumBatchingWindowInSeconds',
+    ],
+    ignores: ['Tags'],
+  },
+  'AWS::DynamoDB::Table': {
+    nameProperty: 'TableName',
+    reads: [
+      'TableName',
+      'AttributeDefinitions',
+      'KeySchema',
+      'GlobalSecondaryIndexes',
+      'LocalSecondaryIndexes',
+      'BillingMode',
+      'ProvisionedThroughput',
+    ],
+    ignores: [
+      'TimeToLiveSpecification',
+      'PointInTimeRecoverySpecification',
+      'SSESpecification',
+      'DeletionProtectionEnabled',
+      'TableClass',
+      'Tags',
+      'OnDemandThroughput',
+      'ContributorInsightsSpecification',
+      'ResourcePolicy',
+      'WarmThroughput',
+    ],
+  },
+  'AWS::SQS::Queue': {
+    nameProperty: 'QueueName',
+    reads: [
+      'QueueName',
+      'VisibilityTimeout',
+      'DelaySeconds',
+      'MessageRetentionPeriod',
+      'ReceiveMessageWaitTimeSeconds',
+      'MaximumMessageSize',
+      'RedrivePolicy',
+      'FifoQueue',
+      'ContentBasedDeduplication',
+    ],
+    ignores: [
+      'SqsManagedSseEnabled',
+      'KmsMasterKeyId',
+      'KmsDataKeyReusePeriodSeconds',
+      'RedriveAllowPolicy',
+      'Tags',
+    ],
+  },
+  'AWS::SNS::Topic': {
+    nameProperty: 'TopicName',
+    reads: ['TopicName', 'DisplayName', 'Subscription', 'FifoTopic', 'ContentBasedDeduplication'],
+    ignores: ['KmsMasterKeyId', 'Tags', 'TracingConfig', 'SignatureVersion', 'DeliveryStatusLogging'],
+  },
+  'AWS::SNS::Subscription': {
+    reads: ['TopicArn', 'Protocol', 'Endpoint', 'FilterPolicy', 'FilterPolicyScope', 'RawMessageDelivery'],
+    ignores: ['Region'],
+  },
+  'AWS::Events::Rule': {
+    nameProperty: 'Name',
+    reads: ['Name', 'EventPattern', 'ScheduleExpression', 'State', 'Targets', 'EventBusName'],
+    ignores: ['Description', 'Tags'],
+  },
+  'AWS::CloudWatch::Alarm': {
+    nameProperty: 'AlarmName',
+    reads: [
+      'AlarmName',
+      'AlarmDescription',
+      'ActionsEnabled',
+      'OKActions',
+      'AlarmActions',
+      'InsufficientDataActions',
+      'MetricName',
+      'Namespace',
+      'Statistic',
+      'ExtendedStatistic',
+      'Dimensions',
+      'Period',
+      'Unit',
+      'EvaluationPeriods',
+      'DatapointsToAlarm',
+      'Threshold',
+      'ComparisonOperator',
+      'TreatMissingData',
+      'Metrics',
+    ],
+    ignores: ['Tags', 'EvaluateLowSampleCountPercentile'],
+  },
+  'AWS::CloudWatch::CompositeAlarm': {
+    nameProperty: 'AlarmName',
+    reads: [
+      'AlarmName',
+      'AlarmDescription',
+      'ActionsEnabled',
+      'OKActions',
+      'AlarmActions',
+      'InsufficientDataActions',
+      'AlarmRule',
+      'ActionsSuppressor',
+      'ActionsSuppressorWaitPeriod',
+      'ActionsSuppressorExtensionPeriod',
+    ],
+    ignores: ['Tags'],
+  },
+};
+
+/** Nothing in the sandbox depends on these. */
+export const IGNORED_TYPES = [
+  'AWS::IAM::Role',
+  'AWS::IAM::Policy',
+  'AWS::IAM::ManagedPolicy',
+  'AWS::Logs::LogGroup',
+  'AWS::Logs::MetricFilter',
+  'AWS::CloudWatch::Dashboard',
+  'AWS::SQS::QueuePolicy',
+  'AWS::SNS::TopicPolicy',
+  'AWS::KMS::Key',
+  'AWS::KMS::Alias',
+];
