@@ -84,6 +84,21 @@ export interface Alarms {
   describe(arns: readonly AlarmArn[]): Promise<Answer<ReadonlyMap<AlarmArn, AlarmFact>>>;
 }
 
+/** A CloudWatch alarm that is in ALARM now. */
+export interface RedAlarm extends AlarmFact {
+  /** Of its AWS/EC2 status-check metrics; empty for composite and custom alarms. */
+  readonly instanceIds: readonly InstanceId[];
+}
+
+/** The whole fleet in pages, not service by service: what the sweep looks at every minute. */
+export interface Fleet {
+  /** Every interface with the controller's tag. */
+  interfaces(): Promise<Answer<ReadonlyMap<EniId, InterfaceFact>>>;
+  /** Instances that are not running, or whose checks are not all fine. Absence means "not suspected", never "healthy". */
+  troubled(): Promise<Answer<ReadonlySet<InstanceId>>>;
+  redAlarms(): Promise<Answer<readonly RedAlarm[]>>;
+}
+
 /** What a write of the service item requires, each by name. Every write requires `rev` (P1). */
 export interface Guard {
   readonly rev: number;
@@ -109,6 +124,8 @@ export interface StateStore {
   write(before: ServiceState, after: ServiceState, guard: Guard): Promise<WriteResult>;
   create(state: ServiceState): Promise<'created' | 'exists'>;
   list(): Promise<readonly ServiceName[]>;
+  /** Services with an open episode, a waiting request, something undelivered, or stranded: the sparse index. */
+  needingAttention(): Promise<readonly ServiceName[]>;
 
   servicesOfInstance(id: InstanceId): Promise<readonly ServiceName[]>;
   servicesOfAlarm(arn: AlarmArn): Promise<readonly ServiceName[]>;

@@ -4,7 +4,7 @@ import type { Hint } from '../core/hint.ts';
 import type { InstanceId } from '../core/ids.ts';
 import { type NoticeFacts, type Severity, toNotice } from '../core/notice.ts';
 import { interfaceOf, type Observation } from '../core/observation.ts';
-import { reasons } from '../core/reasons.ts';
+import { reasons, refusalKey } from '../core/reasons.ts';
 import { interfacesOf, type Service, type ServiceState } from '../core/state.ts';
 import type { RecordKind } from '../core/trail.ts';
 import { attachmentsIn } from '../core/whereabouts.ts';
@@ -57,7 +57,7 @@ function toEntry(ports: Ports, service: Service, story: Story): Entry {
 /** Undefined when the same refusal is on record already (P24). */
 export function refusalEntry(ports: Ports, service: Service, refusal: Refusal): Entry | undefined {
   const { code, detail, members, callHuman } = refusal;
-  const key = [code, ...members.map((each) => `${each.member} ${each.code}`)].join('; ');
+  const key = refusalKey(code, members);
   if (service.lastRefusal === key) return undefined;
   const isRequest = code === 'REQUEST_EXPIRED' || code === 'REQUEST_REFUSED';
   return toEntry(ports, service, {

@@ -15,7 +15,7 @@ interface AlarmLike {
   readonly ActionsSuppressedBy?: string | undefined;
 }
 
-const toAlarm = (from: AlarmLike): AlarmFact => ({
+export const toAlarm = (from: AlarmLike): AlarmFact => ({
   arn: from.AlarmArn as AlarmArn,
   state: from.StateValue === 'OK' || from.StateValue === 'ALARM' ? from.StateValue : 'INSUFFICIENT_DATA',
   transitionedAtMs: from.StateTransitionedTimestamp?.getTime(),

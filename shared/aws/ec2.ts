@@ -48,7 +48,7 @@ function toAttachment(from: NetworkInterface['Attachment']): Attachment | undefi
   };
 }
 
-function toInterface(from: NetworkInterface): InterfaceFact {
+export function toInterface(from: NetworkInterface): InterfaceFact {
   return {
     eni: from.NetworkInterfaceId as EniId,
     availabilityZone: from.AvailabilityZone ?? '',

@@ -28,6 +28,9 @@ const trailSort = (number: number) => `TRAIL#${padded(number)}`;
 /** Sorts by time, to the minute: `2026-11-21T02:11`. */
 const minuteOf = (atMs: number) => new Date(atMs).toISOString().slice(0, 16);
 
+/** Reads of a secondary index are eventually consistent: it only says where to look. */
+const attentionIndex = 'attention';
+
 /** Present on services that need somebody to look: the key of the one, sparse, index. */
 const needsAttention = (state: ServiceState) =>
   state.episode || state.stranded || state.frozen || state.request || state.outbox.length > 0;
@@ -243,6 +246,16 @@ export function makeStateTable(
       const zones = await withPrefix('CONTROLLER', 'STATE#ZONE#');
       const names = zones.flatMap((row) => [...((row['services'] as Set<ServiceName>) ?? [])]);
       return [...new Set(names)].sort();
+    },
+
+    async needingAttention() {
+      const rows = await query({
+        IndexName: attentionIndex,
+        ConsistentRead: false,
+        KeyConditionExpression: 'attention = :yes',
+        ExpressionAttributeValues: toItem({ ':yes': 'yes' }),
+      });
+      return rows.map((row) => String(row['pk']).slice('SERVICE#'.length) as ServiceName);
     },
 
     servicesOfInstance: (id) => servicesBehind(`INSTANCE#${id}`),

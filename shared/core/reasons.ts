@@ -110,3 +110,7 @@ export interface MemberRefusal {
 
 export const describeMember = (refusal: MemberRefusal) =>
   `${refusal.member}: ${refusal.code} (${refusal.detail})`;
+
+/** What makes two refusals the same one: recorded once, until it changes (P24). */
+export const refusalKey = (code: ReasonCode, members: readonly MemberRefusal[]) =>
+  [code, ...members.map((each) => `${each.member} ${each.code}`)].join('; ');

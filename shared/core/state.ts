@@ -114,6 +114,8 @@ export interface ServiceState {
   readonly stranded?: Stranded;
   /** The refusal recorded last; the same one is not recorded again (P24). */
   readonly lastRefusal?: string;
+  /** Why a failover would not work now, as told last; absent when it would. */
+  readonly notReady?: string;
   /** What was last recorded as observed, so that it is paged once. */
   readonly lastObserved?: string;
   /** The next number of the trail, and the hash of the record before it. */
@@ -243,6 +245,7 @@ const ServiceStateSchema: v.GenericSchema<unknown, ServiceState> = v.object({
   pause: v.exactOptional(v.object({ reason: v.string(), author: v.string(), atMs: ms, untilMs: ms })),
   stranded: v.exactOptional(v.object({ sinceMs: ms, plan: PlanSchema, why: v.string(), tries: count })),
   lastRefusal: v.exactOptional(v.string()),
+  notReady: v.exactOptional(v.string()),
   lastObserved: v.exactOptional(v.string()),
   trail: v.object({ next: count, head: v.string() }),
   tombstone: v.exactOptional(v.boolean()),

@@ -11,7 +11,8 @@ export type RecordKind =
   | 'pause'
   | 'resume'
   | 'ack'
-  | 'recovered';
+  | 'recovered'
+  | 'readiness';
 
 type Json = string | number | boolean | null | undefined | readonly Json[] | { readonly [key: string]: Json };
 

@@ -1,9 +1,10 @@
 /** The one place where adapters meet ports. Everything is made once per process. */
-import type { Ports, Run } from '../app/ports.ts';
+import type { Fleet, Ports, Run } from '../app/ports.ts';
 import { makeAlarms } from '../aws/alarms.ts';
-import { type Clients, makeClients } from '../aws/clients.ts';
+import { type Clients, makeClients, makeLambdaClient } from '../aws/clients.ts';
 import { makeEc2 } from '../aws/ec2.ts';
-import { makeNotifier, makeWorkQueue } from '../aws/messages.ts';
+import { makeFleet } from '../aws/fleet.ts';
+import { makeNotifier, makeWorkQueue, withDirectInvocation } from '../aws/messages.ts';
 import { makeStateTable } from '../aws/state-table.ts';
 import { realClock, realHash, realIds } from './clock.ts';
 import type { Config } from './config.ts';
@@ -15,17 +16,16 @@ export interface Composed {
   readonly dedupe: Dedupe;
 }
 
-type Log = Ports['log'];
+interface Given {
+  readonly endpoint?: string;
+  /** Stands in for the structured logger where a person reads the output (the CLI). */
+  readonly log?: Ports['log'];
+}
 
-/** Ports over AWS. `log` stands in for the structured logger where a person reads the output (the CLI). */
-export function compose(
-  config: Config,
-  given: { readonly endpoint?: string; readonly log?: Log } = {},
-): Composed {
-  const clients: Clients = makeClients(given.endpoint);
-  const retrying = { clock: realClock, random: Math.random };
-  const log = given.log ?? toLog(makeLogger());
-  const ports: Ports = {
+const retrying = { clock: realClock, random: Math.random };
+
+function makePorts(config: Config, clients: Clients, log: Ports['log']): Ports {
+  return {
     clock: realClock,
     ids: realIds,
     random: Math.random,
@@ -37,7 +37,27 @@ export function compose(
     notifier: makeNotifier(clients.sns, config.TOPIC_ARN, retrying),
     log,
   };
-  return { ports, dedupe: makeDedupe(clients.dynamodb, config.IDEMPOTENCY_TABLE, log) };
+}
+
+/** Ports over AWS, and the dedupe in front of them. */
+export function compose(config: Config, given: Given = {}): Composed {
+  const clients = makeClients(given.endpoint);
+  const log = given.log ?? toLog(makeLogger());
+  const dedupe = makeDedupe(clients.dynamodb, config.IDEMPOTENCY_TABLE, log);
+  return { ports: makePorts(config, clients, log), dedupe };
+}
+
+/** The sweep's ports: a queue with a second way out where the function to invoke is known (P37). */
+export function composeSweep(
+  config: Config,
+  failoverFunction: string | undefined,
+): { readonly ports: Ports; readonly fleet: Fleet } {
+  const clients = makeClients();
+  const ports = makePorts(config, clients, toLog(makeLogger()));
+  const fleet = makeFleet(clients, retrying);
+  if (!failoverFunction) return { ports, fleet };
+  const queue = withDirectInvocation(ports.queue, makeLambdaClient(), failoverFunction, retrying);
+  return { ports: { ...ports, queue }, fleet };
 }
 
 /** One invocation: its own owner id, and its end by our own clock. */

@@ -1,0 +1,26 @@
+/** The sweep's report as CloudWatch metrics, in the embedded metric format: no call, one log line. */
+import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
+import type { SweepReport } from '../app/sweep.ts';
+
+const metrics = new Metrics({ namespace: 'EniFailover', serviceName: 'eni-failover' });
+
+/** `Heartbeat` is what the alarm on the controller itself waits for: no data means that nobody is looking. */
+export function publishSweep(report: SweepReport, tookMs: number): void {
+  const counts = {
+    Heartbeat: 1,
+    Services: report.services,
+    Ready: report.ready,
+    NotReady: Object.keys(report.notReady).length,
+    NoStandbyLeft: report.noStandbyLeft,
+    OpenEpisodes: report.openEpisodes,
+    Stranded: report.stranded,
+    PausedPastExpiry: report.pausedPastExpiry,
+    NotLookedAt: report.failed.length,
+  };
+  for (const [name, value] of Object.entries(counts)) metrics.addMetric(name, MetricUnit.Count, value);
+  metrics.addMetric('OldestEpisodeAge', MetricUnit.Milliseconds, report.oldestEpisodeMs);
+  metrics.addMetric('SweepDuration', MetricUnit.Milliseconds, tookMs);
+  // Which services, and why: on the same log line, where Logs Insights finds it.
+  metrics.addMetadata('notReady', JSON.stringify(report.notReady));
+  metrics.publishStoredMetrics();
+}
