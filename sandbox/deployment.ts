@@ -116,6 +116,9 @@ export async function deploy(stack: Stack, options: DeploymentOptions): Promise<
   for (const alarm of stack.compositeAlarms)
     alarms.putCompositeAlarm(alarm as unknown as CompositeAlarmInput);
 
+  eventBridge.start();
+  lambda.start();
+
   const services: Record<string, AwsService> = {
     dynamodb: dynamoDb.handle,
     sqs: messaging.handle,

@@ -45,6 +45,8 @@ export interface Delivery {
 
 export interface EventBridge {
   handle: AwsService;
+  /** Begins to fire the schedules. */
+  start(): void;
   /** Takes an event as it stands, id and all. */
   put(event: JsonObject): EventRecord;
   /** Fills in what AWS gives to the events of its own services. */
@@ -155,14 +157,16 @@ export function makeEventBridge(options: EventBridgeOptions): EventBridge {
     detail,
   });
 
-  for (const schedule of options.schedules) {
-    const fire = (): void => {
-      const event = toEvent('aws.events', 'Scheduled Event', [schedule.arn], {});
-      send(schedule.arn, schedule.targets, event, addRecord(event));
+  const startSchedules = (): void => {
+    for (const schedule of options.schedules) {
+      const fire = (): void => {
+        const event = toEvent('aws.events', 'Scheduled Event', [schedule.arn], {});
+        send(schedule.arn, schedule.targets, event, addRecord(event));
+        later(schedule.everyMs, fire);
+      };
       later(schedule.everyMs, fire);
-    };
-    later(schedule.everyMs, fire);
-  }
+    }
+  };
 
   const putEntry = (entry: JsonObject): JsonObject => {
     const {
@@ -222,6 +226,7 @@ export function makeEventBridge(options: EventBridgeOptions): EventBridge {
         JSON_1_1,
       );
     },
+    start: startSchedules,
     put,
     emit: (source, detailType, resources, detail) => void put(toEvent(source, detailType, resources, detail)),
     records: () => [...records],

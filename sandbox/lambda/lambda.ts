@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import type { AwsAnswer, AwsRequest, AwsService } from '../aws-request.ts';
 import type { SandboxClock } from '../clock.ts';
 import type { Messaging } from '../messaging.ts';
-import { functionNameOf, type Stack } from '../stack.ts';
+import { type EventSourceSpec, type FunctionSpec, functionNameOf, type Stack } from '../stack.ts';
 import { type AsynchronousInvocations, makeAsynchronousInvocations } from './asynchronous-invocations.ts';
 import { type EventSource, startEventSource } from './event-source.ts';
 import { type FunctionPool, type InvocationRecord, makeFunctionPool } from './function-pool.ts';
@@ -23,6 +23,8 @@ export interface LambdaOptions {
 
 export interface Lambda {
   handle: AwsService;
+  /** Begins to take messages from the queues: once everything else is in place. */
+  start(): void;
   /** As another AWS service does it; refused with a `LambdaError` without a permission for it. */
   invokeAsService(functionArn: string, payload: string, principal: string, sourceArn: string): void;
   /** Calls through a function's URL. */
@@ -44,6 +46,8 @@ export class LambdaError extends Error {
   }
 }
 
+/** SQS's own, for a queue that names none. */
+const DEFAULT_VISIBILITY_SEC = 30;
 const LOG_TAIL_BYTES = 4096;
 const MAX_SYNCHRONOUS_BYTES = 6 * 1024 * 1024;
 const MAX_ASYNCHRONOUS_BYTES = 1024 * 1024;
@@ -75,20 +79,9 @@ export function makeLambda(stack: Stack, messaging: Messaging, options: LambdaOp
     throw new LambdaError('ResourceNotFoundException', 404, `Function not found: ${arn}`);
   };
 
-  const eventSources: EventSource[] = stack.eventSources.map((spec) => {
-    const pool = existing(spec.functionName);
-    const queue = stack.queues.find(({ arn }) => arn === spec.queueArn);
-    const visibilityMs = Number(queue?.attributes['VisibilityTimeout'] ?? 30) * 1000;
-    // Lambda refuses such a mapping too: the message would be back while it is still being worked on.
-    if (visibilityMs < pool.spec.timeoutMs) {
-      throw new LambdaError(
-        'InvalidParameterValueException',
-        400,
-        `Queue visibility timeout: ${visibilityMs / 1000} seconds is less than Function timeout: ${pool.spec.timeoutMs / 1000} seconds (${spec.queueArn}, ${pool.spec.name})`,
-      );
-    }
-    return startEventSource(spec, pool, messaging, options.onProblem);
-  });
+  for (const source of stack.eventSources)
+    requireLongEnoughVisibility(source, existing(source.functionName).spec, stack);
+  let eventSources: EventSource[] = [];
 
   const invoke = async (request: AwsRequest): Promise<AwsAnswer> => {
     const requestId = randomUUID();
@@ -149,6 +142,11 @@ export function makeLambda(stack: Stack, messaging: Messaging, options: LambdaOp
         throw error;
       }
     },
+    start: () => {
+      eventSources = stack.eventSources.map((source) =>
+        startEventSource(source, existing(source.functionName), messaging, options.onProblem),
+      );
+    },
     invokeAsService: (functionArn, payload, principal, sourceArn) => {
       const pool = existing(functionArn);
       const allowed = stack.permissions.some(
@@ -189,6 +187,19 @@ export function toErrorAnswer(error: LambdaError): AwsAnswer {
     headers: { 'content-type': 'application/json', 'x-amzn-errortype': error.code },
     body: JSON.stringify({ Type: 'User', Message: error.message, message: error.message }),
   };
+}
+
+/** Lambda refuses such a mapping too: the message would be back while it is still being worked on. */
+function requireLongEnoughVisibility({ queueArn }: EventSourceSpec, spec: FunctionSpec, stack: Stack): void {
+  const queue = stack.queues.find(({ arn }) => arn === queueArn);
+  const visibilitySec = Number(queue?.attributes['VisibilityTimeout'] ?? DEFAULT_VISIBILITY_SEC);
+  const timeoutSec = spec.timeoutMs / 1000;
+  if (visibilitySec >= timeoutSec) return;
+  throw new LambdaError(
+    'InvalidParameterValueException',
+    400,
+    `Queue visibility timeout: ${visibilitySec} seconds is less than Function timeout: ${timeoutSec} seconds (${queueArn}, ${spec.name})`,
+  );
 }
 
 function requireJson(payload: string): void {

@@ -6,11 +6,11 @@ import { type NoticeFacts, type Severity, toNotice } from '../core/notice.ts';
 import { type Fact, healthOf, type InterfaceFact, memberOf, type Observation } from '../core/observation.ts';
 import type { ServiceState } from '../core/state.ts';
 import { times } from '../core/times.ts';
-import { copyFrozen, deliver } from './deliver.ts';
+import { deliver } from './deliver.ts';
 import type { Journal, Written } from './journal.ts';
 import type { MoveEnd } from './move.ts';
 import type { Ports } from './ports.ts';
-import { withEntry } from './record.ts';
+import { freezeThrough, withEntry } from './record.ts';
 
 /** How an episode ends, once a move has come to rest or was never begun. */
 export interface Ending {
@@ -200,11 +200,10 @@ export async function closeEpisode(
   ).eligible;
 
   journal.note({ step: 'closed', detail: ending.outcome });
-  let copied: number | undefined;
   const change = (state: ServiceState): ServiceState => {
-    // Somebody froze a record since the copy: it must be copied before its slot is used.
+    // Ended already, by this same change: an earlier attempt was written after all.
     const closing = state.episode;
-    if (!closing || (state.frozen && state.frozen.number !== copied)) return state;
+    if (!closing) return state;
     // One more try that changed nothing is counted, not recorded and paged again (P26).
     if (ending.outcome === 'STRANDED' && state.stranded?.why === ending.why)
       return afterwards(state, closing, ending, nowMs);
@@ -241,18 +240,8 @@ export async function closeEpisode(
     });
   };
 
-  for (;;) {
-    const { frozen } = journal.service();
-    try {
-      await copyFrozen(ports, journal.service());
-      copied = frozen?.number;
-    } catch {
-      return 'unreachable';
-    }
-    const written = await journal.commit(change);
-    if (written !== 'written') return written;
-    if (!journal.service().episode) break;
-  }
+  const written = await freezeThrough(ports, journal, change);
+  if (written !== 'written') return written;
   await journal.stop();
   await deliver(ports, journal.service());
   return 'written';

@@ -1,9 +1,11 @@
 /** Writes one record and its notice into a service's item without a lease, then delivers both. */
+import { messageOf } from '../core/errors.ts';
 import type { ServiceName } from '../core/ids.ts';
 import type { OutboxEntry, Service, ServiceState } from '../core/state.ts';
 import { toService } from '../core/state.ts';
 import { freeze, type RecordDraft, withRecord } from '../core/trail.ts';
 import { copyFrozen, deliver } from './deliver.ts';
+import type { Change, Journal, Written } from './journal.ts';
 import type { Ports } from './ports.ts';
 
 export interface Entry {
@@ -35,6 +37,28 @@ export async function record(ports: Ports, service: Service, entry: Entry): Prom
   if (result.kind === 'conflict') return 'conflict';
   await deliver(ports, after);
   return 'recorded';
+}
+
+/**
+ * Makes a change that freezes a record, under the journal's lease. Whatever is frozen already is copied first,
+ * also when somebody freezes a record in between: an uncopied one is never overwritten (P21).
+ */
+export async function freezeThrough(ports: Ports, journal: Journal, change: Change): Promise<Written> {
+  for (;;) {
+    const { frozen } = journal.service();
+    try {
+      await copyFrozen(ports, journal.service());
+    } catch (error) {
+      ports.log.warn('a record could not be copied', { error: messageOf(error) });
+      return 'unreachable';
+    }
+    let applied = false;
+    const written = await journal.commit((state) => {
+      applied = state.frozen === undefined || state.frozen.number === frozen?.number;
+      return applied ? change(state) : state;
+    });
+    if (written !== 'written' || applied) return written;
+  }
 }
 
 /** The service as it is now; absent when it was never registered. Throws when the table is out of reach. */

@@ -11,12 +11,12 @@ import type { Service, ServiceState } from '../core/state.ts';
 import { times } from '../core/times.ts';
 import { type BrakeCheck, brakeCheck } from './brake.ts';
 import { closeEpisode, type Ending, toEnding } from './close.ts';
-import { copyFrozen, deliver } from './deliver.ts';
+import { deliver } from './deliver.ts';
 import { type Journal, makeJournal } from './journal.ts';
 import { carryOut } from './move.ts';
 import { observe } from './observe.ts';
 import type { Ports, Run } from './ports.ts';
-import { readService, record, withEntry } from './record.ts';
+import { freezeThrough, readService, record, withEntry } from './record.ts';
 import { announcedEntry, keptEntry, observedEntry, recoveredEntry, refusalEntry } from './restore-records.ts';
 
 /** What came of one look at one service. `code` is an outcome or a reason code. */
@@ -324,8 +324,7 @@ class Attempt {
       );
       const failed = answers.filter((each) => each.answer !== 'done');
       const entry = keptEntry(this.#ports, question.service, answers);
-      await copyFrozen(this.#ports, journal.service());
-      await journal.commit((item) => {
+      await freezeThrough(this.#ports, journal, (item) => {
         const { lease: __, ...rest } = item;
         return withEntry(this.#ports, rest, entry);
       });

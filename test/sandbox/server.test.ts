@@ -126,6 +126,19 @@ const systemAlarm = (instanceId: string, AlarmActions: string[] = []) =>
     AlarmActions,
   });
 
+describe('a sandbox', () => {
+  it.each<[string, Record<string, string>, string]>([
+    ['a value for no parameter', { Typo: '1' }, "no parameter 'Typo'"],
+    [
+      'a queue that shows a message again too early',
+      { FunctionTimeout: '9' },
+      'Queue visibility timeout: 1 seconds is less than Function timeout: 9 seconds',
+    ],
+  ])('does not start with %s', async (_name, parameters, message) => {
+    await expect(startSandbox({ templateFile, parameters })).rejects.toThrow(message);
+  });
+});
+
 describe('one port', () => {
   it('serves DynamoDB with the tables of the template', async () => {
     const dynamodb = new DynamoDBClient(client());

@@ -39,7 +39,7 @@ describe('the stack of the fixture', () => {
       {
         name: 'probe-function',
         arn: 'arn:aws:lambda:us-east-1:000000000000:function:probe-function',
-        codePath: fileURLToPath(new URL('fixtures/dist/probe', import.meta.url)),
+        codePath: fileURLToPath(new URL('fixtures/functions/probe', import.meta.url)),
         handler: 'handler.handler',
         memoryMb: 128,
         timeoutMs: 7_000,

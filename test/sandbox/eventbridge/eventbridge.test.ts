@@ -107,7 +107,8 @@ describe('EventBridge', () => {
   });
 
   it('fires a schedule at its rate', async () => {
-    const { clock, delivered } = setUp();
+    const { bridge, clock, delivered } = setUp();
+    bridge.start();
     await clock.advance(120_000);
     expect(delivered).toHaveLength(2);
     expect(JSON.parse(delivered[0]?.payload ?? '')).toMatchObject({

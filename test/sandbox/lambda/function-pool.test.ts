@@ -16,7 +16,7 @@ import type { FunctionSpec } from '../../../sandbox/stack.ts';
 const SPEC: FunctionSpec = {
   name: 'probe-function',
   arn: 'arn:aws:lambda:us-east-1:000000000000:function:probe-function',
-  codePath: fileURLToPath(new URL('../fixtures/dist/probe', import.meta.url)),
+  codePath: fileURLToPath(new URL('../fixtures/functions/probe', import.meta.url)),
   handler: 'handler.handler',
   memoryMb: 96,
   timeoutMs: 20_000,
