@@ -1,4 +1,5 @@
 /** One delivery: parsed, deduped, looked at. */
+import { rehearse } from '../../shared/app/canary.ts';
 import { dispatch, servicesFor } from '../../shared/app/dispatch.ts';
 import type { Ports, Run } from '../../shared/app/ports.ts';
 import { type Report, restore } from '../../shared/app/restore.ts';
@@ -26,6 +27,8 @@ export async function handle(raw: unknown, ports: Ports, run: Run, once: Once): 
       ports.log.error('event malformed', { problems: parsed.problems });
       throw new InvalidInputError('the event cannot be understood', parsed.problems);
     case 'work':
+      if (parsed.message.hint.kind === 'canary')
+        return { kind: 'looked', reports: [await rehearse(ports, parsed.message.service)] };
       return { kind: 'looked', reports: [await restore(ports, parsed.message, run)] };
     case 'hint': {
       // Beside the dedupe, not behind it: each round trip before the detach is downtime (P36).

@@ -65,6 +65,8 @@ export interface Ec2 {
 
   detach(attachment: AttachmentId, options: { readonly force: boolean }): Promise<DetachAnswer>;
   attach(order: AttachOrder): Promise<AttachAnswer>;
+  /** The three mutations as dry runs: what EC2 would refuse for lack of permission, and nothing changes. */
+  rehearse(order: AttachOrder & { readonly attachment: AttachmentId }): Promise<readonly Rehearsed[]>;
   /** Sets DeleteOnTermination of the attachment to false. */
   keepOnTermination(eni: EniId, attachment: AttachmentId): Promise<'done' | 'look' | 'unclear' | 'refused'>;
 }
@@ -74,6 +76,12 @@ export interface AttachOrder {
   readonly instanceId: InstanceId;
   readonly deviceIndex: number;
   readonly networkCardIndex: number;
+}
+
+export interface Rehearsed {
+  readonly action: 'DetachNetworkInterface' | 'AttachNetworkInterface' | 'ModifyNetworkInterfaceAttribute';
+  readonly answer: 'allowed' | 'denied' | 'unclear';
+  readonly detail: string;
 }
 
 export type InstanceFact = Omit<MemberFact, 'checks' | 'limits'>;

@@ -47,6 +47,7 @@ interface Snapshot {
 /** Every service gets a whole look at least this often, suspected or not. */
 const wholeLookEveryMinutes = 10;
 const atOnce = 8;
+const canaryEveryMinutes = 60;
 
 /** Why a service deserves a look of its own, from the snapshot alone; undefined means nothing is suspected. */
 export function suspicion(service: Service, snapshot: Snapshot, minute: number): string | undefined {
@@ -192,6 +193,13 @@ async function readFleet(ports: Ports, fleet: Fleet): Promise<Snapshot> {
   return { interfaces, troubled, red: red ?? [], attention: new Set(attention) };
 }
 
+/** One service an hour, in turn: dry runs draw on the same buckets as the real calls. */
+async function sendCanary(ports: Ports, names: readonly ServiceName[], minute: number): Promise<void> {
+  const service = names[(minute / canaryEveryMinutes) % names.length];
+  if (!service) return;
+  await ports.queue.send({ service, hint: { kind: 'canary', atMs: ports.clock.now() }, look: 0 }, 0);
+}
+
 /**
  * Looks at the fleet in pages and at each suspected service by itself. Turns red alarms into the hints that
  * their events should have been, finds unfinished episodes, interfaces on nothing and drift, delivers what is
@@ -230,6 +238,8 @@ export async function sweep(ports: Ports, fleet: Fleet, memory: SweepMemory): Pr
       }
     }),
   );
+
+  if (minute % canaryEveryMinutes === 0) await sendCanary(ports, names, minute);
 
   const nowMs = clock.now();
   const services = [...memory.services.values()];

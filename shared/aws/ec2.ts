@@ -14,7 +14,7 @@ import {
   type NetworkInterface,
   type Tag,
 } from '@aws-sdk/client-ec2';
-import type { AttachAnswer, ChecksFact, DetachAnswer, Ec2, InstanceFact } from '../app/ports.ts';
+import type { AttachAnswer, ChecksFact, DetachAnswer, Ec2, InstanceFact, Rehearsed } from '../app/ports.ts';
 import { messageOf } from '../core/errors.ts';
 import type { AttachmentId, EniId, InstanceId } from '../core/ids.ts';
 import type { Attachment, CheckStatus, InterfaceFact, TypeLimits } from '../core/observation.ts';
@@ -148,6 +148,18 @@ function toAttachAnswer(error: unknown): AttachAnswer {
 const idsIn = (text: string): readonly string[] => text.match(/\bi-[0-9a-f]{8,17}/g) ?? [];
 const statusPage = 100;
 
+/** A dry run always ends in an error: DryRunOperation means that the call would have been allowed. */
+async function rehearsed(action: Rehearsed['action'], call: () => Promise<unknown>): Promise<Rehearsed> {
+  try {
+    await call();
+    return { action, answer: 'unclear', detail: 'EC2 answered a dry run without an error' };
+  } catch (error) {
+    const detail = `${codeOf(error)}: ${messageOf(error)}`;
+    if (codeOf(error) === 'DryRunOperation') return { action, answer: 'allowed', detail };
+    return { action, answer: classify(error) === 'denied' ? 'denied' : 'unclear', detail };
+  }
+}
+
 /** Cuts a list into pieces of at most `size`. */
 function pieces<T>(list: readonly T[], size: number): readonly (readonly T[])[] {
   const count = Math.ceil(list.length / size);
@@ -262,6 +274,30 @@ export function makeEc2(client: Pick<EC2Client, 'send'>, retrying: Retrying): Ec
       } catch (error) {
         return toAttachAnswer(error);
       }
+    },
+
+    async rehearse({ attachment, eni, instanceId, deviceIndex, networkCardIndex }) {
+      const order = { NetworkInterfaceId: eni, InstanceId: instanceId, DeviceIndex: deviceIndex };
+      const kept = { AttachmentId: attachment, DeleteOnTermination: false };
+      return Promise.all([
+        rehearsed('DetachNetworkInterface', () =>
+          client.send(new DetachNetworkInterfaceCommand({ AttachmentId: attachment, DryRun: true })),
+        ),
+        rehearsed('AttachNetworkInterface', () =>
+          client.send(
+            new AttachNetworkInterfaceCommand({ ...order, NetworkCardIndex: networkCardIndex, DryRun: true }),
+          ),
+        ),
+        rehearsed('ModifyNetworkInterfaceAttribute', () =>
+          client.send(
+            new ModifyNetworkInterfaceAttributeCommand({
+              NetworkInterfaceId: eni,
+              Attachment: kept,
+              DryRun: true,
+            }),
+          ),
+        ),
+      ]);
     },
 
     async keepOnTermination(eni, attachment) {

@@ -46,6 +46,12 @@ export interface RequestHint {
   readonly atMs: number;
 }
 
+/** The hour's rehearsal: may the role still do, to this service's interfaces, what an outage would ask of it? */
+export interface CanaryHint {
+  readonly kind: 'canary';
+  readonly atMs: number;
+}
+
 /** The lease of this epoch should have ended by now. */
 export interface WatchdogHint {
   readonly kind: 'watchdog';
@@ -53,7 +59,7 @@ export interface WatchdogHint {
   readonly atMs: number;
 }
 
-export type Hint = EventHint | SweepHint | RequestHint | WatchdogHint;
+export type Hint = EventHint | SweepHint | RequestHint | CanaryHint | WatchdogHint;
 
 /** What the work queue carries: one service, why, and which look this is (0 = first). */
 export interface WorkMessage {

@@ -1,0 +1,55 @@
+/** The hour's rehearsal: finds out by dry runs, before an outage does, that a permission or a tag is missing. */
+import type { ServiceName } from '../core/ids.ts';
+import { interfaceOf } from '../core/observation.ts';
+import { whereabouts } from '../core/whereabouts.ts';
+import { observe } from './observe.ts';
+import type { Ports, Rehearsed } from './ports.ts';
+import { readService, record } from './record.ts';
+import type { Report } from './restore.ts';
+import { refusalEntry } from './restore-records.ts';
+
+/** Runs as functions/failover, whose role it is that will be asked. Changes nothing in EC2. */
+export async function rehearse(ports: Ports, name: ServiceName): Promise<Report> {
+  const report = (kind: Report['kind'], code: string, detail: string): Report => ({
+    service: name,
+    kind,
+    code,
+    detail,
+  });
+  const service = await readService(ports, name);
+  if (!service || service.tombstone) return report('nothing', 'NO_SUCH_SERVICE', `${name} is not registered`);
+  if (service.episode) return report('nothing', 'LEASE_HELD', 'an episode is open: it is the real thing');
+  const observation = await observe(ports, service);
+  const where = whereabouts(service, observation);
+  const holder = where.kind === 'together' ? where.holder : undefined;
+  const standbys = service.declaration.members.map((each) => each.instance).filter((id) => id !== holder);
+  if (!holder) return report('nothing', 'UNKNOWN_STATE', 'the interfaces do not rest together on one member');
+
+  const orders = service.declaration.interfaces.flatMap(({ eni, deviceIndex, networkCardIndex }) => {
+    const fact = interfaceOf(observation, eni);
+    const attachment = fact.kind === 'known' ? fact.value.attachment?.id : undefined;
+    return attachment
+      ? standbys.map((instanceId) => ({ eni, attachment, instanceId, deviceIndex, networkCardIndex }))
+      : [];
+  });
+  const denied: string[] = [];
+  for (const order of orders) {
+    const answers: readonly Rehearsed[] = await ports.ec2.rehearse(order);
+    for (const { action, answer, detail } of answers)
+      if (answer === 'denied') denied.push(`${action} of ${order.eni} to ${order.instanceId}: ${detail}`);
+  }
+  if (denied.length === 0) return report('nothing', 'HOLDER_HEALTHY', `rehearsed ${orders.length} moves`);
+
+  const detail = denied.join('; ').slice(0, 1_000);
+  const refusal = {
+    kind: 'refuse',
+    code: 'PERMISSION_DENIED',
+    detail,
+    members: [],
+    callHuman: true,
+  } as const;
+  const entry = refusalEntry(ports, service, refusal);
+  if (entry && (await record(ports, service, entry)) === 'conflict')
+    return report('later', 'PERMISSION_DENIED', detail);
+  return report('refused', 'PERMISSION_DENIED', detail);
+}
