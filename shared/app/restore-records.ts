@@ -103,7 +103,7 @@ export function observedEntry(
     instances: [...new Set(Object.values(attachedTo))].flatMap((id) => id ?? []),
     change: (state) => ({
       ...state,
-      lastObserved: `${code} ${holder ?? detail}`,
+      lastObserved: `${code} ${detail}`,
       ...(holder && { lastSeen: { holder, attachments: attachmentsIn(service, observation) } }),
     }),
   });

@@ -92,9 +92,11 @@ export function decide(q: Question): Decision {
         ? refuse('UNMOVABLE_INTERFACE', where.why)
         : again('UNMOVABLE_INTERFACE', where.why, true);
     case 'together':
-      return service.stranded ? { kind: 'recovered', holder: where.holder } : decideTogether(q, where.holder);
+      return service.stranded && isMember(service, where.holder)
+        ? { kind: 'recovered', holder: where.holder }
+        : decideTogether(q, where.holder);
     case 'split':
-      return service.stranded
+      return service.stranded && q.believed
         ? rescue(q, where)
         : somebodyElse(q, 'SPLIT', `on ${where.holders.join(' and ')}`);
     case 'on-nothing':
@@ -102,14 +104,16 @@ export function decide(q: Question): Decision {
   }
 }
 
+const isMember = (service: Service, id: InstanceId | undefined): id is InstanceId =>
+  service.declaration.members.some((each) => each.instance === id);
+
 /** The ordinary case: one instance has all the interfaces. Move them only if it has failed. */
 function decideTogether(q: Question, holder: InstanceId): Decision {
   const { service, observation, hint, nowMs } = q;
-  const isMember = service.declaration.members.some((each) => each.instance === holder);
-  if (!isMember || (service.lastSeen && service.lastSeen.holder !== holder))
-    return service.lastObserved === `MOVED_BY_OTHERS ${holder}` && !isMember
-      ? nothing('MOVED_BY_OTHERS', `${holder} is not a member, and people know`)
-      : somebodyElse(q, 'MOVED_BY_OTHERS', `found on ${holder}`, holder);
+  if (service.lastSeen && service.lastSeen.holder !== holder)
+    return somebodyElse(q, 'MOVED_BY_OTHERS', `found on ${holder}`, holder);
+  if (!isMember(service, holder))
+    return nothing('MOVED_BY_OTHERS', `${holder} is not a member, and people know`);
 
   const evidence = evidenceOf(service, holder, observation, hint, nowMs);
   if (evidence.kind === 'not-failed')
@@ -147,16 +151,19 @@ function leaveAlone(q: Question, evidence: Evidence & { kind: 'not-failed' }): D
   if (evidence.code === 'GRACE_PERIOD') return refuse(evidence.code, evidence.why);
   const fromEvent = q.hint.kind === 'state-change' || q.hint.kind === 'alarm';
   if (!fromEvent) return nothing(evidence.code, evidence.why);
-  return q.look < times.secondLooksMs.length
-    ? again(evidence.code, evidence.why, false)
-    : { ...refuse(evidence.code, evidence.why), callHuman: evidence.code === 'UNKNOWN_HEALTH' };
+  return laterOrTell(q, evidence.code, evidence.why, evidence.code === 'UNKNOWN_HEALTH');
+}
+
+/** Looks again later, a few times; then it is recorded, and a person told where the service may be down (P35). */
+function laterOrTell(q: Question, code: ReasonCode, why: string, callHuman: boolean): Decision {
+  return q.look < times.secondLooksMs.length ? again(code, why, false) : { ...refuse(code, why), callHuman };
 }
 
 /** Interfaces on nothing and no episode: our own late effect, a dead holder, or a person's hand (P16, P26, P27). */
 function decideOnNothing(q: Question, where: Whereabouts & { kind: 'on-nothing' }): Decision {
   const { service, observation } = q;
-  if (service.stranded) return rescue(q, where);
   if (!q.believed) return again('DETACHED_BY_OTHERS', `${where.free.join(', ')} on nothing`, true);
+  if (service.stranded) return rescue(q, where);
   const last = service.lastSeen;
   const isOurs = where.free.some((eni) => {
     const attachment = last?.attachments[eni];
@@ -165,7 +172,8 @@ function decideOnNothing(q: Question, where: Whereabouts & { kind: 'on-nothing' 
   if (isOurs) return rescue(q, where, 'our own detach took effect late', true);
   const health = last ? healthOf(memberOf(observation, last.holder)) : undefined;
   if (health?.kind === 'failed') return rescue(q, where, `${last?.holder}: ${health.why}`);
-  if (health?.kind === 'unknown') return again('UNKNOWN_HEALTH', `${last?.holder}: ${health.why}`, false);
+  if (health?.kind === 'unknown')
+    return laterOrTell(q, 'UNKNOWN_HEALTH', `${last?.holder}: ${health.why}`, true);
   return somebodyElse(q, 'DETACHED_BY_OTHERS', `${where.free.join(', ')} on nothing`);
 }
 
@@ -176,12 +184,15 @@ function rescue(q: Question, where: Whereabouts, why = 'stranded before', isOurs
   const choice = candidates(service, observation, [], nowMs);
   const forbidden = isOurs ? undefined : blockedBy(q, 'rescue', why, choice);
   if (forbidden) return forbidden;
+  const isWell = (id: InstanceId | undefined) =>
+    isMember(service, id) && healthOf(memberOf(observation, id)).kind === 'healthy';
   const beside = where.kind === 'on-nothing' ? where.beside : undefined;
-  const isHealthy = (id: InstanceId | undefined) =>
-    id !== undefined && healthOf(memberOf(observation, id)).kind === 'healthy';
-  const preferred = [beside, isOurs ? last : undefined, service.stranded?.plan.target].find(isHealthy);
-  const lastResort = memberOf(observation, last ?? ('' as InstanceId)).kind === 'known' ? last : undefined;
-  const target = preferred ?? choice.eligible[0] ?? lastResort;
+  const wanted = service.stranded?.plan.target;
+  const target =
+    [beside, isOurs ? last : undefined].find(isWell) ??
+    choice.eligible.find((id) => id === wanted) ??
+    choice.eligible[0] ??
+    (isMember(service, last) && memberOf(observation, last).kind === 'known' ? last : undefined);
   if (!target) return refuse('NO_ELIGIBLE_STANDBY', why, choice.refused);
   return {
     kind: 'move',
@@ -215,6 +226,12 @@ function decideOpenEpisode(q: Question, plan: Plan): Decision {
   const { service, observation, nowMs } = q;
   const unread = interfacesOf(service).find((eni) => interfaceOf(observation, eni).kind === 'unknown');
   if (unread) return again('UNKNOWN_STATE', `${unread} could not be read`, true);
+  const stale = interfacesOf(service).find((eni) => {
+    const fact = interfaceOf(observation, eni);
+    const shown = fact.kind === 'known' ? fact.value.attachment?.id : undefined;
+    return shown !== undefined && service.detached.includes(shown);
+  });
+  if (stale) return again('UNKNOWN_STATE', `${stale}: EC2 shows an attachment that has ended`, true);
   const source = plan.source ? healthOf(memberOf(observation, plan.source)) : undefined;
   const kind = service.episode?.kind ?? 'failover';
   const untouched = isUntouched(plan, observation.interfaces);
@@ -227,12 +244,16 @@ function decideOpenEpisode(q: Question, plan: Plan): Decision {
   if (untouched && plan.source) {
     const evidence = evidenceOf(service, plan.source, observation, q.hint, nowMs);
     if (kind === 'failover' && source?.kind === 'healthy' && evidence.kind === 'not-failed')
-      return { kind: 'abort', outcome: 'ABORTED', why: `${plan.source} recovered` };
+      return evidence.code === 'UNKNOWN_STATE'
+        ? again(evidence.code, evidence.why, true)
+        : { kind: 'abort', outcome: 'ABORTED', why: `${plan.source} recovered` };
     if (kind === 'failover' && source?.kind === 'unknown') return again('UNKNOWN_HEALTH', source.why, true);
     const forbidden = blockedBy(q, kind, 'resumed', choice);
     if (forbidden)
       return { kind: 'abort', outcome: 'REFUSED', why: `${forbidden.code}: ${forbidden.detail}` };
-    if (choice.eligible.length === 0) {
+    // Nobody is sent anywhere that he did not ask for: a planned move goes to its own target or not at all.
+    const isPlanned = kind === 'switchover' || kind === 'failback';
+    if (choice.eligible.length === 0 || (isPlanned && !choice.eligible.includes(plan.target))) {
       const why = refuse('NO_ELIGIBLE_STANDBY', 'resumed', choice.refused).detail;
       return { kind: 'abort', outcome: 'REFUSED', why: `NO_ELIGIBLE_STANDBY: ${why}` };
     }
@@ -283,7 +304,8 @@ function blockedBy(q: Question, kind: EpisodeKind, why: string, choice: Candidat
 /** What people do to the interfaces is recorded and paged once, after a second look, never repaired (P11, P28). */
 function somebodyElse(q: Question, code: ReasonCode, detail: string, holder?: InstanceId): Decision {
   if (!q.believed) return again(code, detail, true);
-  if (q.service.lastObserved === `${code} ${holder ?? detail}`)
+  // With a holder, what was last seen already tells whether this is news.
+  if (!holder && q.service.lastObserved === `${code} ${detail}`)
     return nothing(code, `${detail}; people know`);
   return { kind: 'record', code, detail, ...(holder && { holder }) };
 }

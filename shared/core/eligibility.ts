@@ -37,12 +37,11 @@ function readinessOf(observation: Observation, member: Member): Complaint[] {
 /** Room for the interfaces that are not there yet, on each network card and for their addresses. */
 function roomOn(service: Service, observation: Observation, fact: MemberFact): Complaint[] {
   const here = new Map(fact.interfaces.map((each) => [each.eni, each]));
-  const own = new Set<string>(service.declaration.interfaces.map((each) => each.eni));
   const coming = service.declaration.interfaces.filter((each) => !here.has(each.eni));
   const taken = (wanted: DeclaredInterface) =>
     fact.interfaces.find(
       (each) =>
-        !own.has(each.eni) &&
+        each.eni !== wanted.eni &&
         each.deviceIndex === wanted.deviceIndex &&
         each.networkCardIndex === wanted.networkCardIndex,
     );

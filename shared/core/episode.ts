@@ -40,7 +40,10 @@ export interface Step {
   readonly detail?: string;
   readonly eni?: string;
   readonly durationMs?: number;
+  /** How often, where a line stands for several; of `steps-dropped`, how many lines. */
   readonly times?: number;
+  /** When it was repeated last. */
+  readonly untilMs?: number;
 }
 
 export interface Episode {
@@ -74,19 +77,33 @@ export function withSteps(steps: readonly Step[], added: readonly Step[]): reado
   const result = [...steps];
   for (const { detail, ...rest } of added) {
     const step: Step = detail === undefined ? rest : { ...rest, detail: detail.slice(0, maxDetail) };
-    if (result.some((each) => each.atMs === step.atMs && isRepeat(each, step))) continue;
+    const isThere = (each: Step) =>
+      isRepeat(each, step) && each.atMs <= step.atMs && step.atMs <= (each.untilMs ?? each.atMs);
+    if (result.some(isThere)) continue;
     const last = result.findLastIndex((each) => each.eni === step.eni);
     const before = result[last];
-    if (before && isRepeat(before, step)) result[last] = { ...before, times: (before.times ?? 1) + 1 };
+    if (before && isRepeat(before, step))
+      result[last] = { ...before, times: (before.times ?? 1) + 1, untilMs: step.atMs };
     else result.push(step);
   }
-  if (result.length <= maxSteps) return result;
+  return result.length <= maxSteps ? result : withoutMiddle(result);
+}
+
+/** Keeps how it began and how it is going; one line says how many are missing in between. */
+function withoutMiddle(steps: readonly Step[]): readonly Step[] {
   const half = maxSteps / 2;
-  const dropped = result.length - maxSteps + 1;
-  const gap: Step = {
-    atMs: result[half]?.atMs ?? 0,
-    step: 'steps-dropped',
-    detail: `${dropped} lines of the log were dropped`,
-  };
-  return [...result.slice(0, half), gap, ...result.slice(half + dropped)];
+  const gap = steps.find((each) => each.step === 'steps-dropped');
+  const lines = steps.filter((each) => each !== gap);
+  const excess = lines.length - maxSteps + 1;
+  const times = (gap?.times ?? 0) + excess;
+  return [
+    ...lines.slice(0, half),
+    {
+      atMs: gap?.atMs ?? lines[half]?.atMs ?? 0,
+      step: 'steps-dropped',
+      detail: `${times} lines of the log were dropped`,
+      times,
+    },
+    ...lines.slice(half + excess),
+  ];
 }

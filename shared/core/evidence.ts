@@ -38,23 +38,22 @@ function declaredAlarms(
   nowMs: number,
 ): Evidence | undefined {
   const graceEndsAtMs = (service.lastMoveAtMs ?? Number.NEGATIVE_INFINITY) + times.graceAfterMoveMs;
-  let ignored: Evidence | undefined;
-  for (const { arn, member } of service.declaration.signals.alarms) {
-    if (member !== undefined && member !== holder) continue;
-    const name = arn.slice(arn.indexOf(':alarm:') + 7);
-    const alarm = alarmOf(observation, arn);
-    if (alarm.kind === 'unknown') ignored ??= not('UNKNOWN_STATE', `alarm ${name}: ${alarm.why}`, true);
-    if (alarm.kind !== 'known' || alarm.value.state !== 'ALARM') continue;
-    const { transitionedAtMs, suppressedBy } = alarm.value;
-    if (suppressedBy !== undefined) {
-      ignored = not('SUPPRESSED', `alarm ${name} is red, its actions are suppressed by ${suppressedBy}`);
-    } else if (transitionedAtMs !== undefined && transitionedAtMs > graceEndsAtMs) {
-      return { kind: 'failed', byEc2: false, why: `alarm ${name} is red` };
-    } else {
-      ignored = not('GRACE_PERIOD', `alarm ${name} is red since the last move`, nowMs > graceEndsAtMs);
-    }
-  }
-  return ignored;
+  const judged = service.declaration.signals.alarms
+    .filter(({ member }) => member === undefined || member === holder)
+    .flatMap(({ arn }): Evidence[] => {
+      const name = arn.slice(arn.indexOf(':alarm:') + 7);
+      const alarm = alarmOf(observation, arn);
+      if (alarm.kind === 'unknown') return [not('UNKNOWN_STATE', `alarm ${name}: ${alarm.why}`, true)];
+      if (alarm.kind !== 'known' || alarm.value.state !== 'ALARM') return [];
+      const { transitionedAtMs, suppressedBy } = alarm.value;
+      if (suppressedBy !== undefined)
+        return [not('SUPPRESSED', `alarm ${name} is red, its actions are suppressed by ${suppressedBy}`)];
+      return transitionedAtMs !== undefined && transitionedAtMs > graceEndsAtMs
+        ? [{ kind: 'failed', byEc2: false, why: `alarm ${name} is red` }]
+        : [not('GRACE_PERIOD', `alarm ${name} is red since the last move`, nowMs > graceEndsAtMs)];
+    });
+  const isDoubtful = (each: Evidence) => each.kind === 'not-failed' && each.doubtful;
+  return judged.find((each) => each.kind === 'failed') ?? judged.find(isDoubtful) ?? judged[0];
 }
 
 /**
@@ -76,7 +75,8 @@ export function evidenceOf(
     return { kind: 'failed', byEc2: true, why: health.why };
   if (health.kind === 'failed' && !health.certain && signals.statusChecks) {
     const lastedMs = health.sinceMs === undefined ? 0 : nowMs - health.sinceMs;
-    if (accused || lastedMs >= policy.confirm) return { kind: 'failed', byEc2: true, why: health.why };
+    if ((accused && hint.kind === 'alarm') || lastedMs >= policy.confirm)
+      return { kind: 'failed', byEc2: true, why: health.why };
   }
 
   const declared = declaredAlarms(service, holder, observation, nowMs);
@@ -89,8 +89,9 @@ export function evidenceOf(
   if (health.kind === 'unknown') return not('UNKNOWN_HEALTH', health.why, true);
   if (declared) return declared;
   if (accused) return not('NOT_CONFIRMED', 'EC2 says that it is healthy', true);
-  if (hint.kind === 'alarm' && service.declaration.signals.alarms.some((each) => each.arn === hint.alarmArn))
-    return not('NOT_CONFIRMED', 'the alarm is not red any more', true);
+  const speaksOfHolder = (each: { arn: string; member?: InstanceId }) =>
+    hint.kind === 'alarm' && each.arn === hint.alarmArn && (each.member ?? holder) === holder;
+  if (signals.alarms.some(speaksOfHolder)) return not('NOT_CONFIRMED', 'the alarm is not red any more', true);
   if (hint.kind === 'state-change' || hint.kind === 'alarm')
     return not('NOT_HOLDER', `${holder} holds the interfaces and is healthy`);
   return not('HOLDER_HEALTHY', `${holder} is healthy`);

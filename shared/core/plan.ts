@@ -11,7 +11,7 @@ export interface PlannedInterface {
   readonly detach?: AttachmentId;
   /** Attachments that this episode made, the latest last. */
   readonly ours: readonly AttachmentId[];
-  /** When the first detach was sent, so that a resumer's patience does not begin anew. */
+  /** When the first detach from the source was sent, so that a resumer's patience does not begin anew. */
   readonly leavingSinceMs?: number;
 }
 
@@ -76,9 +76,13 @@ function leave(
   nowMs: number,
 ): NextStep {
   // A follower leaves a member that is alive, so it leaves plainly first; only a failed source is forced.
-  const manner = planned.detach === attachment.id ? plan.detach : 'plain-then-force';
+  const isSource = planned.detach === attachment.id;
+  const manner = isSource || plan.detach === 'plain' ? plan.detach : 'plain-then-force';
   const detaching = attachment.status === 'detaching';
-  const sinceMs = sent.detachAtMs ?? planned.leavingSinceMs ?? (detaching ? sent.waitingSinceMs : undefined);
+  const sinceMs =
+    sent.detachAtMs ??
+    (isSource ? planned.leavingSinceMs : undefined) ??
+    (detaching ? sent.waitingSinceMs : undefined);
   const plainIsOver = sinceMs !== undefined && nowMs - sinceMs >= plan.plainDetachMs;
   const force = manner === 'force' || (manner === 'plain-then-force' && plainIsOver);
   const lastSentMs = sent.forceAtMs ?? sent.detachAtMs;

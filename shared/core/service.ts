@@ -104,17 +104,26 @@ function placeAt(schema: Place | undefined, path: readonly { readonly key?: unkn
   return place;
 }
 
+/** How many letters differ, two that changed places counting as one. */
 function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (const [i, letter] of [...a].entries()) {
-    const next = [i + 1];
-    for (const [j, other] of [...b].entries())
-      next.push(
-        Math.min((next[j] ?? 0) + 1, (row[j + 1] ?? 0) + 1, (row[j] ?? 0) + Number(letter !== other)),
+  const rows: number[][] = [];
+  const at = (i: number, j: number) => (i < 0 || j < 0 ? i + j + 2 : (rows[i]?.[j] ?? 0));
+  for (let i = 0; i < a.length; i += 1) {
+    const row: number[] = [];
+    rows.push(row);
+    for (let j = 0; j < b.length; j += 1) {
+      const swapped = i > 0 && j > 0 && a[i] === b[j - 1] && a[i - 1] === b[j];
+      row.push(
+        Math.min(
+          at(i - 1, j) + 1,
+          at(i, j - 1) + 1,
+          at(i - 1, j - 1) + Number(a[i] !== b[j]),
+          swapped ? at(i - 2, j - 2) + 1 : Number.POSITIVE_INFINITY,
+        ),
       );
-    row = next;
+    }
   }
-  return row[b.length] ?? 0;
+  return at(a.length - 1, b.length - 1);
 }
 
 const bare = (key: string) => key.toLowerCase().replace(/[^a-z]/g, '');

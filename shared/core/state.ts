@@ -140,6 +140,7 @@ const StepSchema: v.GenericSchema<unknown, Step> = v.object({
   eni: v.exactOptional(v.string()),
   durationMs: v.exactOptional(ms),
   times: v.exactOptional(count),
+  untilMs: v.exactOptional(ms),
 });
 
 const PlannedInterfaceSchema: v.GenericSchema<unknown, PlannedInterface> = v.object({
@@ -273,9 +274,15 @@ export function parseServiceState(row: unknown): ServiceState {
 
 /** The item's declaration, parsed. Throws only if the table holds what registration never stored. */
 export function toService(state: ServiceState): Service {
-  const parsed = parseDeclaration(JSON.parse(state.declared));
-  if (parsed.kind === 'invalid')
-    throw new InvalidInputError(`the stored declaration of ${state.name}`, parsed.problems);
+  const what = `the stored declaration of ${state.name}`;
+  let raw: unknown;
+  try {
+    raw = JSON.parse(state.declared);
+  } catch {
+    throw new InvalidInputError(what, ['it is not JSON']);
+  }
+  const parsed = parseDeclaration(raw);
+  if (parsed.kind === 'invalid') throw new InvalidInputError(what, parsed.problems);
   return { ...state, declaration: parsed.declaration };
 }
 

@@ -49,13 +49,13 @@ export interface RecordDraft {
 /** The record with its place in the chain: the next number, and the hash of the one before. */
 export function freeze(state: ServiceState, draft: RecordDraft, sha256: (text: string) => string): Frozen {
   const body = canonical({
+    ...draft.facts,
     service: state.name,
     number: state.trail.next,
     kind: draft.kind,
     at: new Date(draft.atMs).toISOString(),
     author: draft.author,
     previous: state.trail.head,
-    ...draft.facts,
   });
   const day = new Date(draft.atMs).toISOString().slice(0, 10);
   return {
@@ -101,6 +101,14 @@ export function withRecord(
   };
 }
 
+function previousIn(body: string): unknown {
+  try {
+    return (JSON.parse(body) as { previous?: unknown } | null)?.previous;
+  } catch {
+    return undefined;
+  }
+}
+
 export type ChainFault = { readonly number: number; readonly why: string };
 
 /** Checks a run of trail rows: numbers without gaps, each hash over its body, each linked to the one before. */
@@ -116,8 +124,7 @@ export function verifyChain(
     const fault = (why: string) => faults.push({ number: row.number, why });
     if (row.number !== (before ? before.number + 1 : 1)) fault('a record before it is missing');
     if (sha256(row.body) !== row.hash) fault('its text does not match its hash');
-    const said = (JSON.parse(row.body) as { previous?: string }).previous;
-    if (said !== previous) fault('it does not follow the record before it');
+    if (previousIn(row.body) !== previous) fault('it does not follow the record before it');
   });
   const last = rows.at(-1);
   if (head !== undefined && head !== (last?.hash ?? ''))
