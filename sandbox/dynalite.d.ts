@@ -1,4 +1,4 @@
-// dynalite ships no types: this is the part of its API that the sandbox uses.
+// What the sandbox uses of dynalite, which ships no types of its own.
 declare module 'dynalite' {
   import type { Server } from 'node:http';
 

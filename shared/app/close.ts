@@ -190,7 +190,12 @@ export async function closeEpisode(
   const { clock } = ports;
   const service = journal.service();
   const { episode } = service;
-  if (!episode) throw new Error(`${service.name} has no open episode to close`);
+  if (!episode) {
+    // An earlier attempt that got no answer was written after all, by a renewal that carried it.
+    await journal.stop();
+    await deliver(ports, service);
+    return 'written';
+  }
   const nowMs = clock.now();
   const left = candidates(
     service,

@@ -149,6 +149,8 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
       refusedBy.set(eni, `${answer.code}: ${answer.detail}`);
     } else if (answer.kind === 'gone') {
       leave(planned, { kind: 'gone', why: answer.code });
+    } else if (answer.kind === 'unmovable') {
+      leave(planned, { kind: 'unmovable', why: `${answer.code}: ${answer.detail}` });
     }
   }
 
@@ -337,13 +339,19 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
       progress !== progressBefore ? times.pollFirstMs : Math.min(pollMs * times.pollGrowth, times.pollMaxMs);
   }
 
+  function isOnNothing(eni: EniId): boolean {
+    const fact = look.facts.get(eni);
+    return fact?.kind === 'known' && fact.value.attachment === undefined;
+  }
+
   function ending(): MoveEnd {
     const [first_] = out;
     if (!first_) return { kind: 'resting', plan, last: look };
     const [eni, how] = first_;
     const moved = plan.interfaces.some((each) => each.ours.length > 0);
     const why = `${eni}: ${how.why}`;
-    const kind = how.kind === 'detach-refused' && moved ? 'stranded' : 'needs-human';
+    const isLeftBehind = how.kind === 'detach-refused' && moved;
+    const kind = isLeftBehind || [...out.keys()].some(isOnNothing) ? 'stranded' : 'needs-human';
     return { kind, why, plan, last: look };
   }
 
@@ -351,11 +359,8 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
   async function stopForPeople(why: string): Promise<MoveEnd> {
     await settle();
     await lookNow();
-    const isAttached = (planned: PlannedInterface) => {
-      const fact = look.facts.get(planned.eni);
-      return fact?.kind === 'known' && fact.value.attachment !== undefined;
-    };
-    const kind = plan.interfaces.every(isAttached) ? 'needs-human' : 'stranded';
+    const mayBeOnNothing = (eni: EniId) => isOnNothing(eni) || look.facts.get(eni)?.kind === 'unknown';
+    const kind = plan.interfaces.some((each) => mayBeOnNothing(each.eni)) ? 'stranded' : 'needs-human';
     return { kind, why, plan, last: look };
   }
 }

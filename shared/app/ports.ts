@@ -47,7 +47,9 @@ export type AttachAnswer =
   | { readonly kind: 'unclear'; readonly code: string }
   /** This target will not take it: index, limit, state, zone, addresses, permission on that instance. */
   | { readonly kind: 'target-refused'; readonly code: string; readonly detail: string }
-  | { readonly kind: 'gone'; readonly code: string };
+  | { readonly kind: 'gone'; readonly code: string }
+  /** The interface itself is to blame: no other target would take it either. */
+  | { readonly kind: 'unmovable'; readonly code: string; readonly detail: string };
 
 /**
  * EC2, as far as the controller uses it. Reads throw {@link PortError} when they could not be answered;

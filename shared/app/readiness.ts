@@ -9,20 +9,20 @@ import type { Quarantine, Service } from '../core/state.ts';
 import type { Ports } from './ports.ts';
 import { readService, record } from './record.ts';
 
-/** Records and tells a change of readiness; writes nothing when it is as it was. */
+/** Records and tells a change of readiness; writes nothing, and says so, when it is as it was. */
 export async function tellReadiness(
   ports: Ports,
   name: ServiceName,
   notReady: string | undefined,
   standbys: Candidates,
-): Promise<void> {
+): Promise<boolean> {
   // Read anew: the quarantine may just have been written.
   const service = await readService(ports, name);
-  if (!service || service.episode || service.notReady === notReady) return;
+  if (!service || service.episode || service.notReady === notReady) return false;
   const nowMs = ports.clock.now();
   const lost = notReady !== undefined;
   const lines = standbys.refused.map(describeMember);
-  await record(ports, service, {
+  const recorded = await record(ports, service, {
     draft: {
       kind: 'readiness',
       atMs: nowMs,
@@ -51,17 +51,18 @@ export async function tellReadiness(
         service,
       ),
   });
+  return recorded === 'recorded';
 }
 
 /**
  * Where a quarantine may end by itself, notes since when its member has been healthy and ready; forgets it as
- * soon as it is not. Writes only when that changes.
+ * soon as it is not. Writes only when that changes, and says whether it did.
  */
 export async function tendQuarantine(
   ports: Ports,
   service: Service,
   observation: Observation,
-): Promise<void> {
+): Promise<boolean> {
   const nowMs = ports.clock.now();
   const tended: Record<string, Quarantine> = {};
   let changed = false;
@@ -82,9 +83,10 @@ export async function tendQuarantine(
       changed ||= healthySinceMs === undefined;
     }
   }
-  if (!changed) return;
+  if (!changed) return false;
   const { declaration: _, ...state } = service;
   const after = { ...state, quarantine: tended, rev: state.rev + 1, nonce: ports.ids.nonce() };
   // A conflict means that somebody else wrote: the next sweep looks again.
-  await ports.store.write(state, after, { rev: state.rev });
+  const result = await ports.store.write(state, after, { rev: state.rev });
+  return result.kind === 'written';
 }

@@ -53,6 +53,7 @@ const canaryEveryMinutes = 60;
 export function suspicion(service: Service, snapshot: Snapshot, minute: number): string | undefined {
   const { interfaces, troubled, red, attention } = snapshot;
   if (attention.has(service.name)) return 'something of it is unfinished';
+  if (service.notReady !== undefined) return 'it was not ready';
   if (Object.keys(service.quarantine).length > 0) return 'a member is quarantined';
   const members = service.declaration.members.map((each) => each.instance);
   const sick = members.find((id) => troubled?.has(id));
@@ -155,6 +156,7 @@ async function lookAt(
       : undefined;
 
   let enqueued = false;
+  let current = service;
   if (free) {
     const hint = toHint(service, observation, snapshot.red, why, nowMs);
     const question = { service, controller, observation, hint, look: 0, believed: false, nowMs };
@@ -162,12 +164,14 @@ async function lookAt(
       await queue.send({ service: name, hint, look: 0 }, 0);
       enqueued = true;
     } else if (!service.episode) {
-      await tendQuarantine(ports, service, observation);
-      await tellReadiness(ports, name, notReady, standbys);
+      const tended = await tendQuarantine(ports, service, observation);
+      const told = await tellReadiness(ports, name, notReady, standbys);
+      // What was written now must be what the next sweep remembers.
+      if (tended || told) current = (await readService(ports, name)) ?? service;
     }
   }
   return {
-    service,
+    service: current,
     enqueued,
     ready: notReady === undefined,
     why: notReady,

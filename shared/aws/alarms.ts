@@ -29,15 +29,20 @@ export function makeAlarms(client: Pick<CloudWatchClient, 'send'>, retrying: Ret
       withRetries(retrying, reads, async () => {
         const found: AlarmLike[] = [];
         for (let from = 0; from < arns.length; from += maxNames) {
-          const page = await client.send(
-            new DescribeAlarmsCommand({
-              AlarmNames: arns.slice(from, from + maxNames).map(nameIn),
-              // Without this, composite alarms are left out silently.
-              AlarmTypes: ['MetricAlarm', 'CompositeAlarm'],
-              MaxRecords: maxNames,
-            }),
-          );
-          found.push(...(page.MetricAlarms ?? []), ...(page.CompositeAlarms ?? []));
+          let NextToken: string | undefined;
+          do {
+            const page = await client.send(
+              new DescribeAlarmsCommand({
+                AlarmNames: arns.slice(from, from + maxNames).map(nameIn),
+                // Without this, composite alarms are left out silently.
+                AlarmTypes: ['MetricAlarm', 'CompositeAlarm'],
+                MaxRecords: maxNames,
+                ...(NextToken && { NextToken }),
+              }),
+            );
+            found.push(...(page.MetricAlarms ?? []), ...(page.CompositeAlarms ?? []));
+            NextToken = page.NextToken;
+          } while (NextToken);
         }
         const wanted = new Set<string>(arns);
         return new Map(

@@ -21,6 +21,8 @@ const timed = (timeoutMs: number) => ({
   requestHandler: {
     connectionTimeout: Math.min(timeoutMs, 1_000),
     requestTimeout: timeoutMs,
+    // The one above ends with the status line: this one ends an answer that stops in its middle.
+    socketTimeout: timeoutMs,
     // Without it the SDK only warns and waits on.
     throwOnRequestTimeout: true,
   },

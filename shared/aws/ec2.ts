@@ -11,11 +11,12 @@ import {
   type InstanceStatus,
   type InstanceTypeInfo,
   ModifyNetworkInterfaceAttributeCommand,
+  type NetworkCardInfo,
   type NetworkInterface,
   type Tag,
 } from '@aws-sdk/client-ec2';
 import type { AttachAnswer, ChecksFact, DetachAnswer, Ec2, InstanceFact, Rehearsed } from '../app/ports.ts';
-import { messageOf } from '../core/errors.ts';
+import { messageOf, PortError } from '../core/errors.ts';
 import type { AttachmentId, EniId, InstanceId } from '../core/ids.ts';
 import type { Attachment, CheckStatus, InterfaceFact, TypeLimits } from '../core/observation.ts';
 import { classify, codeOf, type Retrying, reads, withRetries } from './retry.ts';
@@ -26,12 +27,19 @@ export const managedTag = { key: 'eni-failover', value: 'managed' } as const;
 const isTagged = (tags: readonly Tag[] | undefined) =>
   (tags ?? []).some((tag) => tag.Key === managedTag.key && tag.Value === managedTag.value);
 
+/** An answer without its list is no answer: an empty list is what says that there is nothing. */
+function listed<T>(list: readonly T[] | undefined): readonly T[] {
+  if (list === undefined) throw new PortError('unavailable', 'EmptyAnswer', 'the answer carries no list');
+  return list;
+}
+
 function unmovableBecause(from: NetworkInterface): string | undefined {
   if (from.Attachment?.DeviceIndex === 0) return 'is the primary interface of its instance';
   if (from.RequesterManaged || from.Operator?.Managed)
     return `is managed by ${from.Operator?.Principal ?? from.RequesterId ?? 'an AWS service'}`;
   if (from.InterfaceType !== undefined && !['interface', 'efa'].includes(from.InterfaceType))
     return `is of type ${from.InterfaceType}`;
+  if (from.Attachment && !from.Attachment.InstanceId) return 'is attached to what is no instance';
   return undefined;
 }
 
@@ -100,11 +108,20 @@ function toChecks(from: InstanceStatus): ChecksFact {
   };
 }
 
+/** EC2 lists the cards in no promised order: each value goes to its own index. */
+function byCard(cards: readonly NetworkCardInfo[]): readonly number[] {
+  const count = Math.max(0, ...cards.map((card) => (card.NetworkCardIndex ?? 0) + 1));
+  return Array.from(
+    { length: count },
+    (_, index) => cards.find((card) => (card.NetworkCardIndex ?? 0) === index)?.MaximumNetworkInterfaces ?? 0,
+  );
+}
+
 function toLimits(from: InstanceTypeInfo): TypeLimits {
   const info = from.NetworkInfo;
   return {
     interfaces: info?.MaximumNetworkInterfaces ?? 0,
-    interfacesPerCard: (info?.NetworkCards ?? []).map((card) => card.MaximumNetworkInterfaces ?? 0),
+    interfacesPerCard: byCard(info?.NetworkCards ?? []),
     ipv4PerInterface: info?.Ipv4AddressesPerInterface ?? 0,
     ipv6PerInterface: info?.Ipv6AddressesPerInterface ?? 0,
   };
@@ -125,7 +142,8 @@ function toDetachAnswer(error: unknown): DetachAnswer {
   const code = codeOf(error);
   const failure = classify(error);
   if (failure === 'throttled' || failure === 'unavailable') return { kind: 'unclear', code };
-  if (lookCodes.has(code) || goneCodes.has(code)) return { kind: 'look', code };
+  if (lookCodes.has(code) || goneCodes.has(code) || code === 'IncorrectInstanceState')
+    return { kind: 'look', code };
   return { kind: 'refused', code, detail: messageOf(error) };
 }
 
@@ -135,6 +153,7 @@ function toAttachAnswer(error: unknown): AttachAnswer {
   const detail = messageOf(error);
   if (failure === 'throttled' || failure === 'unavailable') return { kind: 'unclear', code };
   if (goneCodes.has(code)) return { kind: 'gone', code };
+  if (code === 'OperationNotPermitted') return { kind: 'unmovable', code, detail };
   // An interface in use can also come as InvalidParameterValue; one with a device index is the target's.
   if (code === 'InvalidParameterValue' && !/device index/i.test(detail) && /in.?use/i.test(detail))
     return { kind: 'look', code };
@@ -182,7 +201,7 @@ export function makeEc2(client: Pick<EC2Client, 'send'>, retrying: Retrying): Ec
         const answer = await client.send(
           new DescribeInstanceStatusCommand({ InstanceIds: [...asked], IncludeAllInstances: true }),
         );
-        return answer.InstanceStatuses ?? [];
+        return listed(answer.InstanceStatuses);
       } catch (error) {
         const unknown: readonly string[] =
           codeOf(error) === 'InvalidInstanceID.NotFound' ? idsIn(messageOf(error)) : [];
@@ -197,6 +216,7 @@ export function makeEc2(client: Pick<EC2Client, 'send'>, retrying: Retrying): Ec
   return {
     interfaces: (ids) =>
       withRetries(retrying, reads, async () => {
+        if (ids.length === 0) return new Map();
         const found: NetworkInterface[] = [];
         let NextToken: string | undefined;
         do {
@@ -207,7 +227,7 @@ export function makeEc2(client: Pick<EC2Client, 'send'>, retrying: Retrying): Ec
               ...(NextToken && { NextToken }),
             }),
           );
-          found.push(...(page.NetworkInterfaces ?? []));
+          found.push(...listed(page.NetworkInterfaces));
           NextToken = page.NextToken;
         } while (NextToken);
         return new Map(found.map((each) => [each.NetworkInterfaceId as EniId, toInterface(each)]));
@@ -215,6 +235,7 @@ export function makeEc2(client: Pick<EC2Client, 'send'>, retrying: Retrying): Ec
 
     instances: (ids) =>
       withRetries(retrying, reads, async () => {
+        if (ids.length === 0) return new Map();
         const found: Instance[] = [];
         let NextToken: string | undefined;
         do {
@@ -224,7 +245,7 @@ export function makeEc2(client: Pick<EC2Client, 'send'>, retrying: Retrying): Ec
               ...(NextToken && { NextToken }),
             }),
           );
-          found.push(...(page.Reservations ?? []).flatMap((each) => each.Instances ?? []));
+          found.push(...listed(page.Reservations).flatMap((each) => each.Instances ?? []));
           NextToken = page.NextToken;
         } while (NextToken);
         return new Map(found.map((each) => [each.InstanceId as InstanceId, toInstance(each)]));
@@ -240,10 +261,17 @@ export function makeEc2(client: Pick<EC2Client, 'send'>, retrying: Retrying): Ec
       withRetries(retrying, reads, async () => {
         const found: InstanceTypeInfo[] = [];
         for (const some of pieces(types, 100)) {
-          const page = await client.send(
-            new DescribeInstanceTypesCommand({ Filters: [{ Name: 'instance-type', Values: [...some] }] }),
-          );
-          found.push(...(page.InstanceTypes ?? []));
+          let NextToken: string | undefined;
+          do {
+            const page = await client.send(
+              new DescribeInstanceTypesCommand({
+                Filters: [{ Name: 'instance-type', Values: [...some] }],
+                ...(NextToken && { NextToken }),
+              }),
+            );
+            found.push(...listed(page.InstanceTypes));
+            NextToken = page.NextToken;
+          } while (NextToken);
         }
         return Object.fromEntries(found.map((each) => [each.InstanceType ?? '', toLimits(each)]));
       }),
@@ -270,6 +298,7 @@ export function makeEc2(client: Pick<EC2Client, 'send'>, retrying: Retrying): Ec
             NetworkCardIndex: networkCardIndex,
           }),
         );
+        if (!answer.AttachmentId) return { kind: 'unclear', code: 'EmptyAnswer' };
         return { kind: 'accepted', attachment: answer.AttachmentId as AttachmentId };
       } catch (error) {
         return toAttachAnswer(error);

@@ -75,6 +75,8 @@ export function classify(error: unknown): FailureClass {
   const status = ((error ?? {}) as SdkError).$metadata?.httpStatusCode;
   if (status === 429) return 'throttled';
   if (status !== undefined && status >= 500) return 'unavailable';
+  // A good answer that could not be read to its end: the call took effect, we do not know how.
+  if (status !== undefined && status < 400) return 'unavailable';
   // No status at all: the request never got an answer (refused, reset, timed out).
   return status === undefined ? 'unavailable' : 'refused';
 }

@@ -392,7 +392,10 @@ export function makeStateTable(
         return 'tripped';
       } catch (error) {
         if (!isConditionFailed(error)) throw error;
-        return 'already';
+        // Ours, if an attempt of this call succeeded and its answer was lost: somebody has to page (P31).
+        const there = await get('CONTROLLER', `STATE#BRAKE#${zone}`);
+        const isOurs = there?.['sinceMs'] === nowMs && String(there['services']) === String(services);
+        return isOurs ? 'tripped' : 'already';
       }
     },
 

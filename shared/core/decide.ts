@@ -110,8 +110,8 @@ const isMember = (service: Service, id: InstanceId | undefined): id is InstanceI
 /** The ordinary case: one instance has all the interfaces. Move them only if it has failed. */
 function decideTogether(q: Question, holder: InstanceId): Decision {
   const { service, observation, hint, nowMs } = q;
-  if (service.lastSeen && service.lastSeen.holder !== holder)
-    return somebodyElse(q, 'MOVED_BY_OTHERS', `found on ${holder}`, holder);
+  const isNews = service.lastSeen ? service.lastSeen.holder !== holder : !isMember(service, holder);
+  if (isNews) return somebodyElse(q, 'MOVED_BY_OTHERS', `found on ${holder}`, holder);
   if (!isMember(service, holder))
     return nothing('MOVED_BY_OTHERS', `${holder} is not a member, and people know`);
 

@@ -52,8 +52,15 @@ function declaredAlarms(
         ? [{ kind: 'failed', byEc2: false, why: `alarm ${name} is red` }]
         : [not('GRACE_PERIOD', `alarm ${name} is red since the last move`, nowMs > graceEndsAtMs)];
     });
-  const isDoubtful = (each: Evidence) => each.kind === 'not-failed' && each.doubtful;
-  return judged.find((each) => each.kind === 'failed') ?? judged.find(isDoubtful) ?? judged[0];
+  // The gravest first: a red alarm counts for more than one that cannot be read, and that for more than the rest.
+  const isCode = (code: ReasonCode) => (each: Evidence) =>
+    each.kind === 'not-failed' && each.doubtful && each.code === code;
+  return (
+    judged.find((each) => each.kind === 'failed') ??
+    judged.find(isCode('GRACE_PERIOD')) ??
+    judged.find(isCode('UNKNOWN_STATE')) ??
+    judged[0]
+  );
 }
 
 /**

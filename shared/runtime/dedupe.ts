@@ -1,16 +1,10 @@
 /** Powertools idempotency in front of the controller: it dedupes deliveries and is not the lock (P36). */
-import {
-  IdempotencyAlreadyInProgressError,
-  IdempotencyConfig,
-  IdempotencyInconsistentStateError,
-  IdempotencyPersistenceLayerError,
-  makeIdempotent,
-} from '@aws-lambda-powertools/idempotency';
+import { IdempotencyConfig, makeIdempotent } from '@aws-lambda-powertools/idempotency';
 import { DynamoDBPersistenceLayer } from '@aws-lambda-powertools/idempotency/dynamodb';
 import type { Context } from 'aws-lambda';
 import type { Log } from '../app/ports.ts';
 import type { Clients } from '../aws/clients.ts';
-import { messageOf } from '../core/errors.ts';
+import { InvalidInputError, messageOf } from '../core/errors.ts';
 
 /** Runs `work` unless a delivery with this key was completed within the hour; then answers as it did. */
 export type Dedupe = <T>(key: string, context: Context, work: () => Promise<T>) => Promise<T>;
@@ -27,11 +21,16 @@ export function makeDedupe(client: Clients['dynamodb'], table: string, log: Log)
   });
 
   return async <T>(key: string, context: Context, work: () => Promise<T>): Promise<T> => {
+    if (!key) throw new InvalidInputError('the delivery cannot be deduped', ['key: is empty']);
     let begun: Promise<T> | undefined;
+    let failure: unknown;
     config.registerLambdaContext(context);
     const once = makeIdempotent(
       (_: { readonly key: string }) => {
         begun = work();
+        begun.catch((error: unknown) => {
+          failure = error;
+        });
         return begun as Promise<never>;
       },
       { persistenceStore, config },
@@ -39,12 +38,8 @@ export function makeDedupe(client: Clients['dynamodb'], table: string, log: Log)
     try {
       return await once({ key });
     } catch (error) {
-      const isInProgress =
-        error instanceof IdempotencyAlreadyInProgressError ||
-        error instanceof IdempotencyInconsistentStateError;
-      const isUnreadable = error instanceof IdempotencyPersistenceLayerError;
-      if (!isInProgress && !isUnreadable) throw error;
-      // Powertools throws the same error when it could not save the end as when it could not save the start:
+      if (error === failure) throw error;
+      // In progress elsewhere, or the record cannot be read or written: neither stops the work (P36). Powertools throws the same error when it could not save the end as when it could not save the start:
       // work that has begun is not done twice, it is only not remembered.
       log.warn('the delivery could not be deduped', {
         key,

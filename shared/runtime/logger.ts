@@ -12,9 +12,18 @@ export function toLog(logger: Logger): Log {
     const { service, ...rest } = given;
     return service === undefined ? rest : { ...rest, subject: service };
   };
+  const write =
+    (level: 'info' | 'warn' | 'error'): Log['info'] =>
+    (message, given) => {
+      try {
+        logger[level](message, facts(given));
+      } catch {
+        logger[level](message, { facts: 'could not be written' });
+      }
+    };
   return {
-    info: (message, given) => logger.info(message, facts(given)),
-    warn: (message, given) => logger.warn(message, facts(given)),
-    error: (message, given) => logger.error(message, facts(given)),
+    info: write('info'),
+    warn: write('warn'),
+    error: write('error'),
   };
 }

@@ -455,6 +455,12 @@ const elsewhere: Case[] = [
     answer: { kind: 'record', code: 'MOVED_BY_OTHERS', holder: stranger },
   },
   {
+    rule: 'P28',
+    fact: 'tells people once of interfaces on an instance that is no member, though it has never seen a holder',
+    given: { on: stranger, believed: true, neverSeen: true },
+    answer: { kind: 'record', code: 'MOVED_BY_OTHERS', holder: stranger },
+  },
+  {
     rule: 'S11',
     fact: 'leaves interfaces on an instance that is no member, even when it fails',
     given: {

@@ -316,6 +316,11 @@ describe('evidence from several alarms', () => {
         answer: not('GRACE_PERIOD', true),
       },
       {
+        fact: 'calls a person for one red since before the move, though the other cannot be read',
+        alarms: { one: red(moved), two: 'unread' as const },
+        answer: not('GRACE_PERIOD', true),
+      },
+      {
         fact: 'stays in doubt when one cannot be read, though the other is suppressed',
         alarms: { one: 'unread' as const, two: red(now, 'somebody') },
         answer: { kind: 'not-failed', doubtful: true },
