@@ -1,0 +1,64 @@
+/** `ack`: a person has looked; ends quarantines and a spent budget of a service, or the brake of a zone. */
+import type { Command } from 'commander';
+import { acknowledge, releaseBrake } from '../shared/app/operate.ts';
+import type { InstanceId, ServiceName } from '../shared/core/ids.ts';
+import type { Answer } from './answer.ts';
+import { parseInstanceId, parseReason, parseServiceName, parseZone } from './arguments.ts';
+import { onService, operatedAnswer } from './operated.ts';
+import { type CommandContext, oneOf, type Runner } from './program.ts';
+
+interface AckOptions {
+  readonly reason?: string;
+  readonly member?: InstanceId;
+  readonly zone?: string;
+}
+
+export async function ackServiceCommand(
+  name: ServiceName,
+  reason: string,
+  member: InstanceId | undefined,
+  { connect, say }: CommandContext,
+): Promise<Answer> {
+  const { ports, author } = await connect();
+  const operated = await acknowledge(ports, name, author, reason, member);
+  return operatedAnswer(operated, onService(name), author, say);
+}
+
+export async function ackZoneCommand(zone: string, { connect, say }: CommandContext): Promise<Answer> {
+  const { ports, author } = await connect();
+  return operatedAnswer(await releaseBrake(ports, zone), { service: null, zone }, author, say);
+}
+
+export function addAck(program: Command, { run, say }: Runner): void {
+  program
+    .command('ack')
+    .summary('acknowledge: end a quarantine, a spent budget or a brake')
+    .description(
+      'Says that a person has looked. For a service: ends the quarantine of its members and forgets the failovers ' +
+        'that spent its budget. For a zone: releases the brake that holds back every failover there.',
+    )
+    .argument('[service]', 'a registered service', parseServiceName)
+    .option('--reason <text>', 'what you found; required with a service', parseReason)
+    .option('--member <instance>', 'end the quarantine of this member only', parseInstanceId)
+    .option('--zone <zone>', 'release the brake of an Availability Zone', parseZone)
+    .action((name: ServiceName | undefined, options: AckOptions, command: Command) => {
+      const { reason, member, zone } = options;
+      oneOf(command, { '<service>': name, '--zone': zone });
+      if (name) {
+        if (!reason) command.error("error: required option '--reason <text>' not specified");
+        return run(command, (context) => ackServiceCommand(name, reason, member, context));
+      }
+      // To take a reason that nothing records would be a lie.
+      for (const [option, value] of Object.entries({ '--reason': reason, '--member': member }))
+        if (value) command.error(`error: option '${option}' belongs to a service, not to --zone`);
+      return run(command, (context) => ackZoneCommand(zone ?? '', context));
+    })
+    .addHelpText(
+      'after',
+      `
+Examples:
+  ${say("ack orders-db --reason 'disk replaced'")}
+  ${say("ack orders-db --member i-0a1b2c3d4e5f60001 --reason 'rebooted, checks are fine'")}
+  ${say('ack --zone us-east-1a')}`,
+    );
+}

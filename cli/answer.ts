@@ -1,0 +1,24 @@
+/** What a command answers, and the exit code that says how it ended. */
+import type { Terminal } from './output.ts';
+
+export const exitCodes = { done: 0, refused: 1, usage: 2, failed: 3, 'needs-human': 4 } as const;
+export type Outcome = keyof typeof exitCodes;
+
+export interface Answer {
+  readonly outcome: Exclude<Outcome, 'usage' | 'failed'>;
+  /** The JSON document, beside `command` and `outcome`; its keys are always the same for a command. */
+  readonly data: Readonly<Record<string, unknown>>;
+  /** The same for a person. */
+  readonly text: (terminal: Terminal) => string;
+}
+
+/** An expected end without an answer: what is wrong, with which value, and the way out, in one sentence. */
+export class CliError extends Error {
+  readonly outcome: 'usage' | 'failed';
+
+  constructor(outcome: 'usage' | 'failed', message: string, cause?: unknown) {
+    super(message, { cause });
+    this.name = 'CliError';
+    this.outcome = outcome;
+  }
+}

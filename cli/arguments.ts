@@ -1,0 +1,40 @@
+/** Parsers for what is typed on the command line: the same rules as in a declaration, said in the same words. */
+import { InvalidArgumentError } from 'commander';
+import * as v from 'valibot';
+import { InstanceIdSchema, ServiceNameSchema } from '../shared/core/ids.ts';
+import { DurationSchema } from '../shared/core/service.ts';
+
+const parserOf =
+  <T>(schema: v.GenericSchema<unknown, T>) =>
+  (text: string): T => {
+    const result = v.safeParse(schema, text);
+    if (result.success) return result.output;
+    throw new InvalidArgumentError(`It ${result.issues[0].message}.`);
+  };
+
+export const parseServiceName = parserOf(ServiceNameSchema);
+export const parseInstanceId = parserOf(InstanceIdSchema);
+
+/** Milliseconds. */
+export const parseDuration = parserOf(v.pipe(DurationSchema, v.minValue(1, 'must be longer than nothing')));
+
+export const parseReason = parserOf(
+  v.pipe(
+    v.string(),
+    v.trim(),
+    v.nonEmpty('must say why'),
+    v.maxLength(500, 'must be at most 500 characters'),
+  ),
+);
+
+export const parseZone = parserOf(
+  v.pipe(v.string(), v.regex(/^[a-z]{2}-[a-z0-9-]*\d[a-z]$/, 'must look like us-east-1a')),
+);
+
+/** Empty means none, as AWS's own tools take it. */
+export function parseEndpoint(text: string): string | undefined {
+  if (text === '') return undefined;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url && (url.protocol === 'http:' || url.protocol === 'https:')) return text;
+  throw new InvalidArgumentError('It must be a URL such as http://127.0.0.1:4566.');
+}

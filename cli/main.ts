@@ -1,0 +1,75 @@
+#!/usr/bin/env node
+/** `eni-failover`: parses the command line, runs one command, prints its answer, and exits with what it means. */
+import { CommanderError } from 'commander';
+import { type Answer, exitCodes, type Outcome } from './answer.ts';
+import { explainError } from './explain-error.ts';
+import { terminalOf } from './output.ts';
+import { makeProgram, nameIn, type Runner } from './program.ts';
+import { connect, type GlobalOptions } from './session.ts';
+
+const { argv, env, stdout, stderr } = process;
+const args = argv.slice(2);
+
+/** Asked of the raw words: where they cannot be parsed, the error still has to come as was asked for. */
+const isJson = args.some(
+  (word, index) =>
+    /^(?:-o|--output=)json$/.test(word) ||
+    (word === 'json' && /^(?:-o|--output)$/.test(args[index - 1] ?? '')),
+);
+const isDebug = args.includes('--debug');
+
+function end(outcome: Outcome): void {
+  // Not process.exit: what was written to a pipe may still be on its way.
+  process.exitCode = exitCodes[outcome];
+}
+
+const printJson = (document: Readonly<Record<string, unknown>>) =>
+  stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+
+function show(command: string, { outcome, data, text }: Answer): void {
+  if (isJson) printJson({ command, outcome, ...data });
+  else {
+    const stream = outcome === 'refused' ? stderr : stdout;
+    stream.write(`${text(terminalOf(stream))}\n`);
+  }
+  end(outcome);
+}
+
+function showUsageError({ exitCode, message }: CommanderError): void {
+  // Help that was asked for.
+  if (exitCode === 0) return;
+  const detail = message.replace(/^error: /, '');
+  // Commander has said it on standard error already.
+  if (isJson) printJson({ command: null, outcome: 'usage', code: 'USAGE', detail });
+  end('usage');
+}
+
+function showError(error: unknown): void {
+  const { outcome, code, message } = explainError(error);
+  if (isJson) printJson({ command: null, outcome, code, detail: message });
+  stderr.write(`${terminalOf(stderr).style('red', 'error')}: ${message}\n`);
+  if (isDebug) stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+  end(outcome);
+}
+
+const name = nameIn(env);
+const say = (words: string) => `${name} ${words}`;
+const runner: Runner = {
+  say,
+  async run(command, work) {
+    const options = command.optsWithGlobals<GlobalOptions>();
+    show(command.name(), await work({ connect: () => connect(options, env, stderr), say }));
+  },
+};
+
+// `eni-failover status | head` is no error.
+stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
+try {
+  await makeProgram(name, runner).parseAsync(args, { from: 'user' });
+} catch (error) {
+  if (error instanceof CommanderError) showUsageError(error);
+  else showError(error);
+}

@@ -1,0 +1,94 @@
+/** Proves what `pause`, `resume` and `ack` do, say, and refuse. */
+import { describe, expect, it } from 'vitest';
+import { ackServiceCommand, ackZoneCommand } from '../../cli/ack.ts';
+import { pauseCommand } from '../../cli/pause.ts';
+import { resumeCommand } from '../../cli/resume.ts';
+import type { ServiceName } from '../../shared/core/ids.ts';
+import { a, b, makeWorld, ordersDb, zone } from '../fakes/world.ts';
+import { contextOf, pipe } from './screen.ts';
+
+const options = { reason: 'kernel upgrade', for: 30 * 60_000 };
+const nobody = 'nope' as ServiceName;
+
+describe('pause and resume', () => {
+  it('pauses a service with reason, author and end, and resumes it', async () => {
+    const world = await makeWorld();
+    const context = contextOf(world);
+    const paused = await world.run(pauseCommand(ordersDb, options, context));
+    expect(paused.text(pipe)).toMatch(/^orders-db: paused until \S+ by local:ann$/);
+    expect(paused).toMatchObject({
+      outcome: 'done',
+      data: { service: ordersDb, zone: null, author: 'local:ann', code: null },
+    });
+    expect(world.service().pause).toMatchObject({ reason: 'kernel upgrade', author: 'local:ann' });
+
+    const resumed = await world.run(resumeCommand(ordersDb, context));
+    expect(resumed.text(pipe)).toBe('orders-db: resumed by local:ann');
+    expect(world.service().pause).toBeUndefined();
+    expect(world.kinds()).toEqual(['pause', 'resume']);
+  });
+
+  it('does nothing, with the reason, where nothing is paused', async () => {
+    const world = await makeWorld();
+    const service = await world.run(resumeCommand(ordersDb, contextOf(world)));
+    expect(service).toMatchObject({ outcome: 'refused', data: { code: 'NOT_PAUSED' } });
+    expect(service.text(pipe)).toBe(
+      'nothing was done (NOT_PAUSED): orders-db is not paused. How it is:  eni-failover status orders-db',
+    );
+    const everything = await world.run(resumeCommand(undefined, contextOf(world)));
+    expect(everything).toMatchObject({ outcome: 'refused', data: { code: 'NOT_PAUSED', service: null } });
+  });
+
+  it('pauses and resumes everything', async () => {
+    const world = await makeWorld();
+    const paused = await world.run(pauseCommand(undefined, options, contextOf(world)));
+    expect(paused.text(pipe)).toMatch(/^everything is paused until \S+ by local:ann$/);
+    expect(await world.run(world.ports.store.readController())).toMatchObject({
+      pause: { reason: 'kernel upgrade' },
+    });
+    const resumed = await world.run(resumeCommand(undefined, contextOf(world)));
+    expect(resumed.text(pipe)).toBe('everything is resumed');
+  });
+
+  it('refuses a service that nobody registered', async () => {
+    const world = await makeWorld();
+    const answer = await world.run(pauseCommand(nobody, options, contextOf(world)));
+    expect(answer).toMatchObject({ outcome: 'refused', data: { code: 'NO_SUCH_SERVICE' } });
+    expect(answer.text(pipe)).toBe(
+      'nothing was done (NO_SUCH_SERVICE): nope is not registered. How things are:  eni-failover status',
+    );
+  });
+});
+
+describe('ack', () => {
+  it('ends the quarantine of the member that failed, and only once', async () => {
+    const world = await makeWorld();
+    world.ec2.impair(a);
+    await world.look(world.alarm(a));
+    const context = contextOf(world);
+    const ack = () => world.run(ackServiceCommand(ordersDb, 'rebooted', a, context));
+    const done = await ack();
+    expect(done.text(pipe)).toBe('orders-db: acknowledged by local:ann');
+    expect(world.service().quarantine).toEqual({});
+    expect(world.records('ack')).toMatchObject([{ reason: 'rebooted', author: 'local:ann' }]);
+    expect(await ack()).toMatchObject({ outcome: 'refused', data: { code: 'NOT_QUARANTINED' } });
+  });
+
+  it('does nothing where nothing waits for a person', async () => {
+    const world = await makeWorld();
+    const context = contextOf(world);
+    const all = await world.run(ackServiceCommand(ordersDb, 'looked', undefined, context));
+    expect(all).toMatchObject({ outcome: 'refused', data: { code: 'NOTHING_TO_ACKNOWLEDGE' } });
+    const one = await world.run(ackServiceCommand(ordersDb, 'looked', b, context));
+    expect(one).toMatchObject({ outcome: 'refused', data: { code: 'NOT_QUARANTINED' } });
+  });
+
+  it('releases the brake of a zone', async () => {
+    const world = await makeWorld();
+    await world.run(world.ports.store.tripBrake(zone, ['x'], world.clock.now()));
+    const done = await world.run(ackZoneCommand(zone, contextOf(world)));
+    expect(done.text(pipe)).toBe(`the brake of ${zone} is released`);
+    const again = await world.run(ackZoneCommand(zone, contextOf(world)));
+    expect(again).toMatchObject({ outcome: 'refused', data: { code: 'NO_BRAKE', zone, service: null } });
+  });
+});

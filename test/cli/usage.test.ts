@@ -1,0 +1,68 @@
+/** Proves that whatever cannot be meant is refused before anything is done, naming the value and what would be right. */
+import { CommanderError } from 'commander';
+import { describe, expect, it } from 'vitest';
+import { makeProgram, type Runner } from '../../cli/program.ts';
+
+/** Parses only: what gets as far as being run is recorded. */
+async function parse(args: readonly string[]): Promise<{ ran: string[]; refused: string | undefined }> {
+  const ran: string[] = [];
+  const runner: Runner = {
+    say: (words) => words,
+    run: async (command) => {
+      ran.push(command.name());
+    },
+  };
+  const program = makeProgram('eni-failover', runner);
+  for (const each of [program, ...program.commands]) each.configureOutput({ writeErr: () => undefined });
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return { ran, refused: undefined };
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return { ran, refused: error.message };
+  }
+}
+
+describe('usage', () => {
+  it.each<[readonly string[], ...string[]]>([
+    [['status', '-o', 'xml'], "'xml' is invalid", 'Allowed choices are text, json'],
+    [['status', '--queueurl', 'x'], "unknown option '--queueurl'", 'Did you mean --queue-url?'],
+    [['status', '--endpoint-url', 'localhost:4566'], "'localhost:4566' is invalid", 'http://127.0.0.1:4566'],
+    [['register'], "missing required argument 'file.yaml'"],
+    [['pause', 'a', '--reason', 'x'], "'--for <duration>' not specified"],
+    [['pause', 'a', '--for', '3m'], "'--reason <text>' not specified"],
+    [['pause', 'a', '--for', '3x', '--reason', 'x'], "'3x' is invalid", '90s, 3m or 1h'],
+    [['pause', 'a', '--for', '0m', '--reason', 'x'], "'0m' is invalid", 'longer than nothing'],
+    [['pause', 'a', '--for', '3m', '--reason', ' '], "' ' is invalid", 'must say why'],
+    [['pause', '--for', '3m', '--reason', 'x'], 'name one of <service> or --all'],
+    [['pause', 'a', '--all', '--for', '3m', '--reason', 'x'], '<service> and --all exclude'],
+    [['resume'], 'name one of <service> or --all'],
+    [['ack'], 'name one of <service> or --zone'],
+    [['ack', 'a'], "'--reason <text>' not specified"],
+    [['ack', 'a', '--member', 'i-1', '--reason', 'x'], "'i-1' is invalid", 'i-0123456789abcdef0'],
+    [['ack', '--zone', 'here'], "'here' is invalid", 'us-east-1a'],
+    [['ack', '--zone', 'us-east-1a', '--reason', 'x'], "'--reason' belongs to a service"],
+  ])('of %j is refused', async (args, ...said) => {
+    const { ran, refused } = await parse(args);
+    for (const words of said) expect(refused).toContain(words);
+    expect(ran).toEqual([]);
+  });
+
+  it.each([
+    ['register x.yaml'],
+    ['status'],
+    ['status orders-db -o json --endpoint-url https://127.0.0.1:4566'],
+    ['--region us-east-1 status --profile dev --debug'],
+    ['pause orders-db --for 90s --reason x'],
+    ['pause --all --for 2h --reason x'],
+    ['resume orders-db'],
+    ['resume --all'],
+    ['ack orders-db --reason x --member i-0123456789abcdef0'],
+    ['ack --zone us-east-1a'],
+    ['ack --zone us-west-2-lax-1a'],
+  ])('of %j is accepted', async (line) => {
+    const { ran, refused } = await parse(line.split(' '));
+    expect(refused).toBeUndefined();
+    expect(ran).toHaveLength(1);
+  });
+});

@@ -1,0 +1,208 @@
+/** What must hold after every single effect, and at the end of every story, whatever went wrong in it (S1 to S15). */
+import { createHash } from 'node:crypto';
+import type { EniId, InstanceId, ServiceName } from '../../shared/core/ids.ts';
+import { isPlanned, type PlannedInterface } from '../../shared/core/plan.ts';
+import { parseDeclaration } from '../../shared/core/service.ts';
+import type { ServiceState } from '../../shared/core/state.ts';
+import { times } from '../../shared/core/times.ts';
+import { verifyChain } from '../../shared/core/trail.ts';
+import type { Ec2Call, Effect, FakeEc2 } from './fake-ec2.ts';
+import type { FakeStore, Written } from './fake-store.ts';
+import type { VirtualClock } from './virtual-clock.ts';
+
+export interface Watched {
+  readonly clock: VirtualClock;
+  readonly ec2: FakeEc2;
+  readonly store: FakeStore;
+}
+
+export interface Invariants {
+  /** From now on this service is watched. */
+  watch(name: ServiceName): void;
+  /** What was broken so far, and what the trail says that is not so. Empty when all is well. */
+  violations(): readonly string[];
+}
+
+export const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+
+const closedAs = (state: ServiceState): { readonly outcome?: string } =>
+  state.frozen?.kind === 'episode' ? (JSON.parse(state.frozen.body) as { outcome: string }) : {};
+
+export interface EpisodeRecord {
+  readonly number: number;
+  readonly outcome: string;
+  readonly closedAt: string;
+  readonly why: string;
+  readonly epoch: number;
+  readonly attachedTo: Readonly<Record<string, string | null>>;
+  readonly episode: {
+    readonly id: string;
+    readonly kind: string;
+    readonly openedAtMs: number;
+    readonly steps: readonly { readonly step: string; readonly detail?: string; readonly eni?: string }[];
+    readonly plan: {
+      readonly source?: InstanceId;
+      readonly target: InstanceId;
+      readonly tried: readonly InstanceId[];
+      readonly interfaces: readonly PlannedInterface[];
+    };
+  };
+}
+
+export function makeInvariants({ clock, ec2, store }: Watched): Invariants {
+  const names: ServiceName[] = [];
+  const found: string[] = [];
+  const broken = (rule: string, what: string) => {
+    found.push(`${rule} at ${clock.now()}: ${what}`);
+  };
+
+  const serviceOf = (eni: EniId | undefined) =>
+    names
+      .map((name) => {
+        try {
+          const state = store.peek(name);
+          const parsed = parseDeclaration(JSON.parse(state.declared));
+          return parsed.kind === 'declared' ? { state, declaration: parsed.declaration } : undefined;
+        } catch {
+          return undefined;
+        }
+      })
+      .find((each) => each?.declaration.interfaces.some((declared) => declared.eni === eni));
+
+  const plannedFor = (state: ServiceState, eni: EniId) =>
+    (state.episode?.plan ?? state.stranded?.plan)?.interfaces.find((each) => each.eni === eni);
+
+  function onCall(call: Ec2Call): void {
+    if (call.operation !== 'detach' && call.operation !== 'attach') return;
+    const about = serviceOf(call.eni);
+    const what = `${call.operation} of ${call.eni ?? call.attachment} on ${call.instanceId}`;
+    if (!about) {
+      // An attachment that has ended meanwhile names no interface any more: harmless.
+      if (call.operation === 'attach') broken('S11', `${what}: it belongs to no service`);
+      return;
+    }
+    const { state, declaration } = about;
+    const isMember = declaration.members.some((each) => each.instance === call.instanceId);
+    if (call.operation === 'attach' && !isMember) broken('S11', `${what}: not a member`);
+    if (call.operation === 'detach' && call.eni && call.attachment) {
+      const planned = state.episode?.plan.interfaces.find((each) => each.eni === call.eni);
+      if (!planned || !isPlanned(planned, call.attachment)) broken('S2', `${what}: no stored plan names it`);
+    }
+    if (call.operation === 'attach' && !state.episode?.plan.tried.includes(call.instanceId as InstanceId))
+      broken('P13', `${what}: not in the stored plan's tried`);
+    const untilMs = state.lease?.untilMs ?? 0;
+    const isCovered = untilMs >= clock.now() + times.ec2TimeoutMs + times.skewMarginMs;
+    const isExcepted = call.operation === 'attach' && store.isDown();
+    if (!isCovered && !isExcepted)
+      broken('P6', `${what}: the lease ends ${untilMs - clock.now()} ms from now`);
+  }
+
+  function onEffect(effect: Effect): void {
+    if (effect.by !== 'controller') return;
+    const about = serviceOf(effect.eni);
+    if (!about) return;
+    const { state, declaration } = about;
+    if (effect.what === 'detached') {
+      const planned = plannedFor(state, effect.eni);
+      const isExpected =
+        (planned !== undefined && effect.attachment !== undefined && isPlanned(planned, effect.attachment)) ||
+        (effect.attachment !== undefined && state.mayDetach.includes(effect.attachment));
+      if (!isExpected) broken('S1', `${effect.eni} came loose and nothing stored says so`);
+    }
+    if (effect.what === 'attached') {
+      const isMember = declaration.members.some((each) => each.instance === effect.instanceId);
+      if (!isMember && state.episode?.plan.source !== effect.instanceId)
+        broken('S1', `${effect.eni} went to ${effect.instanceId}, which is no member`);
+    }
+  }
+
+  function onWrite({ before, after }: Written): void {
+    if (!names.includes(after.name) || !before) return;
+    if (after.rev !== before.rev + 1) broken('P1', `rev went from ${before.rev} to ${after.rev}`);
+    if (after.epoch < before.epoch) broken('S5', `the epoch went back to ${after.epoch}`);
+    const isLive = before.lease !== undefined && before.lease.untilMs > clock.now();
+    if (isLive && after.lease && after.lease.owner !== before.lease?.owner)
+      broken('S5', `${after.lease.owner} took the lease of ${before.lease?.owner} while it was alive`);
+    if (before.frozen && after.frozen?.number !== before.frozen.number) {
+      const isCopied = store.rows(after.name).some((row) => row.number === before.frozen?.number);
+      if (!isCopied) broken('S12', `record ${before.frozen.number} was dropped before it was copied`);
+    }
+    if (before.episode && !after.episode) {
+      const { outcome } = closedAs(after);
+      const isOneMoreTry = (after.stranded?.tries ?? 0) > (before.stranded?.tries ?? 0);
+      if (outcome === undefined && !isOneMoreTry)
+        broken('S12', `episode ${before.episode.id} ended without a record`);
+      const holders = new Set(
+        before.episode.plan.interfaces.flatMap((each) => ec2.where(each.eni)?.instanceId ?? []),
+      );
+      const byPeople = ec2.touchedByPeopleSince(before.episode.openedAtMs);
+      if (holders.size > 1 && outcome !== 'STRANDED' && !isOneMoreTry && !byPeople)
+        broken('S14', `${before.episode.id} closed as ${outcome} on ${[...holders].join(' and ')}`);
+    }
+  }
+
+  /** Recorded as done means: seen attached to the target, by attachments of this episode (S13). */
+  function checkDone(record: EpisodeRecord): void {
+    const { outcome, episode, number } = record;
+    if (outcome !== 'COMPLETED' && outcome !== 'ATTACHED') return;
+    const closedAtMs = Date.parse(record.closedAt);
+    for (const planned of episode.plan.interfaces) {
+      const truth = ec2.whereAt(planned.eni, closedAtMs);
+      const said = `record ${number}, ${planned.eni}`;
+      if (truth?.instanceId !== episode.plan.target || truth.status !== 'attached')
+        broken('S13', `${said}: really ${truth?.status} to ${truth?.instanceId}`);
+      // A rescue leaves beside the rest what was there already.
+      else if (!planned.ours.includes(truth.id) && episode.kind !== 'rescue')
+        broken('S13', `${said}: ${truth.id} is not an attachment of this episode`);
+      const answeredAtMs = ec2.effects.find(
+        (each) => each.attachment === truth?.id && each.what === 'attached',
+      )?.atMs;
+      const isSeen = ec2.calls.some(
+        (each) =>
+          each.operation === 'interfaces' &&
+          each.atMs <= closedAtMs &&
+          each.atMs + 3_000 >= (answeredAtMs ?? 0),
+      );
+      if (!isSeen) broken('S13', `${said}: nobody looked after the attach`);
+    }
+  }
+
+  function checkTrail(name: ServiceName): void {
+    let state: ServiceState;
+    try {
+      state = store.peek(name);
+    } catch {
+      // An item that a test has broken on purpose.
+      return;
+    }
+    const { frozen, trail } = state;
+    const copied = store.rows(name);
+    const rows = frozen && !copied.some((row) => row.number === frozen.number) ? [...copied, frozen] : copied;
+    for (const fault of verifyChain(rows, sha256, trail.head))
+      broken('S12', `record ${fault.number}: ${fault.why}`);
+    if (rows.length + 1 !== trail.next)
+      broken('S12', `${rows.length} records, but the next is ${trail.next}`);
+    for (const row of rows)
+      if (row.kind === 'episode')
+        checkDone({ ...(JSON.parse(row.body) as EpisodeRecord), number: row.number });
+    const opened = rows
+      .filter((row) => row.kind === 'episode')
+      .map((row) => (JSON.parse(row.body) as EpisodeRecord).episode.id);
+    if (new Set(opened).size !== opened.length) broken('S12', 'an episode was recorded twice');
+    // 200 KB (P7).
+    if (JSON.stringify(state).length > 200_000) broken('P7', 'the item is too large');
+  }
+
+  ec2.onCall(onCall);
+  ec2.onEffect(onEffect);
+  store.onWrite(onWrite);
+  return {
+    watch: (name) => {
+      names.push(name);
+    },
+    violations: () => {
+      for (const name of names) checkTrail(name);
+      return found;
+    },
+  };
+}
