@@ -21,6 +21,10 @@ export interface Ending {
   readonly facts: ReadonlyMap<EniId, Fact<InterfaceFact>>;
   /** Nothing was issued by anyone: only whoever opened the episode can know that. */
   readonly untouched: boolean;
+  /** Attachments that a look has shown: only those are certainly gone when they are not there any more. */
+  readonly seen: ReadonlySet<AttachmentId>;
+  /** EC2 or an application's alarm says that the source failed: it stays out until it is cleared. */
+  readonly sourceFailed: boolean;
 }
 
 /** The outcome of a move that came to rest or stopped (P18, P20, P22). */
@@ -30,21 +34,22 @@ export function toEnding(
   observation: Observation,
 ): Ending {
   const { kind } = episode;
-  const { plan } = end;
-  const facts = end.last.facts;
+  const { plan, seen, acted } = end;
+  const health = plan.source ? healthOf(memberOf(observation, plan.source)).kind : 'unknown';
   const ending = (outcome: Outcome, why: string, severity: Severity): Ending => ({
     outcome,
     why,
     severity,
-    facts,
+    facts: end.last.facts,
     untouched: false,
+    seen,
+    sourceFailed: kind === 'failover' || (kind === 'rescue' && health === 'failed'),
   });
   if (end.kind !== 'resting')
     return ending(end.kind === 'stranded' ? 'STRANDED' : 'NEEDS_HUMAN', end.why, 'critical');
-  const sourceIsHealthy = plan.source && healthOf(memberOf(observation, plan.source)).kind === 'healthy';
-  if (plan.source === plan.target && !(kind === 'rescue' && sourceIsHealthy))
+  if (plan.source === plan.target && !(kind === 'rescue' && health === 'healthy'))
     return ending('RETURNED_TO_SOURCE', 'no other member took the interfaces', 'critical');
-  if (plan.interfaces.every((each) => each.ours.length === 0))
+  if (!acted || plan.interfaces.every((each) => each.ours.length === 0))
     return ending('NOTHING_TO_DO', `the interfaces were on ${plan.target} already`, 'info');
   return ending('COMPLETED', episode.evidence, kind === 'failover' || kind === 'rescue' ? 'warning' : 'info');
 }
@@ -59,26 +64,37 @@ export function afterwards(
   nowMs: number,
 ): ServiceState {
   const { plan } = episode;
-  const { outcome, facts } = ending;
-  const { episode: _, lease: __, request: ___, stranded, ...rest } = state;
-  const hasMoved = outcome === 'COMPLETED' || outcome === 'RETURNED_TO_SOURCE';
+  const { outcome, facts, seen } = ending;
+  const { episode: _, lease: __, request: ___, stranded, ...kept } = state;
 
   const gone: AttachmentId[] = [];
   const late: AttachmentId[] = [];
   const attachments: Record<string, AttachmentId> = {};
+  let resting = 0;
   for (const planned of plan.interfaces) {
     const fact = facts.get(planned.eni);
-    const current = fact?.kind === 'known' ? fact.value.attachment?.id : undefined;
-    if (current) attachments[planned.eni] = current;
+    const attachment = fact?.kind === 'known' ? fact.value.attachment : undefined;
+    const isResting = attachment?.instanceId === plan.target && attachment.status === 'attached';
+    if (attachment) attachments[planned.eni] = attachment.id;
+    if (isResting) resting += 1;
     const named = [...(planned.detach ? [planned.detach] : []), ...planned.ours];
     for (const id of named) {
-      const rests = hasMoved && id === current && (id === planned.ours.at(-1) || plan.source !== plan.target);
-      if (fact?.kind === 'known' && id !== current) gone.push(id);
-      else if (!rests && !ending.untouched) late.push(id);
+      const isCurrent = id === attachment?.id;
+      const rests = isResting && isCurrent && (planned.ours.includes(id) || plan.source !== plan.target);
+      if (fact?.kind === 'known' && !isCurrent && (id === planned.detach || seen.has(id))) gone.push(id);
+      else if (isCurrent ? !rests && !ending.untouched : fact?.kind !== 'known' && !ending.untouched)
+        late.push(id);
     }
   }
+  // Whatever the outcome is called: this is where the interfaces are, and the next look must not be surprised.
+  const hasMoved = resting === plan.interfaces.length && outcome !== 'ABORTED' && outcome !== 'REFUSED';
+  const { lastRefusal: ____, lastObserved: _____, ...forgotten } = kept;
+  const rest = hasMoved ? forgotten : kept;
 
-  const failed = episode.kind === 'failover' && outcome === 'COMPLETED' ? plan.source : undefined;
+  // However it ended: a source that failed stays out until it is cleared, unless the interfaces are back on it.
+  const wasCommitted = ending.sourceFailed && outcome !== 'ABORTED' && outcome !== 'REFUSED';
+  const isBack = hasMoved && plan.source === plan.target;
+  const failed = wasCommitted && !isBack ? plan.source : undefined;
   const counted = episode.kind === 'failover' && !['ABORTED', 'REFUSED', 'NOTHING_TO_DO'].includes(outcome);
   const mayDetach = [...state.mayDetach, ...late].filter((id) => !gone.includes(id));
   return {

@@ -53,6 +53,8 @@ export function makeJournal(ports: Ports, state: ServiceState, owner: OwnerId): 
   async function writeOnce(): Promise<Written> {
     const changes = waiting;
     waiting = [];
+    // An earlier write in the queue carried the end, and with it everything that mattered.
+    if (current.lease === undefined) return 'written';
     for (;;) {
       if (status === 'lost') return 'lost';
       const nowMs = clock.now();
@@ -76,7 +78,15 @@ export function makeJournal(ports: Ports, state: ServiceState, owner: OwnerId): 
           status = 'held';
           return 'written';
         }
-        if (result.now.nonce === unanswered?.nonce) changes.splice(0, unanswered.changes);
+        if (result.now.nonce === unanswered?.nonce) {
+          changes.splice(0, unanswered.changes);
+          // That write was ours, and ended the lease itself: what it carried is stored, and nothing is left to do.
+          if (!result.now.lease) {
+            adopt(result.now);
+            status = 'lost';
+            return 'written';
+          }
+        }
         unanswered = undefined;
         const expired = (result.now.lease?.untilMs ?? 0) <= clock.now();
         if (!ownedByUs(result.now) || expired) {

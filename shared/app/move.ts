@@ -1,5 +1,6 @@
 /** Carries out a plan: detach, attach, verify, for all interfaces at once, deriving each step from what EC2 shows. */
 
+import type { Rung } from '../core/decide.ts';
 import type { EpisodeState } from '../core/episode.ts';
 import { messageOf } from '../core/errors.ts';
 import type { AttachmentId, EniId, InstanceId } from '../core/ids.ts';
@@ -17,23 +18,28 @@ import { times } from '../core/times.ts';
 import type { Journal } from './journal.ts';
 import type { Ports, Run } from './ports.ts';
 
+/** What a move leaves behind, whatever its end. */
+export interface Scene {
+  readonly plan: Plan;
+  readonly last: Look;
+  /** Attachments that a look has shown: only of those is it certain that they are gone when they are gone. */
+  readonly seen: ReadonlySet<AttachmentId>;
+  /** Something was issued, by this worker or, as the item says, by one before it. */
+  readonly acted: boolean;
+}
+
 /** Where a move came to rest, or why it stopped. */
 export type MoveEnd =
-  | { readonly kind: 'resting'; readonly plan: Plan; readonly last: Look }
-  | {
-      readonly kind: 'stranded' | 'needs-human';
-      readonly why: string;
-      readonly plan: Plan;
-      readonly last: Look;
-    }
+  | ({ readonly kind: 'resting' } & Scene)
+  | ({ readonly kind: 'stranded' | 'needs-human'; readonly why: string } & Scene)
   /** Somebody else has the lease, or ours ended: only a new look may go on. */
-  | { readonly kind: 'lease-lost' }
+  | { readonly kind: 'lease-lost'; readonly acted: boolean }
   /** The worker's time is nearly over: the next one goes on from the plan. */
   | { readonly kind: 'hand-over' };
 
 /** An interface that takes no further part, and why. */
 interface Out {
-  readonly kind: 'gone' | 'unmovable' | 'third-party' | 'stuck' | 'detach-refused';
+  readonly kind: 'gone' | 'unmovable' | 'third-party' | 'stuck' | 'detach-refused' | 'keep-refused';
   readonly why: string;
 }
 
@@ -44,13 +50,15 @@ export interface Look {
 }
 
 export interface MoveContext {
+  /** This worker issued something for this plan before, under a lease that it lost. */
+  readonly acted: boolean;
   readonly ports: Ports;
   readonly journal: Journal;
   readonly run: Run;
   /** A planned move gives the interfaces back to its source when a detach is refused for good (P18). */
   readonly isPlannedMove: boolean;
-  /** A new look at everything, and the member that it suggests after a refusal; undefined when none is left. */
-  readonly chooseRung: (plan: Plan) => Promise<InstanceId | undefined>;
+  /** A new look at everything, and the member that it suggests after a refusal. */
+  readonly chooseRung: (plan: Plan) => Promise<Rung>;
 }
 
 const stateOf = (steps: readonly NextStep[]): EpisodeState => {
@@ -75,6 +83,11 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
   let pollMs: number = times.pollFirstMs;
   let state: EpisodeState = 'CLAIMED';
   let progress = 0;
+  let acted = context.acted || (journal.service().episode?.committed ?? false);
+  let refusedSinceMs: number | undefined;
+  let renewing = false;
+  const seen = new Set<AttachmentId>();
+  const unclear = new Map<EniId, number>();
   const sent = new Map<EniId, Sent>();
   const attachAnsweredAtMs = new Map<EniId, number>();
   const inFlight = new Map<EniId, Promise<void>>();
@@ -110,6 +123,14 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
     );
   };
 
+  /** Until when nothing is sent for this interface: longer each time, up to the longest poll. */
+  const backOff = (eni: EniId) => {
+    const count = (unclear.get(eni) ?? 0) + 1;
+    unclear.set(eni, count);
+    const pauseMs = Math.min(times.pollFirstMs * times.pollGrowth ** count, times.pollMaxMs);
+    return clock.now() + pauseMs * (0.8 + 0.4 * random());
+  };
+
   async function detach(planned: PlannedInterface, attachment: AttachmentId, force: boolean) {
     const startedAtMs = clock.now();
     const earlier = sent.get(planned.eni);
@@ -117,6 +138,7 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
       detachAtMs: earlier?.detachAtMs ?? startedAtMs,
       ...(force && { forceAtMs: startedAtMs }),
     });
+    acted = true;
     const answering = ec2.detach(attachment, { force });
     // Not awaited: no write stands between a detach and the first attach (P3).
     amendPlan((before) => leavingSince(before, planned.eni, startedAtMs), true);
@@ -127,7 +149,7 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
     if (answer.kind === 'unclear') {
       // Not accepted for certain: the next look may send it again without waiting out its time.
       const { detachAtMs: _, forceAtMs: __, ...rest } = sent.get(planned.eni) ?? {};
-      sent.set(planned.eni, { waitingSinceMs: startedAtMs, ...rest });
+      sent.set(planned.eni, { waitingSinceMs: startedAtMs, ...rest, notBeforeMs: backOff(planned.eni) });
     } else if (answer.kind === 'refused') {
       leave(planned, { kind: 'detach-refused', why: `${answer.code}: ${answer.detail}` });
     }
@@ -136,6 +158,7 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
   async function attach(planned: PlannedInterface) {
     const startedAtMs = clock.now();
     const { target } = plan;
+    acted = true;
     remember(planned.eni, { attachAtMs: sent.get(planned.eni)?.attachAtMs ?? startedAtMs });
     const { eni, deviceIndex, networkCardIndex } = planned;
     const answer = await ec2.attach({ eni, instanceId: target, deviceIndex, networkCardIndex });
@@ -145,6 +168,10 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
     if (answer.kind === 'accepted') {
       remember(eni, { attachAcceptedAtMs: clock.now() });
       amendPlan((before) => withAttachment(before, eni, answer.attachment));
+    } else if (answer.kind === 'unclear') {
+      // Nothing that the target caused: its patience begins anew, and it is not blamed (P18).
+      const { attachAtMs: _, ...rest } = sent.get(eni) ?? {};
+      sent.set(eni, { ...rest, notBeforeMs: backOff(eni) });
     } else if (answer.kind === 'target-refused') {
       refusedBy.set(eni, `${answer.code}: ${answer.detail}`);
     } else if (answer.kind === 'gone') {
@@ -171,7 +198,7 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
     const answer = await ec2.keepOnTermination(planned.eni, id);
     journal.note({ step: 'keep-on-termination', eni: planned.eni, detail: answer });
     if (answer === 'refused')
-      leave(planned, { kind: 'unmovable', why: 'DeleteOnTermination could not be set to false' });
+      leave(planned, { kind: 'keep-refused', why: 'DeleteOnTermination could not be set to false' });
   }
 
   const begin = (planned: PlannedInterface, work: Promise<void>) => {
@@ -225,6 +252,12 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
     }
   }
 
+  function noteSeen(): void {
+    for (const fact of look.facts.values())
+      if (fact.kind === 'known' && fact.value.attachment) seen.add(fact.value.attachment.id);
+  }
+  noteSeen();
+
   async function lookNow(): Promise<void> {
     const before = signature(look);
     const ids = plan.interfaces.map((each) => each.eni);
@@ -243,17 +276,24 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
       const facts = new Map(ids.map((id) => [id, unknown(messageOf(error))]));
       look = { sentAtMs: clock.now(), facts };
     }
+    noteSeen();
     if (signature(look) !== before) progress += 1;
   }
 
   const settle = () => Promise.all(inFlight.values());
 
   /** Persists the next rung before anything is sent to it (P13). */
-  async function takeRung(why: string): Promise<'taken' | 'none' | 'unwritten'> {
+  async function takeRung(why: string): Promise<'taken' | 'none' | 'later'> {
     await settle();
-    const wanted = await chooseRung(plan);
-    if (!wanted) return 'none';
-    return moveTo(wanted, why);
+    refusedSinceMs ??= clock.now();
+    const rung = await chooseRung(plan);
+    if (rung.kind === 'member') return (await moveTo(rung.id, why)) === 'taken' ? 'taken' : 'later';
+    if (rung.kind === 'none') return 'none';
+    // Not known is not refused; but an interface on nothing does not wait for ever for a better answer.
+    if (clock.now() - refusedSinceMs < times.observationFreshWhenSlowMs) return 'later';
+    const { source } = plan;
+    if (!source || plan.tried.includes(source)) return 'later';
+    return (await moveTo(source, why)) === 'taken' ? 'taken' : 'later';
   }
 
   async function moveTo(target: InstanceId, why: string): Promise<'taken' | 'unwritten'> {
@@ -267,8 +307,24 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
     plan = withRung(plan, target);
     refusedBy.clear();
     sent.clear();
+    refusedSinceMs = undefined;
     return 'taken';
   }
+
+  /**
+   * Frozen past the lease, or the renewals stalled: find out whose it is. Not waited for, since the attach of
+   * another interface may be due (P5).
+   */
+  const renew = () => {
+    if (renewing) return;
+    renewing = true;
+    journal
+      .commit()
+      .catch((error: unknown) => journal.note({ step: 'call-failed', detail: messageOf(error) }))
+      .finally(() => {
+        renewing = false;
+      });
+  };
 
   const enter = (next: EpisodeState) => {
     if (next === state) return;
@@ -279,7 +335,7 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
   for (;;) {
     const nowMs = clock.now();
     const progressBefore = progress;
-    if (journal.status() === 'lost') return { kind: 'lease-lost' };
+    if (journal.status() === 'lost') return { kind: 'lease-lost', acted };
     if (run.deadlineMs - nowMs < times.handOverBeforeDeadlineMs) {
       await settle();
       return { kind: 'hand-over' };
@@ -295,10 +351,7 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
       const tooEarly = step.kind === 'rest' && look.sentAtMs < (attachAnsweredAtMs.get(eni) ?? 0);
       const taken: NextStep = tooEarly ? { kind: 'look', why: 'to verify' } : step;
       steps.push(taken);
-      if ((await act(planned, taken)) === 'no-lease') {
-        // Frozen past the lease, or the renewals stalled: find out whose it is before anything else is sent.
-        if ((await journal.commit()) === 'lost') return { kind: 'lease-lost' };
-      }
+      if ((await act(planned, taken)) === 'no-lease') renew();
     }
     if (steps.length > 0) enter(stateOf(steps));
 
@@ -339,29 +392,45 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
       progress !== progressBefore ? times.pollFirstMs : Math.min(pollMs * times.pollGrowth, times.pollMaxMs);
   }
 
-  function isOnNothing(eni: EniId): boolean {
+  function factOf(eni: EniId): InterfaceFact | undefined {
     const fact = look.facts.get(eni);
-    return fact?.kind === 'known' && fact.value.attachment === undefined;
+    return fact?.kind === 'known' ? fact.value : undefined;
+  }
+
+  function isOnNothing({ eni }: PlannedInterface): boolean {
+    const fact = factOf(eni);
+    return fact !== undefined && fact.attachment === undefined;
+  }
+
+  /** Still on its way off a member, or not seen: nobody knows yet where it will be. */
+  function isUndecided({ eni }: PlannedInterface): boolean {
+    return look.facts.get(eni)?.kind === 'unknown' || factOf(eni)?.attachment?.status === 'detaching';
   }
 
   function ending(): MoveEnd {
-    const [first_] = out;
-    if (!first_) return { kind: 'resting', plan, last: look };
-    const [eni, how] = first_;
-    const moved = plan.interfaces.some((each) => each.ours.length > 0);
-    const why = `${eni}: ${how.why}`;
-    const isLeftBehind = how.kind === 'detach-refused' && moved;
-    const kind = isLeftBehind || [...out.keys()].some(isOnNothing) ? 'stranded' : 'needs-human';
-    return { kind, why, plan, last: look };
+    const scene: Scene = { plan, last: look, seen, acted };
+    const [firstOut] = out;
+    if (!firstOut) return { kind: 'resting', ...scene };
+    const [eni, how] = firstOut;
+    // S14: an episode that ends with the service on two members has stranded it.
+    const holders = new Set(
+      plan.interfaces.flatMap((each) => factOf(each.eni)?.attachment?.instanceId ?? []),
+    );
+    const isStranded = holders.size > 1 || plan.interfaces.some(isOnNothing);
+    return { kind: isStranded ? 'stranded' : 'needs-human', why: `${eni}: ${how.why}`, ...scene };
   }
 
   /** P19, P20: whatever is under way is seen to its end first; only then is it known what is left on nothing. */
   async function stopForPeople(why: string): Promise<MoveEnd> {
     await settle();
     await lookNow();
-    const mayBeOnNothing = (eni: EniId) => isOnNothing(eni) || look.facts.get(eni)?.kind === 'unknown';
-    const kind = plan.interfaces.some((each) => mayBeOnNothing(each.eni)) ? 'stranded' : 'needs-human';
-    return { kind, why, plan, last: look };
+    while (plan.interfaces.some(isUndecided)) {
+      if (run.deadlineMs - clock.now() < times.handOverBeforeDeadlineMs) return { kind: 'hand-over' };
+      await clock.sleep(times.pollMaxMs);
+      await lookNow();
+    }
+    const kind = plan.interfaces.some(isOnNothing) ? 'stranded' : 'needs-human';
+    return { kind, why, plan, last: look, seen, acted };
   }
 }
 

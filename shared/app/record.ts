@@ -57,7 +57,8 @@ export async function freezeThrough(ports: Ports, journal: Journal, change: Chan
       applied = state.frozen === undefined || state.frozen.number === frozen?.number;
       return applied ? change(state) : state;
     });
-    if (written !== 'written' || applied) return written;
+    // Without a lease, an earlier try of this very change was stored after all: there is nothing left to do.
+    if (written !== 'written' || applied || !journal.service().lease) return written;
   }
 }
 

@@ -1,5 +1,6 @@
 /** Registration: a declaration is checked against EC2, then stored: owner rows, ways back, the service (P25). */
 import { refusalsOf } from '../core/eligibility.ts';
+import { InvalidInputError } from '../core/errors.ts';
 import type { AlarmArn, EniId, InstanceId, ServiceName } from '../core/ids.ts';
 import { toNotice } from '../core/notice.ts';
 import { alarmOf, type Fact, interfaceOf, memberOf, type Observation } from '../core/observation.ts';
@@ -221,7 +222,14 @@ export async function register(ports: Ports, request: RegisterRequest): Promise<
   const { declaration } = parsed;
   const { name } = declaration;
 
-  const existing = await readService(ports, name);
+  let existing: Service | undefined;
+  try {
+    existing = await readService(ports, name);
+  } catch (error) {
+    if (!(error instanceof InvalidInputError)) throw error;
+    const why = `${name}: the stored item cannot be understood (${error.problems.join('; ')})`;
+    return rejected(`${why}; restore it from a point in time, or correct the item by hand`);
+  }
   if (existing?.episode)
     return rejected(`${name}: episode ${existing.episode.id} is open; register again when it has ended`);
   if (existing?.stranded) return rejected(`${name}: it is stranded; bring its interfaces to a member first`);

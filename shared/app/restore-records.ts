@@ -57,9 +57,8 @@ function toEntry(ports: Ports, service: Service, story: Story): Entry {
 /** Undefined when the same refusal is on record already (P24). */
 export function refusalEntry(ports: Ports, service: Service, refusal: Refusal): Entry | undefined {
   const { code, detail, members, callHuman } = refusal;
-  const key = refusalKey(code, members);
-  if (service.lastRefusal === key) return undefined;
-  const isRequest = code === 'REQUEST_EXPIRED' || code === 'REQUEST_REFUSED';
+  const key = refusalKey(code, members, refusal.request);
+  if (service.lastRefusal === key && refusal.request === undefined) return undefined;
   return toEntry(ports, service, {
     kind: 'refusal',
     code,
@@ -73,7 +72,7 @@ export function refusalEntry(ports: Ports, service: Service, refusal: Refusal): 
     ),
     change: (state) => {
       const { request, ...rest } = state;
-      return { ...rest, lastRefusal: key, ...(request && !isRequest && { request }) };
+      return { ...rest, lastRefusal: key, ...(request && request.id !== refusal.request && { request }) };
     },
   });
 }
@@ -162,6 +161,12 @@ export function announcedEntry(ports: Ports, service: Service, hint: Hint): Entr
   });
 }
 
+const keptKey = 'KEPT_ON_TERMINATION';
+
+/** Was it told already that EC2 will not set DeleteOnTermination to false? */
+export const isTellingAgain = (service: Service, answers: readonly { readonly answer: string }[]) =>
+  service.lastRefusal === keptKey && answers.some((each) => each.answer !== 'done');
+
 /** DeleteOnTermination was found true and set to false; a warning only where EC2 would not do it. */
 export function keptEntry(
   ports: Ports,
@@ -171,7 +176,7 @@ export function keptEntry(
   const isDone = answers.every((each) => each.answer === 'done');
   const story: Story = {
     kind: 'change',
-    code: 'KEPT_ON_TERMINATION',
+    code: keptKey,
     severity: isDone ? 'info' : 'warning',
     headline: isDone ? 'DeleteOnTermination set to false' : 'DeleteOnTermination could NOT be set to false',
     lines: [
@@ -181,7 +186,7 @@ export function keptEntry(
     next: isDone ? [] : ['set it by hand: aws ec2 modify-network-interface-attribute'],
     facts: { answers },
     instances: service.lastSeen ? [service.lastSeen.holder] : [],
-    change: (state) => state,
+    change: (state) => (isDone ? state : { ...state, lastRefusal: keptKey }),
   };
   return toEntry(ports, service, story);
 }

@@ -9,6 +9,7 @@ import { isUntouched, type Plan } from '../core/plan.ts';
 import { reasons } from '../core/reasons.ts';
 import type { Service, ServiceState } from '../core/state.ts';
 import { times } from '../core/times.ts';
+import { canonical } from '../core/trail.ts';
 import { type BrakeCheck, brakeCheck } from './brake.ts';
 import { closeEpisode, type Ending, toEnding } from './close.ts';
 import { deliver } from './deliver.ts';
@@ -17,7 +18,14 @@ import { carryOut } from './move.ts';
 import { observe } from './observe.ts';
 import type { Ports, Run } from './ports.ts';
 import { freezeThrough, readService, record, withEntry } from './record.ts';
-import { announcedEntry, keptEntry, observedEntry, recoveredEntry, refusalEntry } from './restore-records.ts';
+import {
+  announcedEntry,
+  isTellingAgain,
+  keptEntry,
+  observedEntry,
+  recoveredEntry,
+  refusalEntry,
+} from './restore-records.ts';
 
 /** What came of one look at one service. `code` is an outcome or a reason code. */
 export interface Report {
@@ -55,6 +63,7 @@ class Attempt {
   #believed = '';
   #looks = 0;
   #brakeIsClear = false;
+  #acted = false;
 
   constructor(ports: Ports, message: WorkMessage, run: Run) {
     this.#ports = ports;
@@ -95,6 +104,14 @@ class Attempt {
     if (!held && lease?.owner === this.#run.owner && readAtMs < lease.untilMs)
       this.#journal = this.#hold(read);
     const isOurs = this.#journal !== undefined;
+    if (!isOurs && lease?.owner === this.#run.owner) {
+      // Our own lease ended under us and nobody took it: it is ours again once it is free for everybody.
+      const freeInMs = lease.untilMs + times.skewMarginMs + 1 - readAtMs;
+      if (freeInMs > 0) {
+        await clock.sleep(freeInMs);
+        return undefined;
+      }
+    }
     if (!isOurs && lease && lease.untilMs + times.skewMarginMs >= readAtMs)
       return this.#leaseHeld(lease.untilMs);
     // While it is ours, our own lease does not stand in our way.
@@ -137,8 +154,9 @@ class Attempt {
       }
       case 'recovered': {
         const entry = recoveredEntry(this.#ports, service, decision.holder, observation);
-        if ((await record(this.#ports, service, entry)) === 'conflict') return undefined;
-        return this.#report('recorded', 'STRANDED', `over: everything is on ${decision.holder}`);
+        await record(this.#ports, service, entry);
+        // Together again, but perhaps on a member that has failed: look once more.
+        return undefined;
       }
       case 'keep':
         return this.#keep(decision, question, readAtMs);
@@ -192,6 +210,8 @@ class Attempt {
         severity: brake.first ? 'critical' : 'warning',
         facts: observation.interfaces,
         untouched: isNew,
+        seen: new Set(),
+        sourceFailed: false,
       };
       return this.#close(journal, ending, observation);
     }
@@ -203,12 +223,14 @@ class Attempt {
       {
         ports: this.#ports,
         journal,
+        acted: this.#acted,
         run: this.#run,
         isPlannedMove: ['switchover', 'failback'].includes(journal.service().episode?.kind ?? ''),
         chooseRung: (plan) => this.#chooseRung(question, plan),
       },
       { facts, sentAtMs: observation.atMs },
     );
+    if ('acted' in end) this.#acted = end.acted;
     if (end.kind === 'lease-lost') return this.#lost();
     if (end.kind === 'hand-over') return this.#handOver('the time of this invocation is nearly over');
     const { episode } = journal.service();
@@ -248,6 +270,8 @@ class Attempt {
   }
 
   #persistPlan(journal: Journal, plan: Plan) {
+    // What is stored already is not written again: a slow table must not make every look stale.
+    if (canonical(journal.service().episode?.plan) === canonical(plan)) return Promise.resolve('written');
     return journal.commit((item) => (item.episode ? { ...item, episode: { ...item.episode, plan } } : item));
   }
 
@@ -323,6 +347,10 @@ class Attempt {
         })),
       );
       const failed = answers.filter((each) => each.answer !== 'done');
+      if (isTellingAgain(question.service, answers)) {
+        await journal.commit(({ lease: __, ...item }) => item);
+        return this.#report('refused', 'KEPT_ON_TERMINATION', 'EC2 will not, and people know');
+      }
       const entry = keptEntry(this.#ports, question.service, answers);
       await freezeThrough(this.#ports, journal, (item) => {
         const { lease: __, ...rest } = item;
@@ -331,9 +359,7 @@ class Attempt {
       await journal.stop();
       await deliver(this.#ports, journal.service());
       const detail = answers.map((each) => `${each.eni} ${each.answer}`).join(', ');
-      return failed.length === 0
-        ? this.#report('recorded', 'KEPT_ON_TERMINATION', detail)
-        : this.#later('KEPT_ON_TERMINATION', detail);
+      return this.#report(failed.length === 0 ? 'recorded' : 'refused', 'KEPT_ON_TERMINATION', detail);
     } finally {
       await journal.stop();
     }
@@ -360,6 +386,8 @@ class Attempt {
       severity,
       facts: observation.interfaces,
       untouched: false,
+      seen: new Set(),
+      sourceFailed: false,
     };
     return this.#close(this.#journal, ending, observation);
   }
@@ -409,7 +437,10 @@ class Attempt {
     service: Service,
   ): Promise<Report | undefined> {
     const { clock } = this.#ports;
-    if (!decision.soon) return this.#later(decision.code, decision.detail);
+    if (!decision.soon) {
+      await deliver(this.#ports, service);
+      return this.#later(decision.code, decision.detail);
+    }
     this.#looks += 1;
     this.#believed = `${decision.code} ${decision.detail}`;
     const isUnread = decision.code === 'UNKNOWN_STATE' || decision.code === 'UNKNOWN_HEALTH';
@@ -417,7 +448,10 @@ class Attempt {
       await clock.sleep(isUnread ? times.skewMarginMs : times.surpriseLookMs);
       return undefined;
     }
-    if (this.#message.look < maxLooks) return this.#later(decision.code, decision.detail);
+    const { look } = this.#message;
+    if (look < maxLooks) return this.#later(decision.code, decision.detail);
+    // An open episode is never left alone: people are told, and the looks go on.
+    if (service.episode) await this.#later(decision.code, decision.detail);
     return this.#refuse({ ...decision, kind: 'refuse', members: [], callHuman: true }, service);
   }
 
@@ -449,15 +483,21 @@ class Attempt {
     const isWorthALook = refusal.code === 'NO_ELIGIBLE_STANDBY' && this.#message.look < maxLooks;
     if (isWorthALook) await this.#later(refusal.code, refusal.detail);
     const entry = refusalEntry(this.#ports, service, refusal);
-    if (!entry) return report;
+    if (!entry) {
+      await deliver(this.#ports, service);
+      return report;
+    }
     return (await record(this.#ports, service, entry)) === 'conflict' ? undefined : report;
   }
 
-  /** What was refused or observed before is over: the next time counts as new (P24). */
+  /**
+   * What was refused or observed before is over: the next time counts as new (P24). What could not be delivered
+   * before is tried again by every look that has nothing better to do.
+   */
   async #clearMemory(decision: Decision & { kind: 'nothing' }, service: Service): Promise<void> {
     const { ids, store } = this.#ports;
-    if (decision.code !== 'HOLDER_HEALTHY' && decision.code !== 'NOT_HOLDER') return;
-    if (service.lastRefusal === undefined && service.lastObserved === undefined) {
+    const isOver = decision.code === 'HOLDER_HEALTHY' || decision.code === 'NOT_HOLDER';
+    if (!isOver || (service.lastRefusal === undefined && service.lastObserved === undefined)) {
       await deliver(this.#ports, service);
       return;
     }

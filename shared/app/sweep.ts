@@ -114,7 +114,9 @@ function toHint(
 /** Is there anything in the decision that functions/failover should do, or tell for the first time? */
 function isWorthAHop(decision: Decision, service: Service): boolean {
   if (decision.kind === 'nothing') return false;
-  if (decision.kind === 'refuse') return service.lastRefusal !== refusalKey(decision.code, decision.members);
+  if (decision.kind === 'refuse')
+    return service.lastRefusal !== refusalKey(decision.code, decision.members, decision.request);
+  if (decision.kind === 'keep') return service.lastRefusal !== refusalKey('KEPT_ON_TERMINATION', []);
   // An alarm that stays red while EC2 says healthy was looked at and recorded: not again every minute.
   if (decision.kind === 'look-again' && !decision.soon)
     return service.lastRefusal !== refusalKey(decision.code, []);

@@ -7,6 +7,7 @@ import type { AttachmentId, EniId, InstanceId } from './ids.ts';
 import { healthOf, interfaceOf, memberOf, type Observation } from './observation.ts';
 import { isUntouched, type Plan, withRung } from './plan.ts';
 import { describeMember, type MemberRefusal, type ReasonCode, reasons } from './reasons.ts';
+import type { Member } from './service.ts';
 import { type ControllerState, interfacesOf, isLeaseFree, isPaused, type Service } from './state.ts';
 import { times } from './times.ts';
 import { type Whereabouts, whereabouts } from './whereabouts.ts';
@@ -45,6 +46,8 @@ export interface Refusal {
   readonly code: ReasonCode;
   readonly detail: string;
   readonly members: readonly MemberRefusal[];
+  /** The operator's request that is refused, and so is over (P29). */
+  readonly request?: string;
   /** A person must know: the service is down or unprotected, and we do nothing. */
   readonly callHuman: boolean;
 }
@@ -81,6 +84,8 @@ export function decide(q: Question): Decision {
   if (service.tombstone) return nothing('NO_SUCH_SERVICE', 'it was unregistered');
   if (!isLeaseFree(service, nowMs)) return nothing('LEASE_HELD', 'another worker is at it');
   if (service.episode) return decideOpenEpisode(q, service.episode.plan);
+  if (service.declaration.members.length === 0)
+    return refuse('NO_MEMBERS', 'nothing may take its interfaces');
   if (hint.kind === 'announcement') return { kind: 'record', code: 'ANNOUNCED', detail: hint.detail };
 
   const where = whereabouts(service, q.observation);
@@ -96,7 +101,7 @@ export function decide(q: Question): Decision {
         ? { kind: 'recovered', holder: where.holder }
         : decideTogether(q, where.holder);
     case 'split':
-      return service.stranded && q.believed
+      return service.stranded && q.believed && where.holders.every((id) => isMember(service, id))
         ? rescue(q, where)
         : somebodyElse(q, 'SPLIT', `on ${where.holders.join(' and ')}`);
     case 'on-nothing':
@@ -116,8 +121,12 @@ function decideTogether(q: Question, holder: InstanceId): Decision {
     return nothing('MOVED_BY_OTHERS', `${holder} is not a member, and people know`);
 
   const evidence = evidenceOf(service, holder, observation, hint, nowMs);
-  if (evidence.kind === 'not-failed')
-    return service.request ? planned(q, holder) : (keepOnTermination(q) ?? leaveAlone(q, evidence));
+  if (evidence.kind === 'not-failed') {
+    if (service.request) return planned(q, holder);
+    // An event that is in doubt is looked at again first: the next look may be the one that has to move.
+    const isFirst = evidence.doubtful && isEvent(hint);
+    return (isFirst ? undefined : keepOnTermination(q)) ?? leaveAlone(q, evidence);
+  }
 
   const choice = candidates(service, observation, [holder], nowMs);
   const forbidden = blockedBy(q, 'failover', `${holder}: ${evidence.why}`, choice);
@@ -145,12 +154,13 @@ function keepOnTermination(q: Question): Decision | undefined {
   return forbidden ? undefined : { kind: 'keep', attachments };
 }
 
+const isEvent = (hint: Hint) => hint.kind === 'state-change' || hint.kind === 'alarm';
+
 /** Not failed: say why, and look again where an event and EC2 contradict each other. */
 function leaveAlone(q: Question, evidence: Evidence & { kind: 'not-failed' }): Decision {
   if (!evidence.doubtful) return nothing(evidence.code, evidence.why);
   if (evidence.code === 'GRACE_PERIOD') return refuse(evidence.code, evidence.why);
-  const fromEvent = q.hint.kind === 'state-change' || q.hint.kind === 'alarm';
-  if (!fromEvent) return nothing(evidence.code, evidence.why);
+  if (!isEvent(q.hint)) return nothing(evidence.code, evidence.why);
   return laterOrTell(q, evidence.code, evidence.why, evidence.code === 'UNKNOWN_HEALTH');
 }
 
@@ -163,6 +173,9 @@ function laterOrTell(q: Question, code: ReasonCode, why: string, callHuman: bool
 function decideOnNothing(q: Question, where: Whereabouts & { kind: 'on-nothing' }): Decision {
   const { service, observation } = q;
   if (!q.believed) return again('DETACHED_BY_OTHERS', `${where.free.join(', ')} on nothing`, true);
+  // Somebody put the rest where it is: to bring the others beside it, or it back, would be to undo that (P28).
+  if (where.beside && !isMember(service, where.beside))
+    return somebodyElse(q, 'SPLIT', `${where.free.join(', ')} on nothing, the rest on ${where.beside}`);
   if (service.stranded) return rescue(q, where);
   const last = service.lastSeen;
   const isOurs = where.free.some((eni) => {
@@ -202,20 +215,21 @@ function rescue(q: Question, where: Whereabouts, why = 'stranded before', isOurs
   };
 }
 
-/** An operator's request (P29): carried out plainly, and only to an eligible member. */
+/** An operator's request (P29): carried out plainly and only to an eligible member, or refused and over. */
 function planned(q: Question, holder: InstanceId): Decision {
   const { service, observation, nowMs } = q;
   const request = service.request;
   if (!request) return nothing('HOLDER_HEALTHY', `${holder} is healthy`);
+  const no = (refusal: Refusal): Refusal => ({ ...refusal, request: request.id });
   if (nowMs - request.atMs > times.requestTtlMs)
-    return refuse('REQUEST_EXPIRED', `asked by ${request.author}`);
-  if (request.target === holder) return refuse('REQUEST_REFUSED', `${holder} has the interfaces already`);
+    return no(refuse('REQUEST_EXPIRED', `asked by ${request.author}`));
+  if (request.target === holder) return no(refuse('REQUEST_REFUSED', `${holder} has the interfaces already`));
   const choice = candidates(service, observation, [holder], nowMs);
   const forbidden = blockedBy(q, request.kind, request.reason, choice);
-  if (forbidden) return forbidden;
+  if (forbidden) return no(forbidden);
   if (!choice.eligible.includes(request.target)) {
     const own = choice.refused.filter((each) => each.member === request.target);
-    return refuse('REQUEST_REFUSED', `${request.target} may not take the interfaces`, own);
+    return no(refuse('REQUEST_REFUSED', `${request.target} may not take the interfaces`, own));
   }
   const plan = makePlan(q, request.target, 'plain', holder);
   return { kind: 'move', episode: request.kind, plan, evidence: `${request.author}: ${request.reason}` };
@@ -327,13 +341,23 @@ export function makePlan(q: Question, target: InstanceId, detach: Plan['detach']
   };
 }
 
+export type Rung =
+  | { readonly kind: 'member'; readonly id: InstanceId }
+  /** Some member could not be judged: look again before a worse one is taken. */
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'none' };
+
 /** The member to try after a refusal: the next eligible one, else the source, else none (P20). */
-export function nextRung(q: Question, plan: Plan): InstanceId | undefined {
+export function nextRung(q: Question, plan: Plan): Rung {
+  const { service, observation, nowMs } = q;
   const source = plan.source;
   const without = [...plan.tried, ...(source ? [source] : [])];
-  const [next] = candidates(q.service, q.observation, without, q.nowMs).eligible;
-  if (next) return next;
-  return source && !plan.tried.includes(source) ? source : undefined;
+  const [next] = candidates(service, observation, without, nowMs).eligible;
+  if (next) return { kind: 'member', id: next };
+  const isUnread = ({ instance }: Member) =>
+    !without.includes(instance) && memberOf(observation, instance).kind === 'unknown';
+  if (service.declaration.members.some(isUnread)) return { kind: 'unknown' };
+  return source && !plan.tried.includes(source) ? { kind: 'member', id: source } : { kind: 'none' };
 }
 
 export const explainCode = (code: ReasonCode) => reasons[code].meaning;

@@ -1,7 +1,7 @@
 /** Whether the holder has failed, judged from what was observed; the event only says where to look. */
 import type { Hint } from './hint.ts';
 import type { InstanceId } from './ids.ts';
-import { alarmOf, healthOf, memberOf, type Observation } from './observation.ts';
+import { alarmOf, type Health, healthOf, memberOf, type Observation } from './observation.ts';
 import type { ReasonCode } from './reasons.ts';
 import type { Service } from './state.ts';
 import { times } from './times.ts';
@@ -75,7 +75,12 @@ export function evidenceOf(
   nowMs: number,
 ): Evidence {
   const { signals, policy } = service.declaration;
-  const health = healthOf(memberOf(observation, holder));
+  const fact = memberOf(observation, holder);
+  // EC2 shows an interface on an instance that it does not list: one of the two reads is stale.
+  const health: Health =
+    fact.kind === 'absent'
+      ? { kind: 'unknown', why: 'EC2 does not list the instance that the interfaces are attached to' }
+      : healthOf(fact);
   const accused = accuses(hint, holder);
 
   if (health.kind === 'failed' && health.certain && signals.stateChanges)

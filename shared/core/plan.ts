@@ -38,8 +38,10 @@ export interface Plan {
 export interface Sent {
   readonly detachAtMs?: number;
   readonly forceAtMs?: number;
-  /** The first attach to the present target. */
+  /** The first attach to the present target that was not merely throttled or left unanswered. */
   readonly attachAtMs?: number;
+  /** Nothing is sent before: EC2 did not answer, or asked us to slow down. */
+  readonly notBeforeMs?: number;
   /** When EC2 last accepted one: a read that still shows nothing is then merely stale. */
   readonly attachAcceptedAtMs?: number;
   /** When the worker first saw it on its way, where it did not send the call itself. */
@@ -103,6 +105,20 @@ function leave(
  * Rules P14 (resume by observation), P17 (a planned detach may be issued again), P18 and P19. Pure.
  */
 export function nextStep(
+  plan: Plan,
+  planned: PlannedInterface,
+  fact: Fact<InterfaceFact>,
+  sent: Sent,
+  nowMs: number,
+): NextStep {
+  const step = whatIsLeft(plan, planned, fact, sent, nowMs);
+  const isCall = step.kind === 'detach' || step.kind === 'attach';
+  return isCall && nowMs < (sent.notBeforeMs ?? 0)
+    ? { kind: 'look', why: 'EC2 gave no clear answer: it is not asked again at once' }
+    : step;
+}
+
+function whatIsLeft(
   plan: Plan,
   planned: PlannedInterface,
   fact: Fact<InterfaceFact>,

@@ -112,5 +112,5 @@ export const describeMember = (refusal: MemberRefusal) =>
   `${refusal.member}: ${refusal.code} (${refusal.detail})`;
 
 /** What makes two refusals the same one: recorded once, until it changes (P24). */
-export const refusalKey = (code: ReasonCode, members: readonly MemberRefusal[]) =>
-  [code, ...members.map((each) => `${each.member} ${each.code}`)].join('; ');
+export const refusalKey = (code: string, members: readonly MemberRefusal[], request?: string) =>
+  [code, ...(request ? [request] : []), ...members.map((each) => `${each.member} ${each.code}`)].join('; ');

@@ -60,11 +60,7 @@ export const DeclarationSchema = v.pipe(
       v.minLength(1, 'must name at least one interface'),
       v.maxLength(15, 'must name at most 15 interfaces'),
     ),
-    members: v.pipe(
-      v.array(MemberSchema),
-      v.minLength(1, 'must name at least one member, the preferred one first'),
-      v.maxLength(20, 'must name at most 20 members'),
-    ),
+    members: v.pipe(v.array(MemberSchema), v.maxLength(20, 'must name at most 20 members')),
     signals: v.optional(SignalsSchema, {}),
     policy: v.optional(PolicySchema, {}),
   }),
@@ -188,10 +184,21 @@ export type ParsedDeclaration =
   | { readonly kind: 'declared'; readonly declaration: Declaration }
   | { readonly kind: 'invalid'; readonly problems: readonly string[] };
 
-/** Never throws: what is wrong with a declaration is an answer, not an accident. */
-export function parseDeclaration(raw: unknown): ParsedDeclaration {
+/** Reads what is stored. A service without members is understood, so that it can be refused with its reason. */
+export function parseStoredDeclaration(raw: unknown): ParsedDeclaration {
   const result = v.safeParse(DeclarationSchema, raw);
   return result.success
     ? { kind: 'declared', declaration: result.output }
     : { kind: 'invalid', problems: problemsOf(result.issues, DeclarationSchema) };
+}
+
+/** Reads what people declare. Never throws: what is wrong with it is an answer, not an accident. */
+export function parseDeclaration(raw: unknown): ParsedDeclaration {
+  const parsed = parseStoredDeclaration(raw);
+  return parsed.kind === 'declared' && parsed.declaration.members.length === 0
+    ? {
+        kind: 'invalid',
+        problems: ['members: must name at least one member, the preferred one first (has none)'],
+      }
+    : parsed;
 }

@@ -16,7 +16,7 @@ import {
 } from './ids.ts';
 import type { TypeLimits } from './observation.ts';
 import type { Plan, PlannedInterface } from './plan.ts';
-import { type Declaration, parseDeclaration, problemsOf } from './service.ts';
+import { type Declaration, parseStoredDeclaration, problemsOf } from './service.ts';
 import { times } from './times.ts';
 
 export interface Lease {
@@ -281,7 +281,7 @@ export function toService(state: ServiceState): Service {
   } catch {
     throw new InvalidInputError(what, ['it is not JSON']);
   }
-  const parsed = parseDeclaration(raw);
+  const parsed = parseStoredDeclaration(raw);
   if (parsed.kind === 'invalid') throw new InvalidInputError(what, parsed.problems);
   return { ...state, declaration: parsed.declaration };
 }

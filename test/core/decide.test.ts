@@ -217,7 +217,7 @@ const deletedWithItsHolder: Case[] = [
 ];
 
 const failovers: Case[] = [
-  ...(['stopping', 'stopped', 'shutting-down', 'terminated', 'gone'] as const).map(
+  ...(['stopping', 'stopped', 'shutting-down', 'terminated'] as const).map(
     (is): Case => ({
       rule: '§7',
       fact: `fails over by force, whatever led here, when the holder is ${is}`,
@@ -553,10 +553,10 @@ const onNothing: Case[] = [
     }),
   },
   {
-    rule: 'S11',
-    fact: 'never rescues to an instance that is no member, even beside the rest',
+    rule: 'P28',
+    fact: 'neither joins nor takes back what somebody put on an instance that is no member',
     given: { on: { data: 'nothing', admin: stranger }, believed: true, members: stoppedA },
-    answer: { plan: { target: b } },
+    answer: { kind: 'record', code: 'SPLIT' },
   },
   {
     rule: 'S11',
@@ -568,6 +568,17 @@ const onNothing: Case[] = [
       state: { lastSeen: seenOn(stranger), mayDetach: [attachmentOf(data, stranger)] },
     },
     answer: { plan: { target: a } },
+  },
+  {
+    rule: 'S11',
+    fact: 'has no last resort in an instance that is no member',
+    given: {
+      on: 'nothing',
+      believed: true,
+      members: { a: 'stopped', b: 'stopped', c: 'stopped', stranger: 'impaired' },
+      state: { lastSeen: seenOn(stranger) },
+    },
+    answer: refuse('NO_ELIGIBLE_STANDBY'),
   },
   {
     rule: 'P27',
@@ -617,6 +628,16 @@ const onNothing: Case[] = [
     fact: 'brings a late detach of our own back to the last holder',
     given: { on: 'nothing', believed: true, state: { ...late, lastSeen: seenOn(a) } },
     answer: move('rescue', a),
+  },
+  {
+    rule: 'P16',
+    fact: 'brings it back to the last holder although others are preferred in the declaration',
+    given: {
+      on: 'nothing',
+      believed: true,
+      state: { lastSeen: seenOn(c), mayDetach: [attachmentOf(data, c)] },
+    },
+    answer: move('rescue', c),
   },
   {
     rule: 'P16',
@@ -1142,9 +1163,14 @@ describe('the next rung (P20)', () => {
     },
   ])('$fact', ({ given, tried, answer }) => {
     const target = tried.at(-1) ?? b;
-    expect(nextRung(world(given), planTo(target, { source: a, tried }))).toBe(answer);
+    const rung = answer === undefined ? { kind: 'none' } : { kind: 'member', id: answer };
+    expect(nextRung(world(given), planTo(target, { source: a, tried }))).toEqual(rung);
   });
   it('is none for a plan without source when every eligible member was tried', () => {
-    expect(nextRung(world(), planTo(c, { tried: [a, b, c] }))).toBeUndefined();
+    expect(nextRung(world(), planTo(c, { tried: [a, b, c] }))).toEqual({ kind: 'none' });
+  });
+  it('is unknown, not the failed source, while a member that was not tried could not be read (P9)', () => {
+    const unread = world({ members: { c: 'unread' } });
+    expect(nextRung(unread, planTo(b, { source: a, tried: [b] }))).toEqual({ kind: 'unknown' });
   });
 });

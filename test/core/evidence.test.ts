@@ -34,7 +34,7 @@ const ask = (given: Sketch) => {
 
 const impairedFor = (ms: number) => ({ a: { is: 'impaired', sinceMs: now - ms } }) as const;
 const confirmMs = 3 * minute;
-const gone: Condition[] = ['stopping', 'stopped', 'shutting-down', 'terminated', 'gone'];
+const gone: Condition[] = ['stopping', 'stopped', 'shutting-down', 'terminated'];
 
 const ofEc2: Case[] = [
   ...gone.flatMap((is): Case[] => [
@@ -51,6 +51,12 @@ const ofEc2: Case[] = [
       answer: not('SIGNAL_NOT_DECLARED', false),
     },
   ]),
+  {
+    rule: 'P9',
+    fact: 'is doubtful when EC2 does not list the instance that it shows the interfaces on',
+    given: { members: { a: 'gone' } },
+    answer: not('UNKNOWN_HEALTH', true),
+  },
   {
     rule: '§7',
     fact: 'is there when a status alarm accuses the holder and EC2 still says impaired',

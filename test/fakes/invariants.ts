@@ -154,14 +154,9 @@ export function makeInvariants({ clock, ec2, store }: Watched): Invariants {
       // A rescue leaves beside the rest what was there already.
       else if (!planned.ours.includes(truth.id) && episode.kind !== 'rescue')
         broken('S13', `${said}: ${truth.id} is not an attachment of this episode`);
-      const answeredAtMs = ec2.effects.find(
-        (each) => each.attachment === truth?.id && each.what === 'attached',
-      )?.atMs;
+      const begunAtMs = ec2.effects.find((each) => each.attachment === truth?.id)?.atMs ?? 0;
       const isSeen = ec2.calls.some(
-        (each) =>
-          each.operation === 'interfaces' &&
-          each.atMs <= closedAtMs &&
-          each.atMs + 3_000 >= (answeredAtMs ?? 0),
+        (each) => each.operation === 'interfaces' && each.atMs >= begunAtMs && each.atMs <= closedAtMs,
       );
       if (!isSeen) broken('S13', `${said}: nobody looked after the attach`);
     }

@@ -1,0 +1,128 @@
+/** Notices and records on their way: nothing is lost, nothing is told under two names, and no move waits for it. */
+import { describe, expect } from 'vitest';
+import { a, front, management, ordersDb, type World } from '../fakes/world.ts';
+import { story } from './story.ts';
+
+const fails = async (world: World) => {
+  world.ec2.impair(a);
+  return world.look(world.alarm(a));
+};
+
+describe('a notice', () => {
+  story('that cannot be published does not hold up or undo the move', async (world) => {
+    world.notifier.fail(99);
+    expect((await fails(world)).code).toBe('COMPLETED');
+    expect(world.service().outbox.map((each) => each.dedupeId)).toEqual(['orders-db.1.COMPLETED']);
+  });
+
+  story('that failed is sent by the next look, with the same id and the same words', async (world) => {
+    world.notifier.fail(1);
+    await fails(world);
+    const waiting = world.service().outbox[0];
+    await world.look(world.alarm(a));
+    expect(world.notifier.published).toHaveLength(1);
+    expect(world.notifier.published[0]).toMatchObject({ ...waiting });
+    expect(world.service().outbox).toEqual([]);
+  });
+
+  story('that failed is sent by the watchdog, without anyone else', async (world) => {
+    world.notifier.fail(1);
+    await fails(world);
+    await world.settle();
+    expect(world.notifier.of('COMPLETED')).toHaveLength(1);
+    expect(world.service().outbox).toEqual([]);
+  });
+
+  const looks: readonly (readonly [string, (world: World) => void])[] = [
+    ['a refusal that is on record already', (world) => world.ec2.impair(a)],
+    [
+      'a look that finds the health unknown',
+      (world) =>
+        world.ec2.change(a, {
+          checks: { system: 'insufficient-data', instance: 'ok', ebs: 'ok', impairedSinceMs: undefined },
+        }),
+    ],
+  ];
+  for (const [what, set] of looks)
+    story(`that failed is sent also by ${what}`, { policy: { mode: 'observe' } }, async (world) => {
+      world.notifier.fail(1);
+      world.ec2.impair(a);
+      await world.look(world.alarm(a));
+      expect(world.service().outbox).toHaveLength(1);
+      set(world);
+      await world.look(world.sweep());
+      await world.look(world.alarm(a));
+      expect(world.notifier.of('OBSERVE_ONLY')).toHaveLength(1);
+      expect(world.service().outbox).toEqual([]);
+    });
+
+  story('of an unregistered service is still sent', async (world) => {
+    world.notifier.fail(1);
+    await fails(world);
+    world.store.change(ordersDb, (state) => ({ ...state, tombstone: true }));
+    await world.look(world.sweep());
+    expect(world.notifier.of('COMPLETED')).toHaveLength(1);
+  });
+
+  story('whose clearing was lost is sent twice under one id', async (world) => {
+    await fails(world);
+    world.store.change(ordersDb, (state) => ({
+      ...state,
+      outbox: world.notifier.published.map(({ publishedAtMs: _, ...entry }) => entry),
+    }));
+    await world.look(world.alarm(a));
+    expect(new Set(world.notifier.published.map((each) => each.dedupeId))).toEqual(
+      new Set(['orders-db.1.COMPLETED']),
+    );
+    expect(world.service().outbox).toEqual([]);
+  });
+
+  story('is cleared only if it was published, also when another one is written meanwhile', async (world) => {
+    world.notifier.fail(1);
+    await fails(world);
+    const extra = {
+      dedupeId: 'another',
+      atMs: 0,
+      keep: true,
+      subject: 's',
+      body: 'b',
+      attributes: {},
+    };
+    world.store.fail('write', {
+      kind: 'meanwhile',
+      run: () => world.store.change(ordersDb, (state) => ({ ...state, outbox: [...state.outbox, extra] })),
+    });
+    await world.look(world.alarm(a));
+    expect(world.service().outbox.map((each) => each.dedupeId)).toEqual(['another']);
+  });
+
+  story('of an end finds room in a full outbox, and no other end is dropped for it', async (world) => {
+    const entry = (index: number, keep: boolean) => ({
+      dedupeId: `old-${index}`,
+      atMs: index,
+      keep,
+      subject: 's',
+      body: 'b',
+      attributes: {},
+    });
+    world.store.change(ordersDb, (state) => ({
+      ...state,
+      outbox: Array.from({ length: 20 }, (_, index) => entry(index, index !== 7)),
+    }));
+    world.notifier.fail(99);
+    await fails(world);
+    const ids = world.service().outbox.map((each) => each.dedupeId);
+    expect(ids).toHaveLength(20);
+    expect(ids).not.toContain('old-7');
+    expect(ids).toContain('orders-db.1.COMPLETED');
+  });
+
+  story('is fit for a phone: ASCII subject, what happened to which service, what to do', async (world) => {
+    await fails(world);
+    const [notice] = world.notifier.published;
+    expect(notice?.subject.length).toBeLessThanOrEqual(100);
+    expect(notice?.subject).toMatch(/^[\x20-\x7e]+$/);
+    expect(notice?.body).toContain(`repair ${a}`);
+    for (const eni of [front, management]) expect(notice?.body).toContain(eni);
+  });
+});

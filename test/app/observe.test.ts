@@ -1,0 +1,98 @@
+/** One look at the world: everything at once, and a read that failed is unknown, never absent. */
+import { describe, expect } from 'vitest';
+import { observe } from '../../shared/app/observe.ts';
+import { readService } from '../../shared/app/record.ts';
+import type { Service } from '../../shared/core/state.ts';
+import {
+  a,
+  applicationAlarm,
+  b,
+  c,
+  front,
+  management,
+  ordersDb,
+  replicaLagOf,
+  type World,
+} from '../fakes/world.ts';
+import { story } from './story.ts';
+
+const declared = { readyWhen: true, signals: { alarms: [{ arn: applicationAlarm }] } };
+async function seen(world: World) {
+  const service = (await world.run(readService(world.ports, ordersDb))) as Service;
+  const startedAtMs = world.clock.now();
+  const observation = await world.run(observe(world.ports, service));
+  return { observation, startedAtMs, tookMs: world.clock.now() - startedAtMs };
+}
+
+describe('an observation', () => {
+  story('knows every interface, member and alarm, after one round trip', declared, async (world) => {
+    const { observation, startedAtMs, tookMs } = await seen(world);
+    expect([...observation.interfaces.keys()]).toEqual([front, management]);
+    expect([...observation.members.keys()]).toEqual([a, b, c]);
+    expect(new Set(observation.alarms.keys())).toEqual(
+      new Set([applicationAlarm, ...[a, b, c].map(replicaLagOf)]),
+    );
+    for (const facts of [observation.interfaces, observation.members, observation.alarms])
+      for (const fact of facts.values()) expect(fact.kind).toBe('known');
+    expect(tookMs).toBe(world.ec2.latency.describeMs);
+    expect(observation).toMatchObject({ atMs: startedAtMs, slow: false });
+  });
+
+  story('asks for no limits that registration has cached', async (world) => {
+    await seen(world);
+    const before = world.ec2.calls.filter((each) => each.operation === 'limits').length;
+    world.ec2.limitsByType['m7i.large'] = {
+      interfaces: 3,
+      interfacesPerCard: [3],
+      ipv4PerInterface: 10,
+      ipv6PerInterface: 10,
+    };
+    await seen(world);
+    expect(world.ec2.calls.filter((each) => each.operation === 'limits')).toHaveLength(before);
+    world.ec2.change(b, { instanceType: 'm7i.large' });
+    const { observation } = await seen(world);
+    const fact = observation.members.get(b);
+    expect(fact?.kind === 'known' && fact.value.limits).toMatchObject({
+      kind: 'known',
+      value: { interfaces: 3 },
+    });
+  });
+
+  story('calls what EC2 does not know absent', async (world) => {
+    world.ec2.deleteInterface(front);
+    world.ec2.forget(c);
+    const { observation } = await seen(world);
+    expect(observation.interfaces.get(front)).toEqual({ kind: 'absent' });
+    expect(observation.members.get(c)).toEqual({ kind: 'absent' });
+  });
+
+  for (const operation of ['interfaces', 'instances', 'checks'] as const)
+    story(`calls what could not be read of ${operation} unknown, and keeps the rest`, async (world) => {
+      world.ec2.fail(operation, { kind: 'throttled' });
+      const { observation } = await seen(world);
+      const fact =
+        operation === 'interfaces' ? observation.interfaces.get(front) : observation.members.get(a);
+      if (operation === 'checks') expect(fact).toMatchObject({ value: { checks: { kind: 'unknown' } } });
+      else expect(fact?.kind).toBe('unknown');
+      if (operation !== 'interfaces') expect(observation.interfaces.get(front)?.kind).toBe('known');
+      expect(observation.slow, 'EC2 throttles').toBe(true);
+    });
+
+  story(
+    'calls an alarm that could not be read unknown, and one that is gone absent',
+    declared,
+    async (world) => {
+      world.alarms.forget(applicationAlarm);
+      expect((await seen(world)).observation.alarms.get(applicationAlarm)).toEqual({ kind: 'absent' });
+      world.alarms.fail(1);
+      expect((await seen(world)).observation.alarms.get(applicationAlarm)?.kind).toBe('unknown');
+    },
+  );
+
+  story('is as old as the sending of its oldest read, and slow when one was', async (world) => {
+    world.ec2.fail('checks', { kind: 'slow', ms: 4_000 });
+    const { observation, startedAtMs, tookMs } = await seen(world);
+    expect(tookMs).toBe(4_000);
+    expect(observation).toMatchObject({ atMs: startedAtMs, slow: true });
+  });
+});

@@ -1,0 +1,342 @@
+/** Registration: a declaration held against EC2, stored once, and never against somebody else's interface. */
+import { describe, expect } from 'vitest';
+import { register } from '../../shared/app/register.ts';
+import type { EniId } from '../../shared/core/ids.ts';
+import { alarmNamed } from '../fakes/fake-alarms.ts';
+import {
+  a,
+  applicationAlarm,
+  b,
+  c,
+  front,
+  management,
+  ordersDb,
+  stranger,
+  type World,
+} from '../fakes/world.ts';
+import { story } from './story.ts';
+
+const nothingYet = { registered: false } as const;
+const enter = (world: World, declaration: unknown = world.declaration, author = 'ann') =>
+  world.run(register(world.ports, { declaration, author }));
+
+describe('a registration', () => {
+  story('stores the service, its owner rows, its ways back and its record', nothingYet, async (world) => {
+    expect(await enter(world)).toEqual({
+      kind: 'registered',
+      name: ordersDb,
+      isNew: true,
+      holder: a,
+      warnings: [],
+    });
+    expect(world.store.ownerOf(front)).toBe(ordersDb);
+    expect(world.store.ownerOf(management)).toBe(ordersDb);
+    for (const id of [a, b, c])
+      expect(await world.run(world.store.servicesOfInstance(id))).toEqual([ordersDb]);
+    expect(world.service()).toMatchObject({
+      registeredBy: 'ann',
+      facts: { availabilityZone: 'eu-central-1a', limits: { 'm6i.large': { interfaces: 4 } } },
+      lastSeen: { holder: a },
+      outbox: [],
+    });
+    expect(world.store.rows(ordersDb)).toHaveLength(1);
+    expect(world.notifier.of('REGISTERED')).toHaveLength(1);
+    expect(await world.run(world.store.list())).toEqual([ordersDb]);
+    expect(world.queue.sent.map((each) => [each.message.service, each.message.hint.kind])).toEqual([
+      [ordersDb, 'request'],
+    ]);
+    expect(world.ec2.mutations(), 'only functions/failover changes EC2').toEqual([]);
+  });
+
+  story('that is made again changes nothing', nothingYet, async (world) => {
+    await enter(world);
+    const before = world.service();
+    expect(await enter(world)).toMatchObject({ kind: 'unchanged' });
+    expect(world.service()).toEqual(before);
+    expect(world.store.rows(ordersDb)).toHaveLength(1);
+  });
+
+  story('enqueues what must change in EC2, and functions/failover changes it', nothingYet, async (world) => {
+    world.ec2.setDeleteOnTermination(management, true);
+    await enter(world);
+    await world.settle();
+    expect(world.ec2.where(management)?.deleteOnTermination).toBe(false);
+  });
+
+  story('finds an alarm on the way back', nothingYet, async (world) => {
+    await enter(world, { ...world.declaration, signals: { alarms: [{ arn: applicationAlarm }] } });
+    expect(await world.run(world.store.servicesOfAlarm(applicationAlarm))).toEqual([ordersDb]);
+  });
+
+  story('whose queue is away is stored, and made again enqueues', nothingYet, async (world) => {
+    world.queue.fail();
+    await expect(enter(world)).rejects.toMatchObject({ name: 'PortError' });
+    expect(await enter(world)).toMatchObject({ kind: 'unchanged' });
+    expect(world.queue.sent).toHaveLength(1);
+  });
+
+  story('whose answer was lost is one registration', nothingYet, async (world) => {
+    world.store.fail('create', { kind: 'answer-lost' });
+    await enter(world).catch(() => undefined);
+    expect(await enter(world)).toMatchObject({ kind: 'unchanged' });
+    await world.settle();
+    expect(world.store.rows(ordersDb)).toHaveLength(1);
+  });
+
+  for (const operation of ['own', 'addWayBack', 'create', 'joinZone', 'copyToTrail'] as const)
+    story(`that dies at ${operation} is completed when it is made again`, nothingYet, async (world) => {
+      world.store.fail(operation, { kind: 'unreachable' });
+      await enter(world).catch(() => undefined);
+      await enter(world);
+      await world.settle();
+      expect(world.service().lastSeen?.holder).toBe(a);
+      expect(world.store.ownerOf(front)).toBe(ordersDb);
+      expect(await world.run(world.store.list())).toEqual([ordersDb]);
+      world.ec2.impair(a);
+      expect((await world.look(world.alarm(a))).code).toBe('COMPLETED');
+    });
+});
+
+describe('a registration is rejected', () => {
+  const other = (world: World, more: object) => ({ ...world.declaration, ...more });
+  const cases: readonly (readonly [string, (world: World) => unknown, string])[] = [
+    ['without members', (world) => other(world, { members: [] }), 'at least one member'],
+    ['without interfaces', (world) => other(world, { interfaces: [] }), 'at least one interface'],
+    ['with an unknown key', (world) => other(world, { member: [] }), 'not a known key'],
+    [
+      'when EC2 knows no such interface',
+      (world) => other(world, { interfaces: [{ eni: 'eni-0ffffffffffffff99', deviceIndex: 1 }] }),
+      'EC2 knows no interface',
+    ],
+    [
+      'when EC2 knows no such member',
+      (world) => other(world, { members: [{ instance: a }, { instance: 'i-0999999999999999f' }] }),
+      'NO_SUCH_MEMBER',
+    ],
+    [
+      'when the interface is a primary one',
+      (world) => {
+        world.ec2.moveByHand(front, a, 0);
+        return world.declaration;
+      },
+      'primary interface',
+    ],
+    [
+      'when an AWS service manages the interface',
+      (world) => {
+        world.ec2.changeInterface(front, { managedBy: 'amazon-elb' });
+        return world.declaration;
+      },
+      'managed by amazon-elb',
+    ],
+    [
+      'when an interface lacks the tag',
+      (world) => {
+        world.ec2.changeInterface(front, { tagged: false });
+        return world.declaration;
+      },
+      'create-tags',
+    ],
+    [
+      'when a member lacks the tag',
+      (world) => {
+        world.ec2.change(b, { tagged: false });
+        return world.declaration;
+      },
+      'NOT_TAGGED',
+    ],
+    [
+      'when a member is in another zone',
+      (world) => {
+        world.ec2.change(b, { availabilityZone: 'eu-central-1b' });
+        return world.declaration;
+      },
+      'WRONG_AZ',
+    ],
+    [
+      'when a member carries fewer addresses than an interface has',
+      (world) => {
+        world.ec2.limitsByType['t3.nano'] = {
+          interfaces: 4,
+          interfacesPerCard: [4],
+          ipv4PerInterface: 2,
+          ipv6PerInterface: 2,
+        };
+        world.ec2.change(b, { instanceType: 't3.nano' });
+        return world.declaration;
+      },
+      'LIMIT_REACHED',
+    ],
+    [
+      'when the interfaces are split',
+      (world) => {
+        world.ec2.moveByHand(front, b, 1);
+        return world.declaration;
+      },
+      'must rest together',
+    ],
+    [
+      'when an interface is on nothing',
+      (world) => {
+        world.ec2.detachByHand(front);
+        return world.declaration;
+      },
+      'attached to nothing',
+    ],
+    [
+      'when the holder is no member',
+      (world) => {
+        world.ec2.moveByHand(front, stranger, 1);
+        world.ec2.moveByHand(management, stranger, 2);
+        return world.declaration;
+      },
+      'not one of the members',
+    ],
+    [
+      'when CloudWatch knows no such alarm',
+      (world) => other(world, { signals: { alarms: [{ arn: alarmNamed('misspelt') }] } }),
+      'CloudWatch knows no alarm',
+    ],
+    [
+      'when EC2 cannot be read',
+      (world) => {
+        world.ec2.fail('instances', { kind: 'throttled' }, { times: 9 });
+        return world.declaration;
+      },
+      'could not be read',
+    ],
+  ];
+  for (const [when, make, problem] of cases)
+    story(`${when}: nothing is stored`, nothingYet, async (world) => {
+      const answer = await enter(world, make(world));
+      expect(answer).toMatchObject({ kind: 'rejected' });
+      expect(answer.kind === 'rejected' && answer.problems.join('\n')).toContain(problem);
+      expect(world.store.ownerOf(front)).toBeUndefined();
+      expect(world.store.writes).toEqual([]);
+      expect(world.queue.sent).toEqual([]);
+    });
+
+  story('when an interface belongs to another service, and what it took is given back', async (world) => {
+    const free = 'eni-0aaaaaaaaaaaaaa77' as EniId;
+    world.ec2.addInterface(free);
+    world.ec2.attachByHand(free, a, 3);
+    const answer = await enter(world, {
+      name: 'billing',
+      interfaces: [
+        { eni: free, deviceIndex: 3 },
+        { eni: front, deviceIndex: 1 },
+      ],
+      members: [{ instance: a }, { instance: b }],
+    });
+    expect(answer).toMatchObject({ kind: 'rejected' });
+    expect(answer.kind === 'rejected' && answer.problems[0]).toContain('belongs to the service orders-db');
+    expect(world.store.ownerOf(free)).toBe('released');
+    expect(world.store.ownerOf(front)).toBe(ordersDb);
+  });
+
+  story('while an episode is open or the service is stranded', async (world) => {
+    world.ec2.impair(a);
+    const { report } = world.begin(world.alarm(a));
+    await world.clock.advance(700);
+    const edited = { ...world.declaration, policy: { budgetPerHour: 9 } };
+    expect(await enter(world, edited)).toMatchObject({ kind: 'rejected' });
+    await world.run(report);
+    for (const id of [b, c, a]) world.ec2.refuseAttach(id);
+    world.ec2.impair(b);
+    expect((await world.look(world.alarm(b))).code).toBe('STRANDED');
+    expect(await enter(world, edited)).toMatchObject({ kind: 'rejected' });
+  });
+
+  story('when an episode begins between its look and its write', async (world) => {
+    world.store.fail('write', {
+      kind: 'meanwhile',
+      run: () => world.store.change(ordersDb, (state) => ({ ...state, lastObserved: 'x' })),
+    });
+    const answer = await enter(world, { ...world.declaration, policy: { budgetPerHour: 9 } });
+    expect(answer).toMatchObject({ kind: 'rejected' });
+    expect(world.service().declared).not.toContain('budgetPerHour');
+  });
+});
+
+describe('an edit', () => {
+  story('continues number, chain, epoch and rev', async (world) => {
+    world.ec2.impair(a);
+    await world.look(world.alarm(a));
+    world.ec2.recover(a);
+    const before = world.service();
+    const answer = await enter(world, { ...world.declaration, policy: { budgetPerHour: 9 } }, 'bob');
+    expect(answer).toMatchObject({ kind: 'registered', isNew: false, holder: b });
+    expect(world.service().epoch).toBe(before.epoch);
+    expect(world.service().quarantine).toEqual(before.quarantine);
+    expect(world.kinds()).toEqual(['episode', 'change']);
+    expect(world.notifier.of('CHANGED')).toHaveLength(1);
+  });
+
+  story(
+    'that drops an interface releases it only afterwards, and another service may take it',
+    async (world) => {
+      await enter(world, { ...world.declaration, interfaces: [{ eni: front, deviceIndex: 1 }] });
+      expect(world.store.ownerOf(management)).toBe('released');
+      const answer = await enter(world, {
+        name: 'billing',
+        interfaces: [{ eni: management, deviceIndex: 2 }],
+        members: [{ instance: a }, { instance: b }],
+      });
+      expect(answer).toMatchObject({ kind: 'registered', name: 'billing' });
+    },
+  );
+
+  story('that drops a member leaves a way back that harms nobody', async (world) => {
+    await enter(world, { ...world.declaration, members: [{ instance: a }, { instance: b }] });
+    world.ec2.impair(c);
+    expect(await world.look(world.alarm(c))).toMatchObject({ kind: 'nothing', code: 'NOT_HOLDER' });
+  });
+
+  story('of an unregistered service brings it back', async (world) => {
+    world.store.change(ordersDb, (state) => ({ ...state, tombstone: true }));
+    expect(await enter(world)).toMatchObject({ kind: 'registered', isNew: false });
+    expect(world.service().tombstone).toBeUndefined();
+    world.ec2.impair(a);
+    expect((await world.look(world.alarm(a))).code).toBe('COMPLETED');
+  });
+
+  story('repairs a stored item that cannot be understood, or says what would', async (world) => {
+    world.store.put(ordersDb, { ...(world.store.raw(ordersDb) as object), lease: 'free' });
+    const answer = await enter(world).catch((error: unknown) => error);
+    expect(answer).toMatchObject({ kind: expect.stringMatching(/registered|unchanged|rejected/) });
+  });
+});
+
+describe('two registrations at once', () => {
+  story('of one new service: one wins, and the other one is told', nothingYet, async (world) => {
+    const answers = await world.run(
+      Promise.all(
+        ['ann', 'bob'].map((author) => register(world.ports, { declaration: world.declaration, author })),
+      ),
+    );
+    expect(answers.map((each) => each.kind).sort()).toEqual(['registered', 'rejected']);
+    expect(world.store.rows(ordersDb)).toHaveLength(1);
+    expect(world.store.ownerOf(front)).toBe(ordersDb);
+  });
+
+  story('of two services for one interface: at most one has it', nothingYet, async (world) => {
+    const rival = { ...world.declaration, name: 'rival' };
+    const answers = await world.run(
+      Promise.all(
+        [world.declaration, rival].map((declaration) =>
+          register(world.ports, { declaration, author: 'ann' }),
+        ),
+      ),
+    );
+    expect(answers.filter((each) => each.kind === 'registered').length).toBeLessThanOrEqual(1);
+    const owners = new Set([front, management].map((eni) => world.store.ownerOf(eni)));
+    const winner = answers.find((each) => each.kind === 'registered');
+    if (winner?.kind === 'registered') expect([...owners]).toEqual([winner.name]);
+    // Whoever lost may try again and is told whose it is.
+    const again = await enter(
+      world,
+      winner?.kind === 'registered' && winner.name === ordersDb ? rival : world.declaration,
+    );
+    expect(again.kind).toBe(winner ? 'rejected' : 'registered');
+  });
+});
