@@ -108,7 +108,7 @@ function configOf(options: GlobalOptions, sandbox: Sandbox | undefined) {
 
 /**
  * Who is asking, for the trail. The machine's own word for now: functions/control will take the author from the
- * caller's IAM identity, which nobody can claim for themselves (design.md §8).
+ * caller's IAM identity, which nobody can claim for themselves (docs/architecture.md).
  */
 export function author(env: Environment): string {
   try {

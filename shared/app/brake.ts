@@ -22,7 +22,12 @@ export async function brakeCheck(
   const zone = service.facts.availabilityZone;
   for (let attempt = 1; attempt <= attempts; attempt += 1) {
     try {
-      const failing = await store.countFailover(zone, service.name, clock.now());
+      const failing = await store.countFailover(
+        zone,
+        service.name,
+        clock.now(),
+        controller.releasedAtMs[zone],
+      );
       const registered = controller.servicesByZone[zone]?.length ?? 0;
       if (failing.length < times.brakeAtLeast || failing.length * 2 < registered) return { kind: 'clear' };
       const tripped = await store.tripBrake(zone, failing, clock.now());

@@ -95,19 +95,27 @@ export function afterwards(
   const wasCommitted = ending.sourceFailed && outcome !== 'ABORTED' && outcome !== 'REFUSED';
   const isBack = hasMoved && plan.source === plan.target;
   const failed = wasCommitted && !isBack ? plan.source : undefined;
+  // Back on the source: those that refused are not asked again at once, each try is an outage of its own.
+  const refusing =
+    isBack && outcome === 'RETURNED_TO_SOURCE' ? plan.tried.filter((id) => id !== plan.source) : [];
+  const refusal = {
+    sinceMs: nowMs,
+    why: `refused the interfaces in ${episode.id}`,
+    untilMs: nowMs + times.refusedQuarantineMs,
+  };
   const counted = episode.kind === 'failover' && !['ABORTED', 'REFUSED', 'NOTHING_TO_DO'].includes(outcome);
   const mayDetach = [...state.mayDetach, ...late].filter((id) => !gone.includes(id));
   return {
     ...rest,
     detached: bounded([...state.detached, ...gone], 60),
     mayDetach: bounded(mayDetach, 60),
+    ...(late.length > 0 && { mayDetachUntilMs: nowMs + times.lateEffectMs }),
     ...(hasMoved && { lastSeen: { holder: plan.target, attachments }, lastMoveAtMs: nowMs }),
-    ...(failed && {
-      quarantine: {
-        ...state.quarantine,
-        [failed]: { sinceMs: nowMs, why: `failed in ${episode.id}: ${episode.evidence}` },
-      },
-    }),
+    quarantine: {
+      ...state.quarantine,
+      ...(failed && { [failed]: { sinceMs: nowMs, why: `failed in ${episode.id}: ${episode.evidence}` } }),
+      ...Object.fromEntries(refusing.map((id) => [id, refusal])),
+    },
     failoversAtMs: [
       ...state.failoversAtMs.filter((atMs) => nowMs - atMs < times.budgetWindowMs),
       ...(counted ? [nowMs] : []),

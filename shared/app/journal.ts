@@ -22,6 +22,8 @@ export interface Journal {
   covers(timeoutMs: number): boolean;
   /** Remembers a step; it is written with the next write. */
   note(step: Omit<Step, 'atMs'>): void;
+  /** Writes soon what waits, without being waited for; tells early if the lease is somebody else's. */
+  flush(): void;
   /** Remembers a change and writes it soon, without being waited for. */
   amend(change: Change): void;
   /** Writes everything that waits, and this; resolves when it is stored, or cannot be. */
@@ -118,7 +120,12 @@ export function makeJournal(ports: Ports, state: ServiceState, owner: OwnerId): 
     }
   })();
 
+  const flush = () => {
+    enqueue().catch((error: unknown) => log.error('a write failed', { error: messageOf(error) }));
+  };
+
   return {
+    flush,
     service: () => parsed,
     status: () => status,
     covers: (timeoutMs) =>
@@ -134,7 +141,7 @@ export function makeJournal(ports: Ports, state: ServiceState, owner: OwnerId): 
     },
     amend(change) {
       waiting.push(change);
-      enqueue().catch((error: unknown) => log.error('a write failed', { error: messageOf(error) }));
+      flush();
     },
     commit(change) {
       if (change) waiting.push(change);

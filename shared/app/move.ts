@@ -61,12 +61,16 @@ export interface MoveContext {
   readonly chooseRung: (plan: Plan) => Promise<Rung>;
 }
 
-const stateOf = (steps: readonly NextStep[]): EpisodeState => {
-  const kinds = new Set(steps.map((each) => each.kind));
-  if (kinds.has('detach')) return 'DETACHING';
-  if (kinds.has('attach') || kinds.has('target-refused')) return 'ATTACHING';
-  return kinds.has('look') ? 'ATTACHING' : 'VERIFYING';
-};
+/** The state that EC2 shows: what is not off its old member yet is detaching, what is not on the new one attaching. */
+function stateOf(plan: Plan, look: Look): EpisodeState {
+  const attachments = plan.interfaces.map(({ eni }) => {
+    const fact = look.facts.get(eni);
+    return fact?.kind === 'known' ? fact.value.attachment : undefined;
+  });
+  if (attachments.some((each) => each && (each.instanceId !== plan.target || each.status === 'detaching')))
+    return 'DETACHING';
+  return attachments.every((each) => each?.status === 'attached') ? 'VERIFYING' : 'ATTACHING';
+}
 
 /**
  * Goes on with the plan that the journal's episode holds until all interfaces rest on its target, nothing will
@@ -146,6 +150,7 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
     const detail = answer.kind === 'accepted' ? attachment : `${attachment}: ${answer.kind} ${answer.code}`;
     const step = force ? 'detach-forced' : 'detach';
     journal.note({ step, eni: planned.eni, detail, durationMs: clock.now() - startedAtMs });
+    journal.flush();
     if (answer.kind === 'unclear') {
       // Not accepted for certain: the next look may send it again without waiting out its time.
       const { detachAtMs: _, forceAtMs: __, ...rest } = sent.get(planned.eni) ?? {};
@@ -353,7 +358,7 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
       steps.push(taken);
       if ((await act(planned, taken)) === 'no-lease') renew();
     }
-    if (steps.length > 0) enter(stateOf(steps));
+    if (steps.length > 0) enter(stateOf(plan, look));
 
     const thirdParty = [...out.values()].find((each) => each.kind === 'third-party');
     if (thirdParty) return stopForPeople(thirdParty.why);

@@ -85,7 +85,8 @@ export async function observe(ports: Ports, service: Service): Promise<Observati
     ];
   });
 
-  const reads = [interfaces, instances, checks, alarmFacts];
+  // Without alarms nothing was asked of CloudWatch: that must not age the observation.
+  const reads = [interfaces, instances, checks, ...(arns.length > 0 ? [alarmFacts] : [])];
   const sentAtMs = reads.map((read) => ('answer' in read ? read.answer.sentAtMs : startedAtMs));
   return {
     atMs: Math.min(...sentAtMs),

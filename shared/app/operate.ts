@@ -160,6 +160,6 @@ export async function resumeController(ports: Ports): Promise<Operated> {
 export async function releaseBrake(ports: Ports, zone: string): Promise<Operated> {
   const { brakes } = await ports.store.readController();
   if (!brakes[zone]) return refused('NO_BRAKE', `the brake of ${zone} is not on`);
-  await ports.store.releaseBrake(zone);
+  await ports.store.releaseBrake(zone, ports.clock.now());
   return { kind: 'done', detail: `the brake of ${zone} is released` };
 }

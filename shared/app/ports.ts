@@ -152,9 +152,14 @@ export interface StateStore {
   trail(name: ServiceName, from: number, limit: number): Promise<readonly TrailRow[]>;
 
   /** Adds to the set of services that failed over in this zone and minute; answers the sets of the window (P31). */
-  countFailover(zone: string, name: ServiceName, nowMs: number): Promise<readonly string[]>;
+  countFailover(
+    zone: string,
+    name: ServiceName,
+    nowMs: number,
+    releasedAtMs?: number,
+  ): Promise<readonly string[]>;
   tripBrake(zone: string, services: readonly string[], nowMs: number): Promise<'tripped' | 'already'>;
-  releaseBrake(zone: string): Promise<void>;
+  releaseBrake(zone: string, nowMs: number): Promise<void>;
   pauseController(pause: Pause | undefined): Promise<void>;
   /** Adds a service to its zone's registered services: the brake's denominator. */
   joinZone(zone: string, name: ServiceName): Promise<void>;

@@ -62,7 +62,7 @@ export function refusalEntry(ports: Ports, service: Service, refusal: Refusal): 
   return toEntry(ports, service, {
     kind: 'refusal',
     code,
-    severity: callHuman ? 'critical' : 'warning',
+    severity: callHuman && code !== 'OBSERVE_ONLY' ? 'critical' : 'warning',
     headline: `NOT moved: ${code}`,
     lines: [reasons[code].meaning, detail],
     next: [reasons[code].wayOut, `eni-failover status ${service.name}`],
@@ -94,7 +94,7 @@ export function observedEntry(
   return toEntry(ports, service, {
     kind: 'observed',
     code,
-    severity: 'critical',
+    severity: code === 'REATTACHED_BY_OTHERS' ? 'info' : 'critical',
     headline: `${code}: ${detail}`,
     lines: [reasons[code].meaning, detail],
     next: [reasons[code].wayOut],
@@ -103,7 +103,15 @@ export function observedEntry(
     change: (state) => ({
       ...state,
       lastObserved: `${code} ${detail}`,
-      ...(holder && { lastSeen: { holder, attachments: attachmentsIn(service, observation) } }),
+      // A move by people needs its grace like one of ours (P33).
+      ...(holder && {
+        lastSeen: { holder, attachments: attachmentsIn(service, observation) },
+        lastMoveAtMs: ports.clock.now(),
+        // A detach of ours that was still to come can only hit the attachment that it names.
+        mayDetach: state.mayDetach.filter((id) =>
+          Object.values(attachmentsIn(service, observation)).includes(id),
+        ),
+      }),
     }),
   });
 }
@@ -126,7 +134,8 @@ export function recoveredEntry(
     instances: [holder],
     change: (state) => {
       const { stranded: _, ...rest } = state;
-      return { ...rest, lastSeen: { holder, attachments: attachmentsIn(service, observation) } };
+      const lastSeen = { holder, attachments: attachmentsIn(service, observation) };
+      return { ...rest, lastSeen, lastMoveAtMs: ports.clock.now() };
     },
   });
 }

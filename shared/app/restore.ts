@@ -235,7 +235,10 @@ class Attempt {
     if (end.kind === 'hand-over') return this.#handOver('the time of this invocation is nearly over');
     const { episode } = journal.service();
     if (!episode) return this.#lost();
-    return this.#close(journal, toEnding(episode, end, observation), observation);
+    const ending = toEnding(episode, end, observation);
+    // A try to rescue that brings no rest leaves the service as stranded as it was (P26).
+    const isStillStranded = ending.outcome === 'NEEDS_HUMAN' && journal.service().stranded !== undefined;
+    return this.#close(journal, isStillStranded ? { ...ending, outcome: 'STRANDED' } : ending, observation);
   }
 
   async #chooseRung(question: Question, plan: Plan) {
@@ -478,7 +481,14 @@ class Attempt {
 
   async #refuse(refusal: Refusal, service: Service): Promise<Report | undefined> {
     const report = this.#report('refused', refusal.code, refusal.detail);
-    if (this.#journal) return this.#handOver(refusal.detail);
+    const journal = this.#journal;
+    if (journal) {
+      // The lease ends first: the next worker need not wait until people have been told.
+      const handedOver = await this.#handOver(refusal.detail);
+      const entry = refusalEntry(this.#ports, journal.service(), refusal);
+      if (entry) await record(this.#ports, journal.service(), entry);
+      return handedOver;
+    }
     // A standby may be seconds away from being ready: do not leave that to the sweep.
     const isWorthALook = refusal.code === 'NO_ELIGIBLE_STANDBY' && this.#message.look < maxLooks;
     if (isWorthALook) await this.#later(refusal.code, refusal.detail);
@@ -516,6 +526,10 @@ class Attempt {
 const stepDetail = (decision: Extract<Decision, { kind: 'move' | 'continue' }>) =>
   decision.kind === 'move' ? `${decision.episode}: ${decision.evidence}` : decision.why;
 
+/** A confirmed failure supersedes what an operator asked for, and says so (P29). */
+const superseding = (evidence: string, request: Service['request']) =>
+  request ? `${evidence}; supersedes the ${request.kind} that ${request.author} asked for` : evidence;
+
 /** The item with the claim: a new epoch, our lease, and the plan, all in one write (P4). */
 function claimed(
   question: Question,
@@ -535,7 +549,10 @@ function claimed(
           id: `${state.name}.${epoch}` as EpisodeId,
           kind: decision.kind === 'move' ? decision.episode : 'rescue',
           state: 'CLAIMED',
-          evidence: decision.kind === 'move' ? decision.evidence : decision.why,
+          evidence: superseding(
+            decision.kind === 'move' ? decision.evidence : decision.why,
+            isRequested ? undefined : request,
+          ),
           eventAtMs: hint.atMs,
           openedAtMs: nowMs,
           plan: decision.plan,

@@ -69,6 +69,7 @@ export function suspicion(service: Service, snapshot: Snapshot, minute: number):
       if (fact.attachment?.status !== 'attached')
         return `${eni} is ${fact.attachment?.status ?? 'on nothing'}`;
       if (fact.attachment.deleteOnTermination) return `${eni} would be deleted with its instance`;
+      if (fact.attachment.id !== service.lastSeen?.attachments[eni]) return `${eni} was attached anew`;
       if (fact.attachment.instanceId !== service.lastSeen?.holder) return `${eni} is not where it was`;
     }
   }
@@ -113,13 +114,20 @@ function toHint(
 
 /** Is there anything in the decision that functions/failover should do, or tell for the first time? */
 function isWorthAHop(decision: Decision, service: Service): boolean {
-  if (decision.kind === 'nothing') return false;
+  // What was refused or observed before is over: functions/failover forgets it, so that the next time is news.
+  if (decision.kind === 'nothing')
+    return decision.code === 'HOLDER_HEALTHY' && (service.lastRefusal ?? service.lastObserved) !== undefined;
   if (decision.kind === 'refuse')
     return service.lastRefusal !== refusalKey(decision.code, decision.members, decision.request);
   if (decision.kind === 'keep') return service.lastRefusal !== refusalKey('KEPT_ON_TERMINATION', []);
   // An alarm that stays red while EC2 says healthy was looked at and recorded: not again every minute.
   if (decision.kind === 'look-again' && !decision.soon)
     return service.lastRefusal !== refusalKey(decision.code, []);
+  if (decision.kind === 'look-again')
+    return (
+      service.lastObserved !== `${decision.code} ${decision.detail}` &&
+      service.lastRefusal !== refusalKey(decision.code, [])
+    );
   return true;
 }
 

@@ -197,6 +197,11 @@ export function makeStateTable(
               { sinceMs: Number(row['sinceMs']), services: row['services'] as string[] },
             ]),
         ),
+        releasedAtMs: Object.fromEntries(
+          named('STATE#BRAKE#').flatMap(([zone, row]) =>
+            row['releasedAtMs'] === undefined ? [] : [[zone, Number(row['releasedAtMs'])]],
+          ),
+        ),
         servicesByZone: Object.fromEntries(
           named('STATE#ZONE#').map(([zone, row]) => [zone, [...((row['services'] as Set<string>) ?? [])]]),
         ),
@@ -343,8 +348,9 @@ export function makeStateTable(
       return rows as unknown as readonly TrailRow[];
     },
 
-    async countFailover(zone, name, nowMs) {
-      const prefix = `BRAKE#${zone}#`;
+    async countFailover(zone, name, nowMs, releasedAtMs = 0) {
+      // A release begins new sets: what tripped the brake before does not trip it again.
+      const prefix = `BRAKE#${zone}#${releasedAtMs}#`;
       const [counted, window] = await Promise.all([
         tried(() =>
           client.send(
@@ -376,16 +382,22 @@ export function makeStateTable(
 
     async tripBrake(zone, services, nowMs) {
       try {
-        const key = { pk: 'CONTROLLER', sk: `STATE#BRAKE#${zone}` };
         const isFree = 'attribute_not_exists(pk)';
         const isReleased = 'released = :yes';
         await tried(() =>
           client.send(
-            new PutItemCommand({
+            new UpdateItemCommand({
               TableName: table,
-              Item: toItem({ ...key, sinceMs: nowMs, services: [...services], released: false }),
+              Key: keyOf('CONTROLLER', `STATE#BRAKE#${zone}`),
+              UpdateExpression: 'SET sinceMs = :nowMs, #services = :services, released = :no',
               ConditionExpression: [isFree, isReleased].join(' OR '),
-              ExpressionAttributeValues: toItem({ ':yes': true }),
+              ExpressionAttributeNames: { '#services': 'services' },
+              ExpressionAttributeValues: toItem({
+                ':nowMs': nowMs,
+                ':services': [...services],
+                ':no': false,
+                ':yes': true,
+              }),
             }),
           ),
         );
@@ -399,14 +411,14 @@ export function makeStateTable(
       }
     },
 
-    async releaseBrake(zone) {
+    async releaseBrake(zone, nowMs) {
       await tried(() =>
         client.send(
           new UpdateItemCommand({
             TableName: table,
             Key: keyOf('CONTROLLER', `STATE#BRAKE#${zone}`),
-            UpdateExpression: 'SET released = :yes',
-            ExpressionAttributeValues: toItem({ ':yes': true }),
+            UpdateExpression: 'SET released = :yes, releasedAtMs = :nowMs',
+            ExpressionAttributeValues: toItem({ ':yes': true, ':nowMs': nowMs }),
           }),
         ),
       );

@@ -6,11 +6,11 @@ import type { Hint } from './hint.ts';
 import type { AttachmentId, EniId, InstanceId } from './ids.ts';
 import { healthOf, interfaceOf, memberOf, type Observation } from './observation.ts';
 import { isUntouched, type Plan, withRung } from './plan.ts';
-import { describeMember, type MemberRefusal, type ReasonCode, reasons } from './reasons.ts';
+import { describeMember, type MemberRefusal, type ReasonCode } from './reasons.ts';
 import type { Member } from './service.ts';
 import { type ControllerState, interfacesOf, isLeaseFree, isPaused, type Service } from './state.ts';
 import { times } from './times.ts';
-import { type Whereabouts, whereabouts } from './whereabouts.ts';
+import { attachmentsIn, type Whereabouts, whereabouts } from './whereabouts.ts';
 
 export type Decision =
   | { readonly kind: 'nothing'; readonly code: ReasonCode; readonly detail: string }
@@ -80,6 +80,10 @@ const again = (code: ReasonCode, detail: string, soon: boolean): Decision => ({
 });
 
 export function decide(q: Question): Decision {
+  return answeringRequest(q, decideByState(q));
+}
+
+function decideByState(q: Question): Decision {
   const { service, hint, nowMs } = q;
   if (service.tombstone) return nothing('NO_SUCH_SERVICE', 'it was unregistered');
   if (!isLeaseFree(service, nowMs)) return nothing('LEASE_HELD', 'another worker is at it');
@@ -123,6 +127,8 @@ function decideTogether(q: Question, holder: InstanceId): Decision {
   const evidence = evidenceOf(service, holder, observation, hint, nowMs);
   if (evidence.kind === 'not-failed') {
     if (service.request) return planned(q, holder);
+    const anew = attachedAnew(q);
+    if (anew) return somebodyElse(q, 'REATTACHED_BY_OTHERS', `${anew} on ${holder}`, holder);
     // An event that is in doubt is looked at again first: the next look may be the one that has to move.
     const isFirst = evidence.doubtful && isEvent(hint);
     return (isFirst ? undefined : keepOnTermination(q)) ?? leaveAlone(q, evidence);
@@ -132,7 +138,10 @@ function decideTogether(q: Question, holder: InstanceId): Decision {
   const forbidden = blockedBy(q, 'failover', `${holder}: ${evidence.why}`, choice);
   if (forbidden) return forbidden;
   const [target] = choice.eligible;
-  if (!target) return refuse('NO_ELIGIBLE_STANDBY', `${holder}: ${evidence.why}`, choice.refused);
+  if (!target)
+    return (
+      unreadMember(q, [holder]) ?? refuse('NO_ELIGIBLE_STANDBY', `${holder}: ${evidence.why}`, choice.refused)
+    );
   const manner = evidence.byEc2 ? 'force' : 'plain-then-force';
   return {
     kind: 'move',
@@ -140,6 +149,14 @@ function decideTogether(q: Question, holder: InstanceId): Decision {
     plan: makePlan(q, target, manner, holder),
     evidence: evidence.why,
   };
+}
+
+/** A standby that could not be read may be the one: that is no reason yet to call a person. */
+function unreadMember(q: Question, without: readonly InstanceId[]): Decision | undefined {
+  const unread = q.service.declaration.members.find(
+    ({ instance }) => !without.includes(instance) && memberOf(q.observation, instance).kind === 'unknown',
+  );
+  return unread && again('UNKNOWN_STATE', `${unread.instance} could not be read`, true);
 }
 
 /** Somebody's attach may have set DeleteOnTermination: then terminating the holder deletes the interface. */
@@ -152,6 +169,13 @@ function keepOnTermination(q: Question): Decision | undefined {
   if (attachments.length === 0) return undefined;
   const forbidden = blockedBy(q, 'rescue', 'DeleteOnTermination is true', { eligible: [], refused: [] });
   return forbidden ? undefined : { kind: 'keep', attachments };
+}
+
+/** The interface whose attachment is another one than we last saw, though it is where we saw it. */
+function attachedAnew(q: Question): EniId | undefined {
+  const seen = q.service.lastSeen?.attachments ?? {};
+  const now = attachmentsIn(q.service, q.observation);
+  return interfacesOf(q.service).find((eni) => seen[eni] !== undefined && seen[eni] !== now[eni]);
 }
 
 const isEvent = (hint: Hint) => hint.kind === 'state-change' || hint.kind === 'alarm';
@@ -180,14 +204,16 @@ function decideOnNothing(q: Question, where: Whereabouts & { kind: 'on-nothing' 
   const last = service.lastSeen;
   const isOurs = where.free.some((eni) => {
     const attachment = last?.attachments[eni];
-    return attachment !== undefined && service.mayDetach.includes(attachment);
+    const isInTime = q.nowMs <= (service.mayDetachUntilMs ?? Number.POSITIVE_INFINITY);
+    return attachment !== undefined && isInTime && service.mayDetach.includes(attachment);
   });
   if (isOurs) return rescue(q, where, 'our own detach took effect late', true);
   const health = last ? healthOf(memberOf(observation, last.holder)) : undefined;
   if (health?.kind === 'failed') return rescue(q, where, `${last?.holder}: ${health.why}`);
   if (health?.kind === 'unknown')
     return laterOrTell(q, 'UNKNOWN_HEALTH', `${last?.holder}: ${health.why}`, true);
-  return somebodyElse(q, 'DETACHED_BY_OTHERS', `${where.free.join(', ')} on nothing`);
+  const rest = where.beside ? `, the rest on ${where.beside}` : '';
+  return somebodyElse(q, 'DETACHED_BY_OTHERS', `${where.free.join(', ')} on nothing${rest}`);
 }
 
 /** Brings interfaces that are on nothing beside the rest, else to any eligible member, else back (P16, P26). */
@@ -213,6 +239,19 @@ function rescue(q: Question, where: Whereabouts, why = 'stranded before', isOurs
     plan: makePlan(q, target, 'plain-then-force', last),
     evidence: why,
   };
+}
+
+/** No request is left waiting for ever: where nothing else is to be done for the service, it is refused (P29). */
+function answeringRequest(q: Question, decision: Decision): Decision {
+  const { request } = q.service;
+  if (!request) return decision;
+  const isExpired = q.nowMs - request.atMs > times.requestTtlMs;
+  if (decision.kind === 'refuse' && isExpired) return { ...decision, request: request.id };
+  const isState = decision.kind === 'nothing' && decision.code.endsWith('_BY_OTHERS');
+  const isSplit = decision.kind === 'nothing' && decision.code === 'SPLIT';
+  return isState || isSplit
+    ? { ...refuse('REQUEST_REFUSED', decision.detail), request: request.id }
+    : decision;
 }
 
 /** An operator's request (P29): carried out plainly and only to an eligible member, or refused and over. */
@@ -352,6 +391,10 @@ export function nextRung(q: Question, plan: Plan): Rung {
   const { service, observation, nowMs } = q;
   const source = plan.source;
   const without = [...plan.tried, ...(source ? [source] : [])];
+  const kind = service.episode?.kind;
+  // Nobody is sent by a planned move where nobody asked: back first.
+  if ((kind === 'switchover' || kind === 'failback') && source && !plan.tried.includes(source))
+    return { kind: 'member', id: source };
   const [next] = candidates(service, observation, without, nowMs).eligible;
   if (next) return { kind: 'member', id: next };
   const isUnread = ({ instance }: Member) =>
@@ -359,5 +402,3 @@ export function nextRung(q: Question, plan: Plan): Rung {
   if (service.declaration.members.some(isUnread)) return { kind: 'unknown' };
   return source && !plan.tried.includes(source) ? { kind: 'member', id: source } : { kind: 'none' };
 }
-
-export const explainCode = (code: ReasonCode) => reasons[code].meaning;

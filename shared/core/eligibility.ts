@@ -16,7 +16,7 @@ type Complaint = readonly [MemberReasonCode, string];
 
 function quarantineOf(service: Service, member: Member, nowMs: number): Complaint[] {
   const quarantine = service.quarantine[member.instance];
-  if (!quarantine) return [];
+  if (!quarantine || (quarantine.untilMs !== undefined && quarantine.untilMs <= nowMs)) return [];
   const { quarantineFor, quarantine: ends } = service.declaration.policy;
   const mayEnd = ends === 'until-healthy' || member.readyWhen.length > 0;
   const healthySinceMs = quarantine.healthySinceMs;

@@ -26,7 +26,7 @@ export const outcomes = {
   ATTACHED: { human: true, meaning: 'attached, but the service does not answer' },
   NOTHING_TO_DO: { human: false, meaning: 'the interfaces were already where they belong' },
   ABORTED: { human: false, meaning: 'the holder recovered before anything was detached' },
-  REFUSED: { human: true, meaning: 'the brake tripped before anything was detached' },
+  REFUSED: { human: true, meaning: 'refused before anything was detached: brake, pause, or no standby' },
   RETURNED_TO_SOURCE: { human: true, meaning: 'no standby took the interfaces; they are back on the source' },
   STRANDED: { human: true, meaning: 'an interface is attached to nothing' },
   NEEDS_HUMAN: { human: true, meaning: 'the controller stopped, because it cannot know what is right' },

@@ -127,7 +127,7 @@ export function healthOf(member: Fact<MemberFact>): Health {
     const why = checks.kind === 'unknown' ? checks.why : 'EC2 reports no status checks';
     return { kind: 'unknown', why };
   }
-  const named = Object.entries({
+  const named: readonly [string, CheckStatus][] = Object.entries({
     system: checks.value.system,
     instance: checks.value.instance,
     'attached EBS': checks.value.ebs,
@@ -140,6 +140,10 @@ export function healthOf(member: Fact<MemberFact>): Health {
       why: `${impaired.join(' and ')} check impaired`,
       sinceMs: checks.value.impairedSinceMs,
     };
-  const unclear = named.find(([, status]) => status !== 'ok' && status !== 'not-applicable');
+  // Only the EBS check does not apply to every running instance. Of the others, EC2 says it of instances that do
+  // not run: then the two reads were torn apart by a change in between.
+  const isFine = ([name, status]: readonly [string, CheckStatus]) =>
+    status === 'ok' || (status === 'not-applicable' && name === 'attached EBS');
+  const unclear = named.find((each) => !isFine(each));
   return unclear ? { kind: 'unknown', why: `${unclear[0]} check is ${unclear[1]}` } : { kind: 'healthy' };
 }

@@ -61,6 +61,10 @@ export const reasons = {
     'The interfaces are not where the controller left them: somebody else moved them.',
     'nothing if that was meant; otherwise move them back',
   ),
+  REATTACHED_BY_OTHERS: reason(
+    'An interface was detached and attached to its holder again by somebody else.',
+    'nothing, if that was meant',
+  ),
   UNMOVABLE_INTERFACE: reason(
     'An interface is gone, primary, or managed by an AWS service: EC2 will not move it.',
     'register the service with interfaces that can be moved',
@@ -98,7 +102,6 @@ export const memberReasons = {
   QUARANTINED: reason('The member failed before and has not been cleared.', 'acknowledge it'),
   NOT_READY: reason('A readyWhen alarm is not OK.', 'wait until the member has caught up'),
   NOT_TAGGED: reason('The instance lacks the tag that lets the controller act on it.', 'tag it'),
-  ALREADY_TRIED: reason('It was tried in this episode.', 'nothing'),
 } as const satisfies Record<string, Reason>;
 export type MemberReasonCode = keyof typeof memberReasons;
 

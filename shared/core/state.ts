@@ -65,6 +65,8 @@ export interface Quarantine {
   readonly sinceMs: number;
   readonly why: string;
   readonly healthySinceMs?: number;
+  /** Ends by itself then: a member that refused an attach is not asked again at once. */
+  readonly untilMs?: number;
 }
 
 /** An operator's wish (P29). */
@@ -106,6 +108,8 @@ export interface ServiceState {
   readonly detached: readonly AttachmentId[];
   /** Attachments that a closed episode may still detach late (P15, P16). */
   readonly mayDetach: readonly AttachmentId[];
+  /** No effect of ours comes later than this; afterwards a detached interface is somebody else's work. */
+  readonly mayDetachUntilMs?: number;
   readonly quarantine: Readonly<Record<string, Quarantine>>;
   /** When failovers were committed, within the budget's window. */
   readonly failoversAtMs: readonly number[];
@@ -240,7 +244,15 @@ const ServiceStateSchema: v.GenericSchema<unknown, ServiceState> = v.object({
   ),
   detached: v.array(AttachmentIdSchema),
   mayDetach: v.array(AttachmentIdSchema),
-  quarantine: instanceMap(v.object({ sinceMs: ms, why: v.string(), healthySinceMs: v.exactOptional(ms) })),
+  mayDetachUntilMs: v.exactOptional(ms),
+  quarantine: instanceMap(
+    v.object({
+      sinceMs: ms,
+      why: v.string(),
+      healthySinceMs: v.exactOptional(ms),
+      untilMs: v.exactOptional(ms),
+    }),
+  ),
   failoversAtMs: v.array(ms),
   lastMoveAtMs: v.exactOptional(ms),
   pause: v.exactOptional(v.object({ reason: v.string(), author: v.string(), atMs: ms, untilMs: ms })),
@@ -259,11 +271,13 @@ export interface ControllerState {
   readonly brakes: Readonly<
     Record<string, { readonly sinceMs: number; readonly services: readonly string[] }>
   >;
+  /** When a zone's brake was released last: failovers before that do not trip it again. */
+  readonly releasedAtMs: Readonly<Record<string, number>>;
   /** Registered services by Availability Zone: the brake's denominator. */
   readonly servicesByZone: Readonly<Record<string, readonly string[]>>;
 }
 
-export const emptyController: ControllerState = { brakes: {}, servicesByZone: {} };
+export const emptyController: ControllerState = { brakes: {}, releasedAtMs: {}, servicesByZone: {} };
 
 /** Reads a stored item. Throws {@link InvalidInputError}: on an item that cannot be understood nothing is done. */
 export function parseServiceState(row: unknown): ServiceState {

@@ -33,6 +33,10 @@ export const times = {
   secondLooksMs: [10 * second, 20 * second, 40 * second],
   /** P33: an application needs this long after a move before its alarm counts again. */
   graceAfterMoveMs: 2 * minute,
+  /** S6: an effect of ours that comes late comes within the lease, two sweeps and EC2's own time. */
+  lateEffectMs: 10 * minute,
+  /** How long a member that refused an attach is not asked again. */
+  refusedQuarantineMs: 10 * minute,
   budgetWindowMs: 60 * minute,
   brakeWindowMs: 5 * minute,
   brakeAtLeast: 5,

@@ -5,6 +5,8 @@ import { sha256 } from '../fakes/invariants.ts';
 import { a, b, c, front, management, ordersDb, type World } from '../fakes/world.ts';
 import { story } from './story.ts';
 
+const attachedTo = (world: World) => [front, management].map((eni) => world.ec2.where(eni)?.instanceId);
+
 const fails = async (world: World) => {
   world.ec2.impair(a);
   return world.look(world.alarm(a));
@@ -168,14 +170,20 @@ describe('freeze, copy, clear', () => {
 });
 
 describe('RETURNED_TO_SOURCE', () => {
-  story('calls a human and quarantines nobody who has the interfaces', async (world) => {
+  story('calls a human, and asks those that refused not again for a while', async (world) => {
     world.ec2.refuseAttach(b);
     world.ec2.refuseAttach(c);
     await fails(world);
     expect(world.notifier.pages()[0]?.subject).toContain('CRITICAL');
     expect(world.service().lastSeen?.holder).toBe(a);
-    expect(world.service().quarantine).toEqual({});
+    expect(Object.keys(world.service().quarantine).sort()).toEqual([b, c]);
     expect(world.service().stranded).toBeUndefined();
+    await world.look(world.sweep());
+    expect(world.episodes()).toHaveLength(1);
+    world.ec2.acceptAttach(b);
+    await world.clock.advance(11 * 60_000);
+    await world.look(world.alarm(a));
+    expect(attachedTo(world)).toEqual([b, b]);
   });
 });
 

@@ -760,15 +760,20 @@ describe('what people do to the interfaces', () => {
     expect(world.ec2.mutations()).toEqual([]);
   });
 
-  story('detached by hand, and attached again while we look twice: nothing to tell', async (world) => {
-    world.ec2.detachByHand(front);
-    const looking = world.begin(world.sweep());
-    await world.clock.advance(2_000);
-    world.ec2.attachByHand(front, a, 1);
-    await world.run(looking.report);
-    expect(world.kinds()).toEqual([]);
-    expect(world.notifier.published).toEqual([]);
-  });
+  story(
+    'detached by hand, and attached again while we look twice: written down, nobody paged',
+    async (world) => {
+      world.ec2.detachByHand(front);
+      const looking = world.begin(world.sweep());
+      await world.clock.advance(2_000);
+      world.ec2.attachByHand(front, a, 1);
+      await world.run(looking.report);
+      expect(world.records('observed').map((each) => each['code'])).toEqual(['REATTACHED_BY_OTHERS']);
+      expect(world.notifier.pages()).toEqual([]);
+      await world.look(world.sweep());
+      expect(world.kinds()).toEqual(['observed']);
+    },
+  );
 
   story('one detached by hand, then the holder fails: both are rescued', async (world) => {
     world.ec2.detachByHand(front);

@@ -459,7 +459,7 @@ describe('the count of failovers', () => {
     expect(inputs()).toStrictEqual([
       {
         TableName: TABLE,
-        Key: { pk: { S: 'CONTROLLER' }, sk: { S: 'BRAKE#us-east-1a#2026-12-01T00:02' } },
+        Key: { pk: { S: 'CONTROLLER' }, sk: { S: 'BRAKE#us-east-1a#0#2026-12-01T00:02' } },
         UpdateExpression: 'ADD #services :name SET #expiresAtSec = :expiresAtSec',
         ExpressionAttributeNames: { '#services': 'services', '#expiresAtSec': 'expiresAtSec' },
         ExpressionAttributeValues: {
@@ -474,8 +474,8 @@ describe('the count of failovers', () => {
         KeyConditionExpression: 'pk = :pk AND sk BETWEEN :from AND :to',
         ExpressionAttributeValues: {
           ':pk': { S: 'CONTROLLER' },
-          ':from': { S: 'BRAKE#us-east-1a#2026-11-30T23:57' },
-          ':to': { S: 'BRAKE#us-east-1a#2026-12-01T00:02' },
+          ':from': { S: 'BRAKE#us-east-1a#0#2026-11-30T23:57' },
+          ':to': { S: 'BRAKE#us-east-1a#0#2026-12-01T00:02' },
         },
       },
     ]);
@@ -512,13 +512,14 @@ describe('the controller', () => {
       .resolvesOnce({
         Items: [
           row('STATE#BRAKE#us-east-1a', { sinceMs: 5, services: ['a', 'b'], released: false }),
-          row('STATE#BRAKE#us-east-1b', { sinceMs: 6, services: ['c'], released: true }),
+          row('STATE#BRAKE#us-east-1b', { sinceMs: 6, services: ['c'], released: true, releasedAtMs: 7 }),
           row('STATE#ZONE#us-east-1a', { services: new Set(['a', 'b']) }),
         ],
       });
     expect(await store.readController()).toStrictEqual({
       pause,
       brakes: { 'us-east-1a': { sinceMs: 5, services: ['a', 'b'] } },
+      releasedAtMs: { 'us-east-1b': 7 },
       servicesByZone: { 'us-east-1a': ['a', 'b'] },
     });
     const first = {
@@ -539,32 +540,33 @@ describe('the controller', () => {
     ]);
   });
   it('trips a brake where none is tripped', async () => {
-    aws.on(PutItemCommand).resolves({});
+    aws.on(UpdateItemCommand).resolves({});
     expect(await store.tripBrake('us-east-1a', ['a', 'b'], START_MS)).toBe('tripped');
     expect(inputs()).toStrictEqual([
       {
         TableName: TABLE,
-        Item: {
-          pk: { S: 'CONTROLLER' },
-          sk: { S: 'STATE#BRAKE#us-east-1a' },
-          sinceMs: { N: String(START_MS) },
-          services: { L: [{ S: 'a' }, { S: 'b' }] },
-          released: { BOOL: false },
-        },
+        Key: { pk: { S: 'CONTROLLER' }, sk: { S: 'STATE#BRAKE#us-east-1a' } },
+        UpdateExpression: 'SET sinceMs = :nowMs, #services = :services, released = :no',
         ConditionExpression: 'attribute_not_exists(pk) OR released = :yes',
-        ExpressionAttributeValues: { ':yes': { BOOL: true } },
+        ExpressionAttributeNames: { '#services': 'services' },
+        ExpressionAttributeValues: {
+          ':nowMs': { N: String(START_MS) },
+          ':services': { L: [{ S: 'a' }, { S: 'b' }] },
+          ':no': { BOOL: false },
+          ':yes': { BOOL: true },
+        },
       },
     ]);
   });
   it('releases a brake and deletes nothing', async () => {
     aws.on(UpdateItemCommand).resolves({});
-    await store.releaseBrake('us-east-1a');
+    await store.releaseBrake('us-east-1a', START_MS);
     expect(inputs()).toStrictEqual([
       {
         TableName: TABLE,
         Key: { pk: { S: 'CONTROLLER' }, sk: { S: 'STATE#BRAKE#us-east-1a' } },
-        UpdateExpression: 'SET released = :yes',
-        ExpressionAttributeValues: { ':yes': { BOOL: true } },
+        UpdateExpression: 'SET released = :yes, releasedAtMs = :nowMs',
+        ExpressionAttributeValues: { ':yes': { BOOL: true }, ':nowMs': { N: String(START_MS) } },
       },
     ]);
   });

@@ -227,14 +227,14 @@ describe('status of one service', () => {
                  i-0ccccccccccccccc3    eligible
       interface  eni-0aaaaaaaaaaaaaa01  device index 1
                  eni-0aaaaaaaaaaaaaa02  device index 2
-      episode    failover orders-db.1, ATTACHING after 4 s: from i-0aaaaaaaaaaaaaaa1
+      episode    failover orders-db.1, DETACHING after 4 s: from i-0aaaaaaaaaaaaaaa1
                  to i-0bbbbbbbbbbbbbbb2, because system check impaired; last step
                  attach eni-0aaaaaaaaaaaaaa02
       trail      1 record, head
                  ################################################################
 
       Why it would not fail over now
-      EPISODE_OPEN  failover orders-db.1 is ATTACHING → wait: it goes on to its end
+      EPISODE_OPEN  failover orders-db.1 is DETACHING → wait: it goes on to its end
       "
     `);
     world.ec2.loosen(front);
@@ -253,17 +253,22 @@ describe('status of one service', () => {
       "
       orders-db  NOT ready for a failover, needs a human
 
-      holder     none: eni-0aaaaaaaaaaaaaa01, eni-0aaaaaaaaaaaaaa02 on nothing
-      member     i-0aaaaaaaaaaaaaaa1    CHECKS_FAILED: system check impaired → repair
-                                        or replace it
-                 i-0bbbbbbbbbbbbbbb2    eligible
-      interface  eni-0aaaaaaaaaaaaaa01  device index 1
-                 eni-0aaaaaaaaaaaaaa02  device index 2
-      stranded   since 2026-11-21 02:01:02Z (0 s ago), tried 1 time:
-                 i-0aaaaaaaaaaaaaaa1: AttachmentLimitExceeded: it takes no more; no
-                 member is left to try
-      trail      2 records, head
-                 ################################################################
+      holder      none: eni-0aaaaaaaaaaaaaa01, eni-0aaaaaaaaaaaaaa02 on nothing
+      member      i-0aaaaaaaaaaaaaaa1    CHECKS_FAILED: system check impaired → repair
+                                         or replace it
+                  i-0aaaaaaaaaaaaaaa1    QUARANTINED: failed in orders-db.1: system
+                                         check impaired → acknowledge it
+                  i-0bbbbbbbbbbbbbbb2    eligible
+      interface   eni-0aaaaaaaaaaaaaa01  device index 1
+                  eni-0aaaaaaaaaaaaaa02  device index 2
+      stranded    since 2026-11-21 02:01:02Z (0 s ago), tried 1 time:
+                  i-0aaaaaaaaaaaaaaa1: AttachmentLimitExceeded: it takes no more; no
+                  member is left to try
+      quarantine  i-0aaaaaaaaaaaaaaa1    since 2026-11-21 02:01:02Z (0 s ago): failed
+                                         in orders-db.1: system check impaired; ends
+                                         when acknowledged
+      trail       2 records, head
+                  ################################################################
 
       Why it would not fail over now
       STRANDED  i-0aaaaaaaaaaaaaaa1: AttachmentLimitExceeded: it takes no more; no
@@ -272,6 +277,7 @@ describe('status of one service', () => {
       Ways out
         aws ec2 attach-network-interface --network-interface-id eni-0aaaaaaaaaaaaaa01 --instance-id i-0bbbbbbbbbbbbbbb2 --device-index 1
         aws ec2 attach-network-interface --network-interface-id eni-0aaaaaaaaaaaaaa02 --instance-id i-0bbbbbbbbbbbbbbb2 --device-index 2
+        eni-failover ack orders-db --member i-0aaaaaaaaaaaaaaa1 --reason '…'
       "
     `);
   });

@@ -712,27 +712,48 @@ export function stateStoreContract(make: () => Promise<StoreUnderTest>): void {
     });
     it('does not show in the controller’s state', async () => {
       await count('a', NOW);
-      expect(await store.readController()).toStrictEqual({ brakes: {}, servicesByZone: {} });
+      expect(await store.readController()).toStrictEqual({
+        brakes: {},
+        releasedAtMs: {},
+        servicesByZone: {},
+      });
     });
   });
 
   describe('the controller', () => {
     it('has neither pause nor brakes nor services at first', async () => {
-      expect(await store.readController()).toStrictEqual({ brakes: {}, servicesByZone: {} });
+      expect(await store.readController()).toStrictEqual({
+        brakes: {},
+        releasedAtMs: {},
+        servicesByZone: {},
+      });
       expect(await store.list()).toEqual([]);
     });
     it('is paused until it is resumed', async () => {
       await store.pauseController(pause);
-      expect(await store.readController()).toStrictEqual({ brakes: {}, servicesByZone: {}, pause });
+      expect(await store.readController()).toStrictEqual({
+        brakes: {},
+        releasedAtMs: {},
+        servicesByZone: {},
+        pause,
+      });
       const later = { ...pause, untilMs: NOW + 2 * minute };
       await store.pauseController(later);
       expect((await store.readController()).pause).toStrictEqual(later);
       await store.pauseController(undefined);
-      expect(await store.readController()).toStrictEqual({ brakes: {}, servicesByZone: {} });
+      expect(await store.readController()).toStrictEqual({
+        brakes: {},
+        releasedAtMs: {},
+        servicesByZone: {},
+      });
     });
     it('can be resumed although it was never paused', async () => {
       await store.pauseController(undefined);
-      expect(await store.readController()).toStrictEqual({ brakes: {}, servicesByZone: {} });
+      expect(await store.readController()).toStrictEqual({
+        brakes: {},
+        releasedAtMs: {},
+        servicesByZone: {},
+      });
     });
 
     it('shows a brake that tripped, and that it tripped once', async () => {
@@ -745,20 +766,28 @@ export function stateStoreContract(make: () => Promise<StoreUnderTest>): void {
     it('keeps the brakes of zones apart', async () => {
       await store.tripBrake(ZONE, ['a'], NOW);
       expect(await store.tripBrake(OTHER_ZONE, ['b'], NOW)).toBe('tripped');
-      await store.releaseBrake(ZONE);
+      await store.releaseBrake(ZONE, NOW);
       expect(Object.keys((await store.readController()).brakes)).toEqual([OTHER_ZONE]);
     });
     it('shows a released brake no more, and lets it trip again', async () => {
       await store.tripBrake(ZONE, ['a', 'b'], NOW);
-      await store.releaseBrake(ZONE);
+      await store.releaseBrake(ZONE, NOW);
       expect((await store.readController()).brakes).toStrictEqual({});
       expect(await store.tripBrake(ZONE, ['c'], NOW + minute)).toBe('tripped');
       expect((await store.readController()).brakes).toStrictEqual({
         [ZONE]: { sinceMs: NOW + minute, services: ['c'] },
       });
     });
+    it('forgets at a release who failed before it', async () => {
+      await store.countFailover(ZONE, ORDERS, NOW);
+      await store.tripBrake(ZONE, ['a'], NOW);
+      await store.releaseBrake(ZONE, NOW + second);
+      const releasedAtMs = (await store.readController()).releasedAtMs[ZONE];
+      expect(releasedAtMs).toBe(NOW + second);
+      expect(await store.countFailover(ZONE, BILLING, NOW + 2 * second, releasedAtMs)).toEqual([BILLING]);
+    });
     it('lets a brake be released that never tripped', async () => {
-      await store.releaseBrake(ZONE);
+      await store.releaseBrake(ZONE, NOW);
       expect((await store.readController()).brakes).toStrictEqual({});
       expect(await store.tripBrake(ZONE, ['a'], NOW)).toBe('tripped');
     });
@@ -800,6 +829,7 @@ export function stateStoreContract(make: () => Promise<StoreUnderTest>): void {
       expect(await store.readController()).toStrictEqual({
         pause,
         brakes: { [ZONE]: { sinceMs: NOW, services: ['a'] } },
+        releasedAtMs: {},
         servicesByZone: { [ZONE]: [ORDERS] },
       });
     });

@@ -43,7 +43,11 @@ describe('health', () => {
   it.each(['system', 'instance', 'ebs'] as const)('is unknown while the %s check is', (check) => {
     for (const status of ['insufficient-data', 'initializing'] satisfies CheckStatus[])
       expect(withChecks({ [check]: status }).kind).toBe('unknown');
-    expect(withChecks({ [check]: 'not-applicable' }).kind).toBe('healthy');
+  });
+  it('is fine without an EBS check, but unknown without the others: EC2 says so of what does not run', () => {
+    expect(withChecks({ ebs: 'not-applicable' }).kind).toBe('healthy');
+    expect(withChecks({ system: 'not-applicable' }).kind).toBe('unknown');
+    expect(withChecks({ instance: 'not-applicable' }).kind).toBe('unknown');
   });
   it('is failed when one check is impaired and another not known', () => {
     expect(withChecks({ system: 'impaired', instance: 'initializing' })).toMatchObject({ kind: 'failed' });

@@ -100,7 +100,7 @@ export function makeFakeStore(clock: Pick<VirtualClock, 'now' | 'sleep'>): FakeS
   const brakeSets = new Map<string, { readonly minute: number; readonly names: Set<string> }[]>();
   const brakes = new Map<
     string,
-    { sinceMs: number; services: readonly string[]; readonly released: boolean }
+    { sinceMs: number; services: readonly string[]; readonly released: boolean; releasedAtMs?: number }
   >();
   const zones = new Map<string, Set<ServiceName>>();
   const calls: StoreCall[] = [];
@@ -223,6 +223,11 @@ export function makeFakeStore(clock: Pick<VirtualClock, 'now' | 'sleep'>): FakeS
           brakes: Object.fromEntries(
             on.map(([zone, { sinceMs, services }]) => [zone, { sinceMs, services }]),
           ),
+          releasedAtMs: Object.fromEntries(
+            [...brakes].flatMap(([zone, each]) =>
+              each.releasedAtMs === undefined ? [] : [[zone, each.releasedAtMs]],
+            ),
+          ),
           servicesByZone: Object.fromEntries([...zones].map(([zone, names]) => [zone, [...names].sort()])),
         });
       }),
@@ -309,11 +314,12 @@ export function makeFakeStore(clock: Pick<VirtualClock, 'now' | 'sleep'>): FakeS
         copy(handle.rows(name).filter((row) => row.number >= from && row.number < from + limit)),
       ),
 
-    countFailover: (zone, name, nowMs) =>
+    countFailover: (zone, name, nowMs, releasedAtMs = 0) =>
       through('countFailover', () => {
         const minuteOf = (atMs: number) => Math.floor(atMs / 60_000);
-        const sets = brakeSets.get(zone) ?? [];
-        brakeSets.set(zone, sets);
+        const generation = `${zone} ${releasedAtMs}`;
+        const sets = brakeSets.get(generation) ?? [];
+        brakeSets.set(generation, sets);
         const minute = minuteOf(nowMs);
         const now = sets.find((each) => each.minute === minute);
         if (now) now.names.add(name);
@@ -331,14 +337,19 @@ export function makeFakeStore(clock: Pick<VirtualClock, 'now' | 'sleep'>): FakeS
           return brake.sinceMs === nowMs && brake.services.join() === services.join()
             ? ('tripped' as const)
             : ('already' as const);
-        brakes.set(zone, { sinceMs: nowMs, services: [...services], released: false });
+        brakes.set(zone, { ...brake, sinceMs: nowMs, services: [...services], released: false });
         return 'tripped' as const;
       }),
 
-    releaseBrake: (zone) =>
+    releaseBrake: (zone, nowMs) =>
       through('releaseBrake', () => {
         const brake = brakes.get(zone);
-        if (brake) brakes.set(zone, { ...brake, released: true });
+        brakes.set(zone, {
+          sinceMs: brake?.sinceMs ?? Number.NaN,
+          services: brake?.services ?? [],
+          released: true,
+          releasedAtMs: nowMs,
+        });
       }),
 
     pauseController: (given) =>

@@ -57,7 +57,7 @@ function makeWorld({ nowMs = NOW, ways = {}, unreadable = [], lookup, registered
   const store: Partial<Ports['store']> = {
     servicesOfInstance: behind,
     servicesOfAlarm: behind,
-    readController: async () => ({ brakes: {}, servicesByZone: {} }),
+    readController: async () => ({ brakes: {}, releasedAtMs: {}, servicesByZone: {} }),
     read: async (name) => {
       reads.push(name);
       if (unreadable.includes(name)) throw new PortError('unavailable', 'TimeoutError', 'no answer');
