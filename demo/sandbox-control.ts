@@ -1,0 +1,115 @@
+/** The sandbox's own endpoints under /_sandbox/: break things, and read what happened. */
+
+export interface Ec2Call {
+  readonly atMs: number;
+  readonly operation: string;
+  readonly input: Readonly<Record<string, unknown>>;
+  readonly caller: string;
+  /** `ok` or EC2's error code. */
+  readonly outcome: string;
+  readonly durationMs: number;
+}
+
+export interface AttachmentChange {
+  readonly at: string;
+  readonly eniId: string;
+  readonly attachmentId: string;
+  readonly instanceId: string;
+  readonly status: 'attaching' | 'attached' | 'detaching' | 'detached';
+}
+
+export interface EventRecord {
+  readonly at: string;
+  readonly event: Readonly<Record<string, unknown>>;
+  readonly deliveries: readonly {
+    readonly ruleArn: string;
+    readonly targetArn: string;
+    readonly status: 'pending' | 'delivered' | 'dead-lettered' | 'dropped';
+    readonly attempts: number;
+  }[];
+}
+
+export interface Invocation {
+  readonly requestId: string;
+  readonly function: string;
+  readonly accessKeyId: string;
+  readonly trigger: string;
+  readonly payload: string;
+  readonly startedAt: string;
+  readonly durationMs: number | null;
+  /** Absent where the process was warm. */
+  readonly initDurationMs: number | null;
+  readonly outcome: string;
+  readonly response: string | null;
+}
+
+export interface SnsMessage {
+  readonly at: string;
+  readonly subject: string | null;
+  readonly message: string;
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+export interface Fault {
+  readonly service?: string;
+  readonly operation: string;
+  readonly code?: string;
+  readonly message?: string;
+  readonly match?: object;
+  readonly times?: number;
+  readonly delayMs?: number;
+  readonly lateMs?: number;
+  readonly applied?: boolean;
+}
+
+export type Check = 'system' | 'instance' | 'ebs';
+export type Latency = 'instant' | 'realistic';
+
+export interface SandboxControl {
+  impair(instanceId: string, check: Check): Promise<void>;
+  configure(settings: { readonly latency: Latency }): Promise<void>;
+  addFault(fault: Fault): Promise<void>;
+  clearFaults(): Promise<void>;
+  /** Kills the process of the function that makes this call for the nth time, before it hears the answer. */
+  killAfter(functionName: string, operation: string, times: number): Promise<void>;
+  putEvent(event: object): Promise<void>;
+  calls(): Promise<readonly Ec2Call[]>;
+  attachments(): Promise<readonly AttachmentChange[]>;
+  events(): Promise<readonly EventRecord[]>;
+  invocations(): Promise<readonly Invocation[]>;
+  messages(): Promise<readonly SnsMessage[]>;
+}
+
+export function makeSandboxControl(url: string, signal?: AbortSignal): SandboxControl {
+  async function request<T>(method: string, path: string, body?: object): Promise<T> {
+    const answer = await fetch(new URL(`/_sandbox/${path}`, url), {
+      method,
+      ...(body && { body: JSON.stringify(body) }),
+      ...(signal && { signal }),
+    });
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(`the sandbox refused ${method} /_sandbox/${path}: ${text}`);
+    return JSON.parse(text) as T;
+  }
+  const get = <T>(path: string) => request<T>('GET', path);
+  const post = async (path: string, body: object): Promise<void> => {
+    await request('POST', path, body);
+  };
+
+  return {
+    impair: (instanceId, check) => post('ec2/impair', { instanceId, check }),
+    configure: (settings) => post('ec2/configure', settings),
+    addFault: (fault) => post('faults', fault),
+    async clearFaults() {
+      await request('DELETE', 'faults');
+    },
+    killAfter: (functionName, operation, times) =>
+      post('lambda/kill', { function: functionName, when: { after: { operation, times } } }),
+    putEvent: (event) => post('events', event),
+    calls: () => get('ec2/calls'),
+    attachments: () => get('ec2/attachments'),
+    events: () => get('events'),
+    invocations: () => get('lambda/invocations'),
+    messages: () => get('sns/messages'),
+  };
+}
