@@ -1,6 +1,7 @@
 /** Brings what is frozen into the trail and what is in the outbox to people; anyone may do it, any number of times. */
 import { messageOf } from '../core/errors.ts';
-import type { ServiceState } from '../core/state.ts';
+import type { OutboxEntry, ServiceState } from '../core/state.ts';
+import { times } from '../core/times.ts';
 import type { Ports } from './ports.ts';
 
 /** Copies the frozen record, if there is one. The slot itself is cleared by whoever writes next (P21). */
@@ -8,9 +9,9 @@ export async function copyFrozen(ports: Ports, state: ServiceState): Promise<voi
   if (state.frozen) await ports.store.copyToTrail(state.name, state.frozen);
 }
 
-async function publishAll(ports: Ports, state: ServiceState): Promise<readonly string[]> {
+async function publishAll(ports: Ports, entries: readonly OutboxEntry[], state: ServiceState) {
   const published = await Promise.all(
-    state.outbox.map(async (entry) => {
+    entries.map(async (entry) => {
       try {
         await ports.notifier.publish(entry);
         return [entry.dedupeId];
@@ -28,9 +29,22 @@ async function publishAll(ports: Ports, state: ServiceState): Promise<readonly s
   return published.flat();
 }
 
+/** Delivers what somebody else may have left behind; what was written just now is still in its writer's hands. */
+export async function deliverLeftovers(ports: Ports, state: ServiceState): Promise<void> {
+  const limitMs = ports.clock.now() - times.noticeIsTheirsMs;
+  const isLeft = (atMs: number) => atMs <= limitMs;
+  if (state.frozen && !isLeft(state.frozen.atMs)) return;
+  const left = state.outbox.filter((each) => isLeft(each.atMs));
+  await deliver(ports, state, left);
+}
+
 /** Copy, publish, clear. Failures are logged and left for the next one who looks. */
-export async function deliver(ports: Ports, state: ServiceState): Promise<void> {
-  if (!state.frozen && state.outbox.length === 0) return;
+export async function deliver(
+  ports: Ports,
+  state: ServiceState,
+  entries: readonly OutboxEntry[] = state.outbox,
+): Promise<void> {
+  if (!state.frozen && entries.length === 0) return;
   const { store, log } = ports;
   const copying = copyFrozen(ports, state).then(
     () => state.frozen?.number,
@@ -39,7 +53,7 @@ export async function deliver(ports: Ports, state: ServiceState): Promise<void> 
       return undefined;
     },
   );
-  const [copied, published] = await Promise.all([copying, publishAll(ports, state)]);
+  const [copied, published] = await Promise.all([copying, publishAll(ports, entries, state)]);
   if (copied === undefined && published.length === 0) return;
   let before = state;
   for (let attempt = 0; attempt < 4; attempt += 1) {

@@ -47,6 +47,8 @@ interface Out {
 export interface Look {
   readonly facts: ReadonlyMap<EniId, Fact<InterfaceFact>>;
   readonly sentAtMs: number;
+  /** EC2 throttled, was slow, or did not answer. */
+  readonly slow: boolean;
 }
 
 export interface MoveContext {
@@ -85,6 +87,7 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
   let plan = planOf(journal);
   let look = first;
   let pollMs: number = times.pollFirstMs;
+  let progressAtMs = clock.now();
   let state: EpisodeState = 'CLAIMED';
   let progress = 0;
   let acted = context.acted || (journal.service().episode?.committed ?? false);
@@ -257,19 +260,29 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
     }
   }
 
-  function noteSeen(): void {
-    for (const fact of look.facts.values())
-      if (fact.kind === 'known' && fact.value.attachment) seen.add(fact.value.attachment.id);
+  /** What EC2 shows goes into the log when it shows it first: the durations of the trail are EC2's, not ours. */
+  function noteSeen(before?: Look): void {
+    for (const [eni, fact] of look.facts) {
+      const old = before?.facts.get(eni);
+      const was = old?.kind === 'known' ? old.value.attachment : undefined;
+      const is = fact.kind === 'known' ? fact.value.attachment : undefined;
+      if (is) seen.add(is.id);
+      if (old?.kind !== 'known' || fact.kind !== 'known') continue;
+      if (was && !is) journal.note({ step: 'detached', eni, detail: `${was.id} from ${was.instanceId}` });
+      if (is?.status === 'attached' && (was?.id !== is.id || was.status !== 'attached'))
+        journal.note({ step: 'attached', eni, detail: `${is.id} to ${is.instanceId}` });
+    }
   }
   noteSeen();
 
   async function lookNow(): Promise<void> {
-    const before = signature(look);
+    const before = look;
     const ids = plan.interfaces.map((each) => each.eni);
     try {
-      const { value, sentAtMs } = await ec2.interfaces(ids);
+      const { value, sentAtMs, slow } = await ec2.interfaces(ids);
       look = {
         sentAtMs,
+        slow,
         facts: new Map(
           ids.map((id) => {
             const fact = value.get(id);
@@ -279,10 +292,10 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
       };
     } catch (error) {
       const facts = new Map(ids.map((id) => [id, unknown(messageOf(error))]));
-      look = { sentAtMs: clock.now(), facts };
+      look = { sentAtMs: clock.now(), slow: true, facts };
     }
-    noteSeen();
-    if (signature(look) !== before) progress += 1;
+    noteSeen(before);
+    if (signature(look) !== signature(before)) progress += 1;
   }
 
   const settle = () => Promise.all(inFlight.values());
@@ -374,6 +387,7 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
     const resting = steps.filter((each) => each.kind === 'rest').length;
     if (resting === active.length && inFlight.size === 0) {
       enter('VERIFYING');
+      if (out.size === 0) journal.note({ step: 'verified', detail: `all on ${plan.target}` });
       return ending();
     }
 
@@ -387,14 +401,20 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
       }
     }
 
-    if (progress !== progressBefore) pollMs = times.pollFirstMs;
+    if (progress !== progressBefore) {
+      pollMs = times.pollFirstMs;
+      progressAtMs = clock.now();
+    }
     const pause = new AbortController();
     const jitter = 0.8 + 0.4 * random();
     await Promise.race([clock.sleep(pollMs * jitter, pause.signal), ...inFlight.values()]);
     pause.abort();
     if (inFlight.size < active.length || active.length === 0) await lookNow();
-    pollMs =
-      progress !== progressBefore ? times.pollFirstMs : Math.min(pollMs * times.pollGrowth, times.pollMaxMs);
+    // EC2 is usually done within this time: to look less often only adds to the outage. One that is slow or asks
+    // to be spared is spared.
+    const isSteady = !look.slow && clock.now() - progressAtMs < times.pollSteadyMs;
+    if (progress !== progressBefore) pollMs = times.pollFirstMs;
+    else if (!isSteady) pollMs = Math.min(pollMs * times.pollGrowth, times.pollMaxMs);
   }
 
   function factOf(eni: EniId): InterfaceFact | undefined {

@@ -12,7 +12,7 @@ import { times } from '../core/times.ts';
 import { canonical } from '../core/trail.ts';
 import { type BrakeCheck, brakeCheck } from './brake.ts';
 import { closeEpisode, type Ending, toEnding } from './close.ts';
-import { deliver } from './deliver.ts';
+import { deliver, deliverLeftovers } from './deliver.ts';
 import { type Journal, makeJournal } from './journal.ts';
 import { carryOut } from './move.ts';
 import { observe } from './observe.ts';
@@ -95,7 +95,7 @@ class Attempt {
     ]);
     if (!read) return this.#report('nothing', 'NO_SUCH_SERVICE', `${name} is not registered`);
     if (hint.kind === 'watchdog' && !held && (!read.episode || read.epoch !== hint.epoch)) {
-      await deliver(this.#ports, read);
+      await deliverLeftovers(this.#ports, read);
       return this.#report('nothing', 'HOLDER_HEALTHY', `epoch ${hint.epoch} is closed`);
     }
     const { lease, ...withoutLease } = read;
@@ -228,7 +228,7 @@ class Attempt {
         isPlannedMove: ['switchover', 'failback'].includes(journal.service().episode?.kind ?? ''),
         chooseRung: (plan) => this.#chooseRung(question, plan),
       },
-      { facts, sentAtMs: observation.atMs },
+      { facts, sentAtMs: observation.atMs, slow: observation.slow },
     );
     if ('acted' in end) this.#acted = end.acted;
     if (end.kind === 'lease-lost') return this.#lost();
@@ -441,7 +441,7 @@ class Attempt {
   ): Promise<Report | undefined> {
     const { clock } = this.#ports;
     if (!decision.soon) {
-      await deliver(this.#ports, service);
+      await deliverLeftovers(this.#ports, service);
       return this.#later(decision.code, decision.detail);
     }
     this.#looks += 1;
@@ -494,7 +494,7 @@ class Attempt {
     if (isWorthALook) await this.#later(refusal.code, refusal.detail);
     const entry = refusalEntry(this.#ports, service, refusal);
     if (!entry) {
-      await deliver(this.#ports, service);
+      await deliverLeftovers(this.#ports, service);
       return report;
     }
     return (await record(this.#ports, service, entry)) === 'conflict' ? undefined : report;
@@ -508,14 +508,14 @@ class Attempt {
     const { ids, store } = this.#ports;
     const isOver = decision.code === 'HOLDER_HEALTHY' || decision.code === 'NOT_HOLDER';
     if (!isOver || (service.lastRefusal === undefined && service.lastObserved === undefined)) {
-      await deliver(this.#ports, service);
+      await deliverLeftovers(this.#ports, service);
       return;
     }
     const { declaration: _, ...state } = service;
     const { lastRefusal: __, lastObserved: ___, ...rest } = state;
     const after = { ...rest, rev: state.rev + 1, nonce: ids.nonce() };
     const result = await store.write(state, after, { rev: state.rev });
-    await deliver(this.#ports, result.kind === 'written' ? after : result.now);
+    await deliverLeftovers(this.#ports, result.kind === 'written' ? after : result.now);
   }
 
   #report(kind: Report['kind'], code: string, detail: string): Report {

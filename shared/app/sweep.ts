@@ -8,7 +8,7 @@ import { healthOf, memberOf, type Observation } from '../core/observation.ts';
 import { refusalKey } from '../core/reasons.ts';
 import { interfacesOf, isLeaseFree, type Service } from '../core/state.ts';
 import { whereabouts } from '../core/whereabouts.ts';
-import { deliver } from './deliver.ts';
+import { deliverLeftovers } from './deliver.ts';
 import { observe } from './observe.ts';
 import type { Answer, Fleet, Ports, RedAlarm } from './ports.ts';
 import { tellReadiness, tendQuarantine } from './readiness.ts';
@@ -147,9 +147,10 @@ async function lookAt(
 ): Promise<Looked | undefined> {
   const { clock, queue } = ports;
   const [read, controller] = await Promise.all([readService(ports, name), ports.store.readController()]);
-  if (!read || read.tombstone) return undefined;
+  if (!read) return undefined;
   const free = isLeaseFree(read, clock.now());
-  if (free) await deliver(ports, read);
+  if (free) await deliverLeftovers(ports, read);
+  if (read.tombstone) return undefined;
   const service = free ? ((await readService(ports, name)) ?? read) : read;
   const observation = await observe(ports, service);
   const nowMs = clock.now();

@@ -14,6 +14,8 @@ export const times = {
   messageTimeoutMs: 1 * second,
 
   pollFirstMs: 250,
+  /** For so long after the last progress the poll does not grow, unless EC2 is slow (docs/adr/0013). */
+  pollSteadyMs: 6 * second,
   pollGrowth: 1.5,
   pollMaxMs: 2 * second,
 
@@ -37,6 +39,8 @@ export const times = {
   lateEffectMs: 10 * minute,
   /** How long a member that refused an attach is not asked again. */
   refusedQuarantineMs: 10 * minute,
+  /** A notice younger than this is still being sent by whoever wrote it. */
+  noticeIsTheirsMs: 3 * second,
   budgetWindowMs: 60 * minute,
   brakeWindowMs: 5 * minute,
   brakeAtLeast: 5,

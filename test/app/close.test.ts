@@ -103,6 +103,7 @@ describe('freeze, copy, clear', () => {
     await fails(world);
     const frozen = world.service().frozen;
     expect(frozen).toMatchObject({ number: 2, kind: 'episode' });
+    await world.clock.advance(5_000);
     await world.look(world.alarm(a));
     expect(world.store.rows(ordersDb).at(-1)).toMatchObject({
       number: 2,

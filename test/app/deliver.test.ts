@@ -19,10 +19,18 @@ describe('a notice', () => {
     world.notifier.fail(1);
     await fails(world);
     const waiting = world.service().outbox[0];
+    await world.clock.advance(5_000);
     await world.look(world.alarm(a));
     expect(world.notifier.published).toHaveLength(1);
     expect(world.notifier.published[0]).toMatchObject({ ...waiting });
     expect(world.service().outbox).toEqual([]);
+  });
+
+  story('that was written just now is left to its writer by a look beside it', async (world) => {
+    world.notifier.fail(1);
+    await fails(world);
+    await world.look(world.alarm(a));
+    expect(world.notifier.published).toEqual([]);
   });
 
   story('that failed is sent by the watchdog, without anyone else', async (world) => {
@@ -50,6 +58,7 @@ describe('a notice', () => {
       await world.look(world.alarm(a));
       expect(world.service().outbox).toHaveLength(1);
       set(world);
+      await world.clock.advance(5_000);
       await world.look(world.sweep());
       await world.look(world.alarm(a));
       expect(world.notifier.of('OBSERVE_ONLY')).toHaveLength(1);
@@ -60,6 +69,7 @@ describe('a notice', () => {
     world.notifier.fail(1);
     await fails(world);
     world.store.change(ordersDb, (state) => ({ ...state, tombstone: true }));
+    await world.clock.advance(5_000);
     await world.look(world.sweep());
     expect(world.notifier.of('COMPLETED')).toHaveLength(1);
   });
@@ -70,6 +80,7 @@ describe('a notice', () => {
       ...state,
       outbox: world.notifier.published.map(({ publishedAtMs: _, ...entry }) => entry),
     }));
+    await world.clock.advance(5_000);
     await world.look(world.alarm(a));
     expect(new Set(world.notifier.published.map((each) => each.dedupeId))).toEqual(
       new Set(['orders-db.1.COMPLETED']),
@@ -92,6 +103,7 @@ describe('a notice', () => {
       kind: 'meanwhile',
       run: () => world.store.change(ordersDb, (state) => ({ ...state, outbox: [...state.outbox, extra] })),
     });
+    await world.clock.advance(5_000);
     await world.look(world.alarm(a));
     expect(world.service().outbox.map((each) => each.dedupeId)).toEqual(['another']);
   });

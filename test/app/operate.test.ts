@@ -71,6 +71,7 @@ describe('a pause', () => {
   story('whose answer was lost is recorded once', async (world) => {
     world.store.fail('write', { kind: 'answer-lost' });
     await world.run(pauseService(world.ports, ordersDb, ask).catch(() => undefined));
+    await world.clock.advance(5_000);
     await world.look(world.sweep());
     expect(world.kinds()).toEqual(['pause']);
     expect(world.service().pause).toBeDefined();

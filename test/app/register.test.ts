@@ -79,6 +79,7 @@ describe('a registration', () => {
     world.store.fail('create', { kind: 'answer-lost' });
     await enter(world).catch(() => undefined);
     expect(await enter(world)).toMatchObject({ kind: 'unchanged' });
+    await world.clock.advance(5_000);
     await world.settle();
     expect(world.store.rows(ordersDb)).toHaveLength(1);
   });

@@ -261,10 +261,10 @@ describe('status of one service', () => {
                   i-0bbbbbbbbbbbbbbb2    eligible
       interface   eni-0aaaaaaaaaaaaaa01  device index 1
                   eni-0aaaaaaaaaaaaaa02  device index 2
-      stranded    since 2026-11-21 02:01:02Z (0 s ago), tried 1 time:
+      stranded    since 2026-11-21 02:01:03Z (0 s ago), tried 1 time:
                   i-0aaaaaaaaaaaaaaa1: AttachmentLimitExceeded: it takes no more; no
                   member is left to try
-      quarantine  i-0aaaaaaaaaaaaaaa1    since 2026-11-21 02:01:02Z (0 s ago): failed
+      quarantine  i-0aaaaaaaaaaaaaaa1    since 2026-11-21 02:01:03Z (0 s ago): failed
                                          in orders-db.1: system check impaired; ends
                                          when acknowledged
       trail       2 records, head
