@@ -114,6 +114,8 @@ function toHint(
 
 /** Is there anything in the decision that functions/failover should do, or tell for the first time? */
 function isWorthAHop(decision: Decision, service: Service): boolean {
+  // A request is carried out or refused, never left waiting.
+  if (service.request) return true;
   // What was refused or observed before is over: functions/failover forgets it, so that the next time is news.
   if (decision.kind === 'nothing')
     return decision.code === 'HOLDER_HEALTHY' && (service.lastRefusal ?? service.lastObserved) !== undefined;
