@@ -16,7 +16,8 @@ import {
 } from './ids.ts';
 import type { TypeLimits } from './observation.ts';
 import type { Plan, PlannedInterface } from './plan.ts';
-import { type Declaration, parseStoredDeclaration, problemsOf } from './service.ts';
+import { problemsOf } from './problems.ts';
+import { type Declaration, parseStoredDeclaration } from './service.ts';
 import { times } from './times.ts';
 
 export interface Lease {
