@@ -1,6 +1,5 @@
 /** Carries out a plan: detach, attach, verify, for all interfaces at once, deriving each step from what EC2 shows. */
 
-import type { Rung } from '../core/decide.ts';
 import type { EpisodeState } from '../core/episode.ts';
 import { messageOf } from '../core/errors.ts';
 import type { AttachmentId, EniId, InstanceId } from '../core/ids.ts';
@@ -14,6 +13,7 @@ import {
   withAttachment,
   withRung,
 } from '../core/plan.ts';
+import type { Rung } from '../core/rungs.ts';
 import { times } from '../core/times.ts';
 import type { Journal } from './journal.ts';
 import type { Ports, Run } from './ports.ts';

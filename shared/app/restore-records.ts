@@ -1,5 +1,5 @@
 /** What a look that moves nothing leaves in the trail and tells people. */
-import type { Decision, Refusal } from '../core/decide.ts';
+import type { Decision, Refusal } from '../core/decision.ts';
 import type { Hint } from '../core/hint.ts';
 import type { InstanceId } from '../core/ids.ts';
 import { type NoticeFacts, type Severity, toNotice } from '../core/notice.ts';

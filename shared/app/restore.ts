@@ -1,5 +1,6 @@
 /** The one use case: read, observe, decide, claim and plan in one write, act, verify, close, notify. */
-import { type Decision, decide, nextRung, type Question, type Refusal } from '../core/decide.ts';
+import { decide } from '../core/decide.ts';
+import type { Decision, Question, Refusal } from '../core/decision.ts';
 import type { Episode } from '../core/episode.ts';
 import { PortError } from '../core/errors.ts';
 import type { WorkMessage } from '../core/hint.ts';
@@ -7,6 +8,7 @@ import type { EpisodeId } from '../core/ids.ts';
 import type { Observation } from '../core/observation.ts';
 import { isUntouched, type Plan } from '../core/plan.ts';
 import { reasons } from '../core/reasons.ts';
+import { nextRung } from '../core/rungs.ts';
 import type { Service, ServiceState } from '../core/state.ts';
 import { times } from '../core/times.ts';
 import { canonical } from '../core/trail.ts';

@@ -1,5 +1,6 @@
 /** The look at every service each minute: it reads EC2, enqueues what should be looked at, and never moves anything. */
-import { type Decision, decide } from '../core/decide.ts';
+import { decide } from '../core/decide.ts';
+import type { Decision } from '../core/decision.ts';
 import { candidates } from '../core/eligibility.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Hint } from '../core/hint.ts';

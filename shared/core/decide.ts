@@ -1,83 +1,33 @@
-/** The whole policy of the product: from one service, one look at EC2 and one hint to one decision. Pure. */
+/**
+ * The whole policy of the product: from one service, one look at EC2 and one hint to one decision. Pure.
+ *
+ * - An open episode goes on, unless nothing has been touched and its reason is gone.
+ * - Interfaces together on a member: moved only if that member has failed (evidence.ts), nobody forbids it
+ *   (`blockedBy`), and a standby may take them (eligibility.ts). An operator's request is carried out here too.
+ * - Interfaces on nothing: brought back if the controller or a dead holder caused it; a person's work is left alone.
+ * - Interfaces elsewhere or split: written down and paged, never repaired; a stranded service is rescued.
+ * - What is unknown or surprising is looked at again before it counts.
+ */
+import { again, type Decision, nothing, type Question, type Refusal, refuse } from './decision.ts';
 import { type Candidates, candidates } from './eligibility.ts';
 import type { EpisodeKind } from './episode.ts';
 import { type Evidence, evidenceOf } from './evidence.ts';
 import type { Hint } from './hint.ts';
-import type { AttachmentId, EniId, InstanceId } from './ids.ts';
-import { healthOf, interfaceOf, memberOf, type Observation } from './observation.ts';
+import type { InstanceId } from './ids.ts';
+import { healthOf, interfaceOf, memberOf } from './observation.ts';
 import { isUntouched, type Plan, withRung } from './plan.ts';
-import { describeMember, type MemberRefusal, type ReasonCode } from './reasons.ts';
-import type { Member } from './service.ts';
-import { type ControllerState, interfacesOf, isLeaseFree, isPaused, type Service } from './state.ts';
+import type { ReasonCode } from './reasons.ts';
+import { makePlan } from './rungs.ts';
+import { isLeaseFree, isPaused, type Service } from './state.ts';
 import { times } from './times.ts';
-import { attachmentsIn, type Whereabouts, whereabouts } from './whereabouts.ts';
-
-export type Decision =
-  | { readonly kind: 'nothing'; readonly code: ReasonCode; readonly detail: string }
-  | Refusal
-  /** Too surprising or too unclear to act on at one glance (P11, P35). */
-  | {
-      readonly kind: 'look-again';
-      readonly code: ReasonCode;
-      readonly detail: string;
-      readonly soon: boolean;
-    }
-  | { readonly kind: 'move'; readonly episode: EpisodeKind; readonly plan: Plan; readonly evidence: string }
-  | { readonly kind: 'continue'; readonly plan: Plan; readonly why: string }
-  /** Ends an open episode that has not moved anything. */
-  | { readonly kind: 'abort'; readonly outcome: 'ABORTED' | 'REFUSED'; readonly why: string }
-  /** A person did something, or AWS announces something: write it down, tell people, touch nothing. */
-  | {
-      readonly kind: 'record';
-      readonly code: ReasonCode;
-      readonly detail: string;
-      readonly holder?: InstanceId;
-    }
-  /** Healthy, but terminating the holder would delete an interface: set DeleteOnTermination to false. */
-  | {
-      readonly kind: 'keep';
-      readonly attachments: readonly { readonly eni: EniId; readonly attachment: AttachmentId }[];
-    }
-  /** Stranded before, and now together again on one member, whoever did it (P26). */
-  | { readonly kind: 'recovered'; readonly holder: InstanceId };
-
-export interface Refusal {
-  readonly kind: 'refuse';
-  readonly code: ReasonCode;
-  readonly detail: string;
-  readonly members: readonly MemberRefusal[];
-  /** The operator's request that is refused, and so is over (P29). */
-  readonly request?: string;
-  /** A person must know: the service is down or unprotected, and we do nothing. */
-  readonly callHuman: boolean;
-}
-
-export interface Question {
-  readonly service: Service;
-  readonly controller: ControllerState;
-  readonly observation: Observation;
-  readonly hint: Hint;
-  /** How often this was looked at already because of the same event. */
-  readonly look: number;
-  /** True once a second look in a row showed the same surprise (P11). */
-  readonly believed: boolean;
-  readonly nowMs: number;
-}
-
-const refuse = (code: ReasonCode, detail: string, members: readonly MemberRefusal[] = []): Refusal => ({
-  kind: 'refuse',
-  code,
-  detail: [detail, ...members.map(describeMember)].join('; '),
-  members,
-  callHuman: true,
-});
-const nothing = (code: ReasonCode, detail: string): Decision => ({ kind: 'nothing', code, detail });
-const again = (code: ReasonCode, detail: string, soon: boolean): Decision => ({
-  kind: 'look-again',
-  code,
-  detail,
-  soon,
-});
+import {
+  attachedAnew,
+  deletedWithHolder,
+  untagged,
+  unusable,
+  type Whereabouts,
+  whereabouts,
+} from './whereabouts.ts';
 
 export function decide(q: Question): Decision {
   return answeringRequest(q, decideByState(q));
@@ -127,7 +77,7 @@ function decideTogether(q: Question, holder: InstanceId): Decision {
   const evidence = evidenceOf(service, holder, observation, hint, nowMs);
   if (evidence.kind === 'not-failed') {
     if (service.request) return planned(q, holder);
-    const anew = attachedAnew(q);
+    const anew = attachedAnew(service, observation);
     if (anew) return somebodyElse(q, 'REATTACHED_BY_OTHERS', `${anew} on ${holder}`, holder);
     // An event that is in doubt is looked at again first: the next look may be the one that has to move.
     const isFirst = evidence.doubtful && isEvent(hint);
@@ -161,21 +111,10 @@ function unreadMember(q: Question, without: readonly InstanceId[]): Decision | u
 
 /** Somebody's attach may have set DeleteOnTermination: then terminating the holder deletes the interface. */
 function keepOnTermination(q: Question): Decision | undefined {
-  const attachments = interfacesOf(q.service).flatMap((eni) => {
-    const fact = interfaceOf(q.observation, eni);
-    const attachment = fact.kind === 'known' ? fact.value.attachment : undefined;
-    return attachment?.deleteOnTermination ? [{ eni, attachment: attachment.id }] : [];
-  });
+  const attachments = deletedWithHolder(q.service, q.observation);
   if (attachments.length === 0) return undefined;
   const forbidden = blockedBy(q, 'rescue', 'DeleteOnTermination is true', { eligible: [], refused: [] });
   return forbidden ? undefined : { kind: 'keep', attachments };
-}
-
-/** The interface whose attachment is another one than we last saw, though it is where we saw it. */
-function attachedAnew(q: Question): EniId | undefined {
-  const seen = q.service.lastSeen?.attachments ?? {};
-  const now = attachmentsIn(q.service, q.observation);
-  return interfacesOf(q.service).find((eni) => seen[eni] !== undefined && seen[eni] !== now[eni]);
 }
 
 const isEvent = (hint: Hint) => hint.kind === 'state-change' || hint.kind === 'alarm';
@@ -277,14 +216,8 @@ function planned(q: Question, holder: InstanceId): Decision {
 /** An episode without a live worker: there is only forward, unless nothing has been touched yet (P14, P15, P30). */
 function decideOpenEpisode(q: Question, plan: Plan): Decision {
   const { service, observation, nowMs } = q;
-  const unread = interfacesOf(service).find((eni) => interfaceOf(observation, eni).kind === 'unknown');
-  if (unread) return again('UNKNOWN_STATE', `${unread} could not be read`, true);
-  const stale = interfacesOf(service).find((eni) => {
-    const fact = interfaceOf(observation, eni);
-    const shown = fact.kind === 'known' ? fact.value.attachment?.id : undefined;
-    return shown !== undefined && service.detached.includes(shown);
-  });
-  if (stale) return again('UNKNOWN_STATE', `${stale}: EC2 shows an attachment that has ended`, true);
+  const unclear = unusable(service, observation);
+  if (unclear) return again('UNKNOWN_STATE', unclear, true);
   const source = plan.source ? healthOf(memberOf(observation, plan.source)) : undefined;
   const kind = service.episode?.kind ?? 'failover';
   const untouched = isUntouched(plan, observation.interfaces);
@@ -337,15 +270,8 @@ function blockedBy(q: Question, kind: EpisodeKind, why: string, choice: Candidat
   if (isPaused(controller.pause, nowMs))
     return refuse('CONTROLLER_PAUSED', `by ${controller.pause?.author}; ${why}`);
   if (mode === 'observe') return refuse('OBSERVE_ONLY', `${why}; would have moved to ${wouldTake}`);
-  const untagged = interfacesOf(service).flatMap((eni) => {
-    const fact = interfaceOf(q.observation, eni);
-    if (fact.kind !== 'known') return [];
-    const on = fact.value.attachment?.instanceId;
-    const holder = on ? memberOf(q.observation, on) : undefined;
-    const holderLacksIt = on && holder?.kind === 'known' && !holder.value.tagged;
-    return [...(fact.value.tagged ? [] : [eni]), ...(holderLacksIt ? [on] : [])];
-  });
-  if (untagged.length > 0) return refuse('NOT_TAGGED', `${[...new Set(untagged)].join(', ')}; ${why}`);
+  const bare = untagged(service, q.observation);
+  if (bare.length > 0) return refuse('NOT_TAGGED', `${bare.join(', ')}; ${why}`);
   if (kind !== 'failover') return undefined;
   const zone = service.facts.availabilityZone;
   if (controller.brakes[zone]) return refuse('BRAKE', `${zone} is braked; ${why}`);
@@ -361,44 +287,4 @@ function somebodyElse(q: Question, code: ReasonCode, detail: string, holder?: In
   if (!holder && q.service.lastObserved === `${code} ${detail}`)
     return nothing(code, `${detail}; people know`);
   return { kind: 'record', code, detail, ...(holder && { holder }) };
-}
-
-/** The plan of a move to a target: all interfaces together, each with the attachment it is to leave (P12). */
-export function makePlan(q: Question, target: InstanceId, detach: Plan['detach'], source?: InstanceId): Plan {
-  const { declaration } = q.service;
-  return {
-    ...(source && { source }),
-    target,
-    tried: [target],
-    detach,
-    plainDetachMs: declaration.policy.plainDetach,
-    interfaces: declaration.interfaces.map(({ eni, deviceIndex, networkCardIndex }) => {
-      const fact = interfaceOf(q.observation, eni);
-      const attachment = fact.kind === 'known' ? fact.value.attachment : undefined;
-      return { eni, deviceIndex, networkCardIndex, ours: [], ...(attachment && { detach: attachment.id }) };
-    }),
-  };
-}
-
-export type Rung =
-  | { readonly kind: 'member'; readonly id: InstanceId }
-  /** Some member could not be judged: look again before a worse one is taken. */
-  | { readonly kind: 'unknown' }
-  | { readonly kind: 'none' };
-
-/** The member to try after a refusal: the next eligible one, else the source, else none (P20). */
-export function nextRung(q: Question, plan: Plan): Rung {
-  const { service, observation, nowMs } = q;
-  const source = plan.source;
-  const without = [...plan.tried, ...(source ? [source] : [])];
-  const kind = service.episode?.kind;
-  // Nobody is sent by a planned move where nobody asked: back first.
-  if ((kind === 'switchover' || kind === 'failback') && source && !plan.tried.includes(source))
-    return { kind: 'member', id: source };
-  const [next] = candidates(service, observation, without, nowMs).eligible;
-  if (next) return { kind: 'member', id: next };
-  const isUnread = ({ instance }: Member) =>
-    !without.includes(instance) && memberOf(observation, instance).kind === 'unknown';
-  if (service.declaration.members.some(isUnread)) return { kind: 'unknown' };
-  return source && !plan.tried.includes(source) ? { kind: 'member', id: source } : { kind: 'none' };
 }

@@ -1,6 +1,6 @@
 /** Where the interfaces of a service are, as one look at EC2 shows it. */
 import type { AttachmentId, EniId, InstanceId } from './ids.ts';
-import { interfaceOf, type Observation } from './observation.ts';
+import { interfaceOf, memberOf, type Observation } from './observation.ts';
 import { interfacesOf, type Service } from './state.ts';
 
 export type Whereabouts =
@@ -46,4 +46,45 @@ export function attachmentsIn(service: Service, observation: Observation): Recor
     if (fact.kind === 'known' && fact.value.attachment) found[eni] = fact.value.attachment.id;
   }
   return found;
+}
+
+/** The attachments that would take their interface with them when the holder is terminated. */
+export function deletedWithHolder(service: Service, observation: Observation) {
+  return interfacesOf(service).flatMap((eni) => {
+    const fact = interfaceOf(observation, eni);
+    const attachment = fact.kind === 'known' ? fact.value.attachment : undefined;
+    return attachment?.deleteOnTermination ? [{ eni, attachment: attachment.id }] : [];
+  });
+}
+
+/** The interface whose attachment is another one than we last saw, though it is where we saw it. */
+export function attachedAnew(service: Service, observation: Observation): EniId | undefined {
+  const seen = service.lastSeen?.attachments ?? {};
+  const now = attachmentsIn(service, observation);
+  return interfacesOf(service).find((eni) => seen[eni] !== undefined && seen[eni] !== now[eni]);
+}
+
+/** Why this look at the interfaces cannot be used, if it cannot: one was not read, or is shown as it was (P10). */
+export function unusable(service: Service, observation: Observation): string | undefined {
+  for (const eni of interfacesOf(service)) {
+    const fact = interfaceOf(observation, eni);
+    if (fact.kind === 'unknown') return `${eni} could not be read`;
+    const shown = fact.kind === 'known' ? fact.value.attachment?.id : undefined;
+    if (shown !== undefined && service.detached.includes(shown))
+      return `${eni}: EC2 shows an attachment that has ended`;
+  }
+  return undefined;
+}
+
+/** Interfaces, and instances that hold one, without the tag that the role's permissions ask for. */
+export function untagged(service: Service, observation: Observation): readonly string[] {
+  const found = interfacesOf(service).flatMap((eni): string[] => {
+    const fact = interfaceOf(observation, eni);
+    if (fact.kind !== 'known') return [];
+    const on = fact.value.attachment?.instanceId;
+    const holder = on ? memberOf(observation, on) : undefined;
+    const holderLacksIt = on && holder?.kind === 'known' && !holder.value.tagged;
+    return [...(fact.value.tagged ? [] : [eni]), ...(holderLacksIt ? [on] : [])];
+  });
+  return [...new Set(found)];
 }

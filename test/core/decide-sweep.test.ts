@@ -1,6 +1,7 @@
 /** All combinations of what `decide` can meet: whatever comes together, the promises of the product hold. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type Decision, decide, type Question } from '../../shared/core/decide.ts';
+import { decide } from '../../shared/core/decide.ts';
+import type { Decision, Question } from '../../shared/core/decision.ts';
 import { refusalsOf } from '../../shared/core/eligibility.ts';
 import { healthOf, interfaceOf, memberOf } from '../../shared/core/observation.ts';
 import { isUntouched, type Plan } from '../../shared/core/plan.ts';

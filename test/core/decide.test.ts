@@ -1,7 +1,9 @@
 /** The policy as tables: for each situation and rule of the protocol, the one answer that `decide` gives. */
 import { describe, expect, it } from 'vitest';
-import { type Decision, decide, makePlan, nextRung } from '../../shared/core/decide.ts';
+import { decide } from '../../shared/core/decide.ts';
+import type { Decision } from '../../shared/core/decision.ts';
 import { type ReasonCode, reasons } from '../../shared/core/reasons.ts';
+import { makePlan, nextRung } from '../../shared/core/rungs.ts';
 import type { ServiceState } from '../../shared/core/state.ts';
 import { times } from '../../shared/core/times.ts';
 import {

@@ -1,6 +1,6 @@
 /** Builds small worlds for the core's tests: by default orders-db, healthy and together on its first member. */
 import * as v from 'valibot';
-import type { Question } from '../../shared/core/decide.ts';
+import type { Question } from '../../shared/core/decision.ts';
 import type { Episode, EpisodeKind } from '../../shared/core/episode.ts';
 import type { Hint } from '../../shared/core/hint.ts';
 import {

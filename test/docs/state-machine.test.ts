@@ -55,7 +55,7 @@ describe('docs/state-machine.md', () => {
 
   it('has every decision', () => {
     const kinds = unionOf(
-      'shared/core/decide.ts',
+      'shared/core/decision.ts',
       /export type Decision =[\s\S]*?export interface Question/,
       /kind: '([a-z-]+)'/g,
     );

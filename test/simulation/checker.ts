@@ -1,0 +1,926 @@
+/** Holds every effect against the invariants S1 to S15, and the quiet end against L1 to L6; asks the world, never the controller. */
+import { createHash } from 'node:crypto';
+import type { NativeAttributeValue } from '@aws-sdk/util-dynamodb';
+import { unmarshall } from '@aws-sdk/util-dynamodb';
+import * as v from 'valibot';
+import type { Check, CheckStatus, Ec2Event, InstanceState } from '../../sandbox/ec2/model.ts';
+import { reasons } from '../../shared/core/reasons.ts';
+import type { Declaration } from '../../shared/core/service.ts';
+import { DeclarationSchema } from '../../shared/core/service.ts';
+import type { ServiceState } from '../../shared/core/state.ts';
+import { times } from '../../shared/core/times.ts';
+import { verifyChain } from '../../shared/core/trail.ts';
+import { arnOf } from './monitoring.ts';
+import { type Call, changesEc2 } from './network.ts';
+import type { Item, TableWrite } from './table.ts';
+import type { Worker } from './virtual-time.ts';
+import type { World } from './world.ts';
+
+export interface Violation {
+  readonly invariant: string;
+  readonly service: string;
+  readonly what: string;
+  readonly atMs: number;
+}
+
+interface InstanceTruth {
+  state: InstanceState;
+  checks: Partial<Record<Check, CheckStatus>>;
+  /** Grows with each new failure: what S9 counts failovers against. */
+  failures: number;
+  failedSinceMs: number | undefined;
+  failedUntilMs: number;
+}
+
+interface AttachmentTruth {
+  readonly id: string;
+  readonly eni: string;
+  readonly instance: string;
+  readonly slot: string;
+  readonly by: 'ours' | 'person';
+  /** The episode in which our attach was sent. */
+  readonly episode: string | undefined;
+  status: 'attaching' | 'attached' | 'detaching' | 'gone';
+  wasAttached: boolean;
+  detachedBy: 'ours' | 'person' | undefined;
+}
+
+interface Controller {
+  readonly pause: { readonly untilMs: number } | undefined;
+  readonly brakes: ReadonlySet<string>;
+}
+
+/** An observation may be 10 s old at a claim while EC2 is slow, and a Describe itself some seconds stale. */
+const sightMs = 20_000;
+const gone: ReadonlySet<string> = new Set(['stopping', 'stopped', 'shutting-down', 'terminated']);
+const planned: ReadonlySet<string> = new Set(['switchover', 'failback']);
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+const toRow = (item: Item) => unmarshall(item as never) as Record<string, NativeAttributeValue>;
+
+/** Which count a row of the brake's belongs to: everything but the minute. */
+const countOf = (sk: string) => sk.slice(0, sk.lastIndexOf('#'));
+
+const declarations = new Map<string, Declaration>();
+function declarationOf(state: ServiceState): Declaration {
+  let known = declarations.get(state.declared);
+  if (!known) {
+    known = v.parse(DeclarationSchema, JSON.parse(state.declared));
+    if (declarations.size > 5_000) declarations.clear();
+    declarations.set(state.declared, known);
+  }
+  return known;
+}
+
+export class Checker {
+  readonly violations: Violation[] = [];
+  readonly items = new Map<string, ServiceState>();
+  readonly #world: World;
+  readonly #instances = new Map<string, InstanceTruth>();
+  readonly #attachments = new Map<string, AttachmentTruth>();
+  /** The attachment that each interface has now, or had last. */
+  readonly #current = new Map<string, AttachmentTruth>();
+  readonly #deleted = new Set<string>();
+  readonly #serviceOfEni = new Map<string, string>();
+  readonly #episodeOfCall = new Map<number, string | undefined>();
+  readonly #skews = new Map<string, number>();
+  readonly #eligible = new Map<string, { now: boolean; untilMs: number }>();
+  readonly #redUntil = new Map<string, number>();
+  readonly #accusedAt = new Map<string, number>();
+  readonly #detachedInEpoch = new Set<string>();
+  readonly #causes = new Map<string, readonly string[]>();
+  readonly #usedCauses = new Set<string>();
+  readonly #troubled = new Set<string>();
+  readonly #saw = new Map<string, readonly { readonly atMs: number; readonly controller: Controller }[]>();
+  readonly #braked = new Map<string, ReadonlySet<string>>();
+  readonly #touchedAt = new Map<string, number>();
+  readonly #sameEnd = new Map<string, { readonly why: string; readonly times: number }>();
+  readonly #touches = new Map<string, number>();
+  readonly #promised = new Map<string, { readonly service: string; readonly keep: boolean }>();
+  readonly #wroteAt = new Map<string, number>();
+  readonly #mutatedAt = new Map<string, number>();
+  #controller: Controller = { pause: undefined, brakes: new Set() };
+  #counted: { readonly zone: string; readonly service: string; readonly atMs: number }[] = [];
+  #begun = false;
+  /** When anything in the world last changed, by whomever. */
+  #changedAtMs = 0;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  begin(): void {
+    this.#begun = true;
+    for (const service of this.#world.services)
+      for (const eni of service.enis) this.#serviceOfEni.set(eni, service.name);
+    this.#lookAtEligibility();
+  }
+
+  #fail(invariant: string, service: string, what: string): void {
+    if (!this.#begun) return;
+    const atMs = this.#world.loop.now() - this.#world.bornMs;
+    this.#world.log(() => `VIOLATION ${invariant} ${service}: ${what}`);
+    this.violations.push({ invariant, service, what, atMs });
+  }
+
+  // ── What is so ────────────────────────────────────────────────────────────────────────────────────────
+
+  #instance(id: string): InstanceTruth {
+    let truth = this.#instances.get(id);
+    if (!truth) {
+      truth = { state: 'pending', checks: {}, failures: 0, failedSinceMs: undefined, failedUntilMs: -1 };
+      this.#instances.set(id, truth);
+    }
+    return truth;
+  }
+
+  isHealthy(id: string): boolean {
+    const { state, checks } = this.#instance(id);
+    return (
+      state === 'running' &&
+      Object.values(checks).every((status) => status === 'ok' || status === 'not-applicable')
+    );
+  }
+
+  #isFailed(truth: InstanceTruth): boolean {
+    return gone.has(truth.state) || Object.values(truth.checks).includes('impaired');
+  }
+
+  /** EC2 called it failed at some time that an observation may still have seen. */
+  #wasFailed(id: string): boolean {
+    const truth = this.#instance(id);
+    return truth.failedSinceMs !== undefined || this.#now() - truth.failedUntilMs <= sightMs;
+  }
+
+  #now(): number {
+    return this.#world.loop.now();
+  }
+
+  holders(service: string): (string | undefined)[] {
+    const enis = this.#world.services.find((each) => each.name === service)?.enis ?? [];
+    return enis.map((eni) => {
+      const attachment = this.#current.get(eni);
+      return attachment && attachment.status !== 'gone' ? attachment.instance : undefined;
+    });
+  }
+
+  /** Interfaces of a service that EC2 still has. */
+  #enisOf(service: string): readonly string[] {
+    const enis = this.#world.services.find((each) => each.name === service)?.enis ?? [];
+    return enis.filter((eni) => !this.#deleted.has(eni));
+  }
+
+  #isEligible(service: string, member: string): boolean {
+    const state = this.items.get(service);
+    if (!state) return false;
+    const declaration = declarationOf(state);
+    const own = new Set(declaration.interfaces.map((each) => each.eni as string));
+    const wanted = new Set(
+      declaration.interfaces.map((each) => `${each.networkCardIndex}:${each.deviceIndex}`),
+    );
+    if (!this.isHealthy(member)) return false;
+    for (const attachment of this.#current.values())
+      if (
+        attachment.status !== 'gone' &&
+        attachment.instance === member &&
+        !own.has(attachment.eni) &&
+        wanted.has(attachment.slot)
+      )
+        return false;
+    if (this.#isQuarantined(state, member)) return false;
+    const { readyWhen = [] } = declaration.members.find((each) => each.instance === member) ?? {};
+    const { monitoring } = this.#world;
+    return readyWhen.every((arn) => monitoring.alarm(arn.slice(arn.indexOf(':alarm:') + 7))?.state === 'OK');
+  }
+
+  #isQuarantined(state: ServiceState, member: string): boolean {
+    const quarantine = state.quarantine[member];
+    if (!quarantine) return false;
+    // One that ends by itself: a second either way, for two clocks.
+    if (quarantine.untilMs !== undefined && quarantine.untilMs <= this.#now() + times.skewMarginMs)
+      return false;
+    const declaration = declarationOf(state);
+    const ready = declaration.members.find((each) => each.instance === member)?.readyWhen ?? [];
+    const mayEnd = declaration.policy.quarantine === 'until-healthy' || ready.length > 0;
+    const sinceMs = quarantine.healthySinceMs;
+    // Half a minute less: two clocks, and the time from the look to the attach.
+    return !(
+      mayEnd &&
+      sinceMs !== undefined &&
+      this.#now() - sinceMs >= declaration.policy.quarantineFor - 2_000
+    );
+  }
+
+  #lookAtEligibility(): void {
+    if (!this.#begun) return;
+    const nowMs = this.#now();
+    for (const { name, members } of this.#world.services)
+      for (const member of members) {
+        const key = `${name} ${member}`;
+        const known = this.#eligible.get(key);
+        const now = this.#isEligible(name, member);
+        if (!known) this.#eligible.set(key, { now, untilMs: now ? nowMs : -1 });
+        else {
+          if (known.now) known.untilMs = nowMs;
+          known.now = now;
+        }
+      }
+  }
+
+  #wasEligible(service: string, member: string): boolean {
+    const known = this.#eligible.get(`${service} ${member}`);
+    return known !== undefined && (known.now || this.#now() - known.untilMs <= sightMs);
+  }
+
+  // ── What happens ──────────────────────────────────────────────────────────────────────────────────────
+
+  onEc2(event: Ec2Event): void {
+    const nowMs = this.#now();
+    this.#changedAtMs = nowMs;
+    if (event.kind === 'attachment') {
+      this.#onAttachment(event);
+    } else {
+      const truth = this.#instance(event.instanceId);
+      if (event.kind === 'instance-state') truth.state = event.state;
+      else truth.checks[event.check] = event.status;
+      const failed = this.#isFailed(truth);
+      if (failed && truth.failedSinceMs === undefined) {
+        truth.failedSinceMs = nowMs;
+        truth.failures += 1;
+      } else if (!failed && truth.failedSinceMs !== undefined) {
+        truth.failedSinceMs = undefined;
+        truth.failedUntilMs = nowMs;
+        for (const state of this.items.values())
+          if (state.quarantine[event.instanceId]) this.#world.count('old primary returned while quarantined');
+      }
+    }
+    this.#lookAtEligibility();
+  }
+
+  #onAttachment(event: Extract<Ec2Event, { kind: 'attachment' }>): void {
+    const { eniId: eni, attachmentId: id, instanceId: instance, status } = event;
+    const { actor, current } = this.#world;
+    const by = actor === undefined || actor === 'person' ? 'person' : 'ours';
+    const service = this.#serviceOfEni.get(eni);
+    if (actor === 'person' && service) this.#touch(service);
+    if (status === 'attaching') {
+      const { DeviceIndex = 0, NetworkCardIndex = 0 } = (current?.input ?? this.#world.personInput ?? {}) as {
+        DeviceIndex?: number;
+        NetworkCardIndex?: number;
+      };
+      const attachment: AttachmentTruth = {
+        id,
+        eni,
+        instance,
+        slot: `${NetworkCardIndex}:${DeviceIndex}`,
+        by,
+        episode: current && this.#episodeOfCall.get(current.ordinal),
+        status,
+        wasAttached: false,
+        detachedBy: undefined,
+      };
+      this.#attachments.set(id, attachment);
+      this.#current.set(eni, attachment);
+      return;
+    }
+    const attachment = this.#attachments.get(id);
+    if (!attachment) return;
+    if (status === 'attached') {
+      attachment.status = 'attached';
+      attachment.wasAttached = true;
+    } else if (status === 'detaching') {
+      attachment.status = 'detaching';
+      attachment.detachedBy = by;
+    } else {
+      attachment.status = 'gone';
+      if (actor === 'person') attachment.detachedBy = 'person';
+      // With its instance, because DeleteOnTermination was set.
+      if (!this.#world.exists(eni)) this.onDeleted(eni);
+      if (service) this.#checkOnNothing(service, 'an interface came off');
+    }
+  }
+
+  onDeleted(eni: string): void {
+    this.#deleted.add(eni);
+    const service = this.#serviceOfEni.get(eni);
+    if (service) this.#touch(service);
+  }
+
+  #touch(service: string): void {
+    this.#touchedAt.set(service, this.#now());
+    this.#touches.set(service, (this.#touches.get(service) ?? 0) + 1);
+  }
+
+  onAlarm(): void {
+    const nowMs = this.#now();
+    this.#changedAtMs = nowMs;
+    for (const alarm of this.#world.monitoring.alarms())
+      if (alarm.state === 'ALARM' && !alarm.suppressed)
+        this.#redUntil.set(alarm.arn, Number.POSITIVE_INFINITY);
+      else if (this.#redUntil.get(alarm.arn) === Number.POSITIVE_INFINITY)
+        this.#redUntil.set(alarm.arn, nowMs);
+    this.#lookAtEligibility();
+  }
+
+  onInvocation(worker: Worker, event: object): void {
+    this.#skews.set(worker.name, worker.skewMs);
+    if (!('Records' in event)) this.#changedAtMs = this.#now();
+    const text = JSON.stringify(event);
+    if (!text.includes('larm') && !text.includes('state-change') && !text.includes('State-change')) return;
+    for (const id of text.match(/\bi-[0-9a-f]{17}/g) ?? []) this.#accusedAt.set(id, this.#now());
+  }
+
+  onInjury(call: Call): void {
+    if (call.service === 'dynamodb') this.#troubled.add(call.worker.name);
+  }
+
+  /** A use case may throw only what its contract says: a port out of reach, never a bug of its own. */
+  onThrow(worker: Worker, error: unknown): void {
+    const all = error instanceof AggregateError ? (error.errors as unknown[]) : [error];
+    for (const each of all) {
+      const name = each instanceof Error ? each.name : String(each);
+      if (name !== 'PortError')
+        this.#fail('BUG', '', `${worker.name} threw ${each instanceof Error ? each.stack : name}`);
+    }
+  }
+
+  // ── Calls that change EC2 ─────────────────────────────────────────────────────────────────────────────
+
+  /** S1, S2, S3, S4, S8, S10, S11: judged as the call leaves the code that checked its lease, before any freeze. */
+  onCall(call: Call): void {
+    // A dry run asks only whether the role might: it changes nothing.
+    if (!changesEc2(call) || (call.input as { DryRun?: boolean }).DryRun === true) return;
+    const { worker, operation } = call;
+    const input = call.input as {
+      AttachmentId?: string;
+      NetworkInterfaceId?: string;
+      InstanceId?: string;
+      Attachment?: { AttachmentId?: string };
+      DeviceIndex?: number;
+      NetworkCardIndex?: number;
+    };
+    const attachmentId = input.AttachmentId ?? input.Attachment?.AttachmentId;
+    const eni = input.NetworkInterfaceId ?? this.#attachments.get(attachmentId ?? '')?.eni ?? '';
+    const service = this.#serviceOfEni.get(eni);
+    const state = service ? this.items.get(service) : undefined;
+    if (!service || !state) {
+      this.#fail('S11', '', `${operation} of ${eni}, which no service declares`);
+      return;
+    }
+    this.#episodeOfCall.set(call.ordinal, state.episode?.id);
+    this.#mutatedAt.set(service, this.#now());
+
+    const nowMs = worker.clock.now();
+    const isOurs = state.lease?.owner === worker.name;
+    const outlives = isOurs && (state.lease?.untilMs ?? 0) >= nowMs + times.ec2TimeoutMs + times.skewMarginMs;
+    // P5: what is on nothing may be attached while the table is away.
+    const excused = operation === 'AttachNetworkInterface' && this.#troubled.has(worker.name);
+    if (!outlives && !excused)
+      this.#fail(
+        'S8',
+        service,
+        `${operation} by ${worker.name} without a live lease (${state.lease?.owner}, ${(state.lease?.untilMs ?? 0) - nowMs} ms left)`,
+      );
+    if (operation === 'DetachNetworkInterface') this.#onDetach(call, service, state, eni, attachmentId ?? '');
+    if (operation === 'AttachNetworkInterface')
+      this.#onAttach(service, state, eni, input.InstanceId ?? '', input);
+  }
+
+  #onDetach(call: Call, service: string, state: ServiceState, eni: string, id: string): void {
+    const { episode } = state;
+    const plan = episode?.plan;
+    const own = plan?.interfaces.find((each) => each.eni === eni);
+    if (!episode || !plan || !own || (own.detach !== id && !own.ours.includes(id as never))) {
+      this.#fail('S2', service, `detach of ${id}, which no persisted plan names`);
+      return;
+    }
+    const declaration = declarationOf(state);
+    const truth = this.#attachments.get(id);
+    const known = new Set<string>([...declaration.members.map((each) => each.instance), plan.source ?? '']);
+    if (truth && !known.has(truth.instance))
+      this.#fail('S11', service, `detach from ${truth.instance}, which is no member`);
+
+    const key = `${service}.${state.epoch}`;
+    const untouched = plan.interfaces.every((each) => {
+      const now = this.#current.get(each.eni);
+      return now?.id === each.detach && now?.status === 'attached';
+    });
+    if (this.#detachedInEpoch.has(key) || !untouched) {
+      this.#detachedInEpoch.add(key);
+      return;
+    }
+    this.#detachedInEpoch.add(key);
+    const { source, target } = plan;
+    if (episode.kind !== 'rescue' && target !== source && !this.#wasEligible(service, target))
+      this.#fail('S3', service, `first detach of epoch ${state.epoch}, but ${target} was not eligible`);
+    if (episode.kind !== 'failover' || !source) return;
+
+    const red = declaration.signals.alarms.filter(
+      (each) =>
+        (each.member === undefined || each.member === source) &&
+        this.#now() - (this.#redUntil.get(each.arn) ?? -1) <= sightMs,
+    );
+    const { failures } = this.#instance(source);
+    // Whoever puts the interfaces back on a failed instance asks for another failover.
+    const touches = `touched ${this.#touches.get(service) ?? 0}`;
+    const causes = [
+      ...(this.#wasFailed(source) ? [`${service} ${source} ${failures} ${touches}`] : []),
+      ...red.map((each) => `${service} ${each.arn} ${this.#transitionOf(each.arn)} ${touches}`),
+    ];
+    if (causes.length === 0) this.#fail('S4', service, `detach from ${source}, which is healthy`);
+    else if (red.length === 0 && !this.#isPatient(source, declaration))
+      this.#fail('S4', service, `${source} is impaired for less than confirm, and no alarm says so`);
+    this.#causes.set(episode.id, causes);
+    this.#checkBrake(call, service, state);
+  }
+
+  #transitionOf(arn: string): number | undefined {
+    return this.#world.monitoring.alarm(arn.slice(arn.indexOf(':alarm:') + 7))?.transitionedAtMs;
+  }
+
+  /** Gone for certain, spoken of by an event, or impaired for as long as the service waits without one. */
+  #isPatient(source: string, declaration: Declaration): boolean {
+    const { state, failedSinceMs } = this.#instance(source);
+    if (gone.has(state) || failedSinceMs === undefined) return true;
+    if (this.#now() - (this.#accusedAt.get(source) ?? Number.NEGATIVE_INFINITY) < times.maxEventAgeMs)
+      return true;
+    const red = this.#redUntil.get(arnOf(`status-${source}`));
+    return red !== undefined || this.#now() - failedSinceMs >= declaration.policy.confirm - 2_000;
+  }
+
+  /** S8, the brake: the services that had counted before this worker's own two calls were answered. */
+  #checkBrake(call: Call, service: string, state: ServiceState): void {
+    const zone = state.facts.availabilityZone;
+    const seen = this.#braked.get(call.worker.name);
+    if (!seen) return;
+    const all = [...this.items.values()].filter((each) => each.facts.availabilityZone === zone).length;
+    if (seen.size >= times.brakeAtLeast && seen.size * 2 >= all)
+      this.#fail('S8', service, `detach although ${seen.size} of ${all} services of ${zone} fail`);
+  }
+
+  #onAttach(
+    service: string,
+    state: ServiceState,
+    eni: string,
+    instance: string,
+    at: { readonly DeviceIndex?: number; readonly NetworkCardIndex?: number },
+  ): void {
+    const { episode } = state;
+    const plan = episode?.plan;
+    const own = plan?.interfaces.find((each) => each.eni === eni);
+    if (!episode || !plan || !own || !plan.tried.includes(instance as never)) {
+      this.#fail('S1', service, `attach of ${eni} to ${instance}, which no persisted plan tries`);
+      return;
+    }
+    if (own.deviceIndex !== at.DeviceIndex || own.networkCardIndex !== at.NetworkCardIndex)
+      this.#fail('S1', service, `attach of ${eni} at an index that is not planned`);
+    const members = declarationOf(state).members.map((each) => each.instance as string);
+    if (!members.includes(instance) && instance !== plan.source)
+      this.#fail('S11', service, `attach to ${instance}, which is no member`);
+    if (!planned.has(episode.kind) && instance !== plan.source && this.#isQuarantined(state, instance))
+      this.#fail('S10', service, `attach to ${instance}, which is quarantined`);
+  }
+
+  // ── Effects ───────────────────────────────────────────────────────────────────────────────────────────
+
+  onEffect(call: Call, outcome: object | Error): void {
+    if (outcome instanceof Error || call.service !== 'dynamodb') return;
+    const input = call.input as { ExpressionAttributeValues?: Item; KeyConditionExpression?: string };
+    const values = input.ExpressionAttributeValues ?? {};
+    if (call.operation === 'Query' && values[':pk']?.['S'] === 'CONTROLLER') {
+      const from = String(values[':from']?.['S'] ?? values[':prefix']?.['S'] ?? '');
+      if (from === 'STATE') {
+        const sights = this.#saw.get(call.worker.name) ?? [];
+        this.#saw.set(call.worker.name, [...sights, { atMs: this.#now(), controller: this.#controller }]);
+      }
+      if (from.startsWith('BRAKE#')) this.#seeBrake(call, countOf(from));
+    }
+    const key = (call.input as { Key?: { pk?: { S?: string }; sk?: { S?: string } } }).Key;
+    const sk = key?.sk?.S ?? '';
+    if (call.operation === 'UpdateItem' && sk.startsWith('BRAKE#')) {
+      const zone = countOf(sk);
+      const [service = ''] = (values[':name'] as { SS?: string[] } | undefined)?.SS ?? [];
+      this.#seeBrake(call, zone);
+      this.#counted.push({ zone, service, atMs: this.#now() });
+    }
+  }
+
+  /** What both of the worker's looks at the counter could see: the smaller of the two sets. */
+  #seeBrake(call: Call, zone: string): void {
+    const nowMs = this.#now();
+    this.#counted = this.#counted.filter((each) => nowMs - each.atMs <= times.brakeWindowMs);
+    const now = new Set(this.#counted.filter((each) => each.zone === zone).map((each) => each.service));
+    const before = this.#braked.get(call.worker.name);
+    this.#braked.set(call.worker.name, before && before.size < now.size ? before : now);
+  }
+
+  onWrite({ pk, sk, before, after }: TableWrite, call: Call | undefined): void {
+    if (pk.startsWith('SERVICE#') && sk === 'SERVICE') this.#onItem(after, call);
+    else if (pk.startsWith('SERVICE#') && sk.startsWith('TRAIL#')) this.#onTrail(pk, before, after);
+    else if (pk === 'CONTROLLER') this.#onController();
+    else if (sk === 'OWNER') this.#onOwner(pk, after);
+  }
+
+  #onController(): void {
+    const rows = this.#world.table.partition('CONTROLLER').map(toRow);
+    const state = rows.find((row) => row['sk'] === 'STATE');
+    this.#controller = {
+      pause: state?.['pause'] as { untilMs: number } | undefined,
+      brakes: new Set(
+        rows
+          .filter((row) => String(row['sk']).startsWith('STATE#BRAKE#') && row['released'] !== true)
+          .map((row) => String(row['sk']).slice('STATE#BRAKE#'.length)),
+      ),
+    };
+  }
+
+  get controller(): Controller {
+    return this.#controller;
+  }
+
+  /** S15: the rows say one owner, and no two items declare the same interface. */
+  #onOwner(pk: string, after: Item): void {
+    const eni = pk.slice('ENI#'.length);
+    const owner = String(after['service']?.['S']);
+    for (const state of this.items.values()) {
+      const isOther = state.name !== owner && !state.tombstone && after['released']?.['BOOL'] !== true;
+      if (isOther && declarationOf(state).interfaces.some((each) => each.eni === eni))
+        this.#fail('S15', owner, `${eni} belongs to ${state.name} and was taken by ${owner}`);
+    }
+  }
+
+  /** S12: written once, numbered without gaps, each with the hash of the one before. */
+  #onTrail(pk: string, before: Item | undefined, after: Item): void {
+    const service = pk.slice('SERVICE#'.length);
+    const row = toRow(after);
+    if (before) {
+      const old = toRow(before);
+      if (old['body'] !== row['body'] || old['hash'] !== row['hash'])
+        this.#fail('S12', service, `record ${row['number']} was overwritten`);
+      return;
+    }
+    const number = Number(row['number']);
+    const body = String(row['body']);
+    if (sha256(body) !== row['hash']) this.#fail('S12', service, `record ${number} does not match its hash`);
+    const previous = this.#world.table.get(pk, `TRAIL#${String(number - 1).padStart(12, '0')}`);
+    if (number > 1 && !previous) this.#fail('S12', service, `record ${number} leaves a gap`);
+    const said = (JSON.parse(body) as { previous?: string }).previous;
+    if (previous && said !== toRow(previous)['hash'])
+      this.#fail('S12', service, `record ${number} does not follow the one before it`);
+  }
+
+  // ── The service's item ────────────────────────────────────────────────────────────────────────────────
+
+  #onItem(row: Item, call: Call | undefined): void {
+    const after = toRow(row) as unknown as ServiceState;
+    const { name } = after;
+    const before = this.items.get(name);
+    this.items.set(name, after);
+    // Readiness, and that a refusal is over, may be noted up to ten minutes late, when its turn comes.
+    const isNews = after.frozen !== undefined && after.frozen.number !== before?.frozen?.number;
+    if ((isNews && after.frozen?.kind !== 'readiness') || after.epoch !== before?.epoch)
+      this.#wroteAt.set(name, this.#now());
+    for (const entry of after.outbox) this.#promised.set(entry.dedupeId, { service: name, keep: entry.keep });
+    if (!before || !this.#begun) return;
+    const writer = call?.worker;
+    const who = writer?.name ?? 'nobody';
+
+    if (after.rev !== before.rev + 1) this.#fail('S5', name, `rev went from ${before.rev} to ${after.rev}`);
+    if (after.nonce === before.nonce) this.#fail('S5', name, `a write by ${who} left no nonce of its own`);
+    if (after.epoch === before.epoch + 1) this.#onClaim(name, before, after, writer);
+    else if (after.epoch !== before.epoch)
+      this.#fail('S5', name, `epoch went from ${before.epoch} to ${after.epoch}`);
+    else if (
+      before.lease?.owner !== who &&
+      (JSON.stringify(before.episode) !== JSON.stringify(after.episode) ||
+        JSON.stringify(before.lease) !== JSON.stringify(after.lease))
+    )
+      this.#fail('S5', name, `${who} wrote episode or lease, which are ${before.lease?.owner ?? "nobody's"}`);
+
+    if (before.episode && after.episode?.id !== before.episode.id) this.#onClose(name, before, after);
+    this.#checkOnNothing(name, `a write by ${who}`);
+    this.#checkFrozen(name, before, after, who);
+    this.#checkOutbox(name, before, after);
+    if (before.quarantine !== after.quarantine || before.declared !== after.declared)
+      this.#lookAtEligibility();
+    this.#countReached(before, after);
+  }
+
+  /** S5 and S8: the lease before was over for its own owner too, and nobody had paused what is opened. */
+  #onClaim(name: string, before: ServiceState, after: ServiceState, writer: Worker | undefined): void {
+    const who = writer?.name ?? 'nobody';
+    if (after.lease?.owner !== who) this.#fail('S5', name, `${who} claimed for ${after.lease?.owner}`);
+    const { lease } = before;
+    if (lease) {
+      const ownersNowMs = this.#now() + (this.#skews.get(lease.owner) ?? 0);
+      if (ownersNowMs < lease.untilMs)
+        this.#fail(
+          'S5',
+          name,
+          `${who} took the lease of ${lease.owner} ${lease.untilMs - ownersNowMs} ms early`,
+        );
+      if (before.episode) this.#world.count('lease taken over');
+    }
+    const { episode } = after;
+    if (!episode || before.episode?.id === episode.id) return;
+    this.#world.count(`episode ${episode.kind}`);
+    if (planned.has(episode.kind) && !before.request)
+      this.#fail('S8', name, `a ${episode.kind} that nobody asked for`);
+    const isOurLateEffect =
+      episode.kind === 'rescue' &&
+      this.#enisOf(name).some((eni) => {
+        const last = this.#current.get(eni);
+        return last?.status === 'gone' && before.mayDetach.includes(last.id as never);
+      });
+    if (isOurLateEffect) return;
+    const nowMs = (writer?.clock.now() ?? 0) + times.skewMarginMs;
+    const paused = (pause: { readonly untilMs: number } | undefined) =>
+      pause !== undefined && pause.untilMs > nowMs + times.observationFreshWhenSlowMs;
+    // One worker looks at several services: held against it is only what all its latest reads showed.
+    const sights = (this.#saw.get(who) ?? []).filter((each) => this.#now() - each.atMs <= sightMs);
+    const sawAll = (is: (controller: Controller) => boolean) =>
+      sights.length > 0 && sights.every((each) => is(each.controller));
+    if (paused(before.pause)) this.#fail('S8', name, `${who} opened an episode of a paused service`);
+    if (sawAll((each) => paused(each.pause)))
+      this.#fail('S8', name, `${who} opened an episode although all is paused`);
+    if (episode.kind === 'failover' && sawAll((each) => each.brakes.has(before.facts.availabilityZone)))
+      this.#fail('S8', name, `${who} opened a failover in a braked zone`);
+    if (declarationOf(before).policy.mode === 'observe')
+      this.#fail('S8', name, `${who} opened an episode in mode observe`);
+  }
+
+  /** S9, S13, S14. */
+  #onClose(name: string, before: ServiceState, after: ServiceState): void {
+    const { episode } = before;
+    if (!episode) return;
+    const isNew = after.frozen && after.frozen.number !== before.frozen?.number;
+    if (!isNew) {
+      if (!after.stranded) this.#fail('S12', name, `${episode.id} ended without a record`);
+      return;
+    }
+    const record = JSON.parse(after.frozen?.body ?? '{}') as {
+      outcome: string;
+      episode?: { id: string; plan: { target: string } };
+    };
+    const { outcome } = record;
+    this.#world.count(`outcome ${outcome} ${episode.kind}`);
+    this.#world.log(() => `CLOSED ${episode.id} ${episode.kind} ${outcome}`);
+    const { why } = record as { why?: string };
+    const same = this.#sameEnd.get(name);
+    const repeats = same?.why === `${outcome} ${why}` ? same.times + 1 : 1;
+    this.#sameEnd.set(name, { why: `${outcome} ${why}`, times: repeats });
+    if (repeats > 5 && episode.kind === 'rescue')
+      this.#fail('P26', name, `${outcome} was recorded ${repeats} times in a row: ${why}`);
+    if (record.episode?.id !== episode.id)
+      this.#fail('S12', name, `${episode.id} ended with the record of ${record.episode?.id}`);
+
+    const { plan } = after.episode ?? record.episode ?? episode;
+    if (outcome === 'COMPLETED' || outcome === 'ATTACHED') {
+      for (const eni of before.episode?.plan.interfaces.map((each) => each.eni as string) ?? []) {
+        const made = [...this.#attachments.values()].some(
+          (each) =>
+            each.eni === eni &&
+            each.instance === plan.target &&
+            each.by === 'ours' &&
+            each.wasAttached &&
+            each.episode === episode.id,
+        );
+        const foundThere = episode.plan.interfaces.some(
+          (each) => each.eni === eni && this.#attachments.get(each.detach ?? '')?.instance === plan.target,
+        );
+        // Somebody else may have put it just there in the middle: no look could tell.
+        const isTouched = (this.#touchedAt.get(name) ?? -1) >= episode.openedAtMs;
+        if (!made && !isTouched && !(foundThere && episode.kind === 'rescue'))
+          this.#fail(
+            'S13',
+            name,
+            `${episode.id} is ${outcome}, but it did not attach ${eni} to ${plan.target}`,
+          );
+      }
+    }
+    if (outcome === 'COMPLETED' && episode.kind === 'failover') {
+      const causes = this.#causes.get(episode.id) ?? [];
+      if (causes.length > 0 && causes.every((each) => this.#usedCauses.has(each)))
+        this.#fail('S9', name, `a second failover for ${causes.join(' and ')}`);
+      for (const each of causes) this.#usedCauses.add(each);
+    }
+    const on = new Set(this.holders(name).filter((each) => each !== undefined));
+    const touchedMs = this.#touchedAt.get(name) ?? -1;
+    if (on.size > 1 && outcome !== 'STRANDED' && !after.stranded && touchedMs < episode.openedAtMs - 60_000)
+      this.#fail('S14', name, `${episode.id} ended ${outcome} with interfaces on ${[...on].join(' and ')}`);
+  }
+
+  /** S1: what our own detach left on nothing is in a persisted plan, stranded, or known as our late effect. */
+  #checkOnNothing(name: string, when: string): void {
+    const state = this.items.get(name);
+    if (!state || !this.#begun) return;
+    for (const eni of this.#enisOf(name)) {
+      const last = this.#current.get(eni);
+      if (last?.status !== 'gone' || last.detachedBy !== 'ours') continue;
+      const isPlanned = state.episode?.plan.interfaces.some((each) => each.eni === eni);
+      if (!isPlanned && !state.stranded && !state.mayDetach.includes(last.id as never))
+        this.#fail('S1', name, `after ${when}, ${eni} is on nothing and no plan says so`);
+    }
+  }
+
+  /** S12: a frozen record is replaced only when its copy is in the trail, and each follows the one before. */
+  #checkFrozen(name: string, before: ServiceState, after: ServiceState, who: string): void {
+    const was = before.frozen;
+    if (was && after.frozen?.number !== was.number) {
+      const copy = this.#world.table.get(`SERVICE#${name}`, `TRAIL#${String(was.number).padStart(12, '0')}`);
+      if (!copy) this.#fail('S12', name, `${who} dropped record ${was.number} before it was copied`);
+    }
+    if (was && after.frozen?.number === was.number && after.frozen.body !== was.body)
+      this.#fail('S12', name, `${who} changed the frozen record ${was.number}`);
+    const isNew = after.frozen !== undefined && after.frozen.number !== was?.number;
+    if (isNew && after.frozen?.number !== before.trail.next)
+      this.#fail(
+        'S12',
+        name,
+        `record ${after.frozen?.number} was frozen where ${before.trail.next} was next`,
+      );
+    if (!isNew && after.trail.next !== before.trail.next)
+      this.#fail(
+        'S12',
+        name,
+        `the trail went from ${before.trail.next} to ${after.trail.next}, nothing frozen`,
+      );
+    if (isNew && after.frozen?.kind === 'refusal') {
+      const { code } = JSON.parse(after.frozen.body) as { code?: string };
+      if (!code || !(code in reasons)) this.#fail('L5', name, `a refusal without a reason: ${code}`);
+      this.#world.count(`refusal ${code}`);
+    }
+    if (isNew) this.#world.count(`record ${after.frozen?.kind}`);
+  }
+
+  /** L4: what leaves the outbox was published, or gave way to something more important. */
+  #checkOutbox(name: string, before: ServiceState, after: ServiceState): void {
+    const left = new Set(after.outbox.map((each) => each.dedupeId));
+    for (const entry of before.outbox) {
+      if (left.has(entry.dedupeId)) continue;
+      const told = this.#world.notices.some((each) => each.dedupeId === entry.dedupeId);
+      if (!told && (entry.keep || before.outbox.length < 20))
+        this.#fail('L4', name, `${entry.dedupeId} left the outbox unpublished`);
+    }
+  }
+
+  #countReached(before: ServiceState, after: ServiceState): void {
+    const plan = after.episode?.plan;
+    const old = before.episode?.plan;
+    if (plan && old && before.episode?.id === after.episode?.id) {
+      if (plan.target !== old.target)
+        this.#world.count(plan.target === plan.source ? 'rung: back to the source' : 'rung: next standby');
+      const isLate = after.episode?.steps.some(
+        (each) => each.step === 'adopted' && !before.episode?.steps.some((one) => one.atMs === each.atMs),
+      );
+      if (isLate) this.#world.count('late attach taken into the plan');
+    }
+    if (!before.stranded && after.stranded) this.#world.count('stranded');
+    if (before.stranded && !after.stranded) this.#world.count('stranded and over');
+  }
+
+  // ── The quiet end ─────────────────────────────────────────────────────────────────────────────────────
+
+  isAtRest(): boolean {
+    for (const state of this.items.values())
+      if (state.episode || state.frozen || state.outbox.length > 0 || state.request) return false;
+    for (const attachment of this.#current.values())
+      if (attachment.status === 'attaching' || attachment.status === 'detaching') return false;
+    return true;
+  }
+
+  /** L1 to L6, once faults have stopped for lease + 2 sweeps + EC2's own time and more. */
+  finish(quietForMs: number): void {
+    for (const { name } of this.#world.services) this.#finish(name, quietForMs);
+  }
+
+  #finish(name: string, quietForMs: number): void {
+    const state = this.items.get(name);
+    if (!state) return;
+    const nowMs = this.#now();
+    const told = (outcomes: readonly string[]) =>
+      this.#world.notices.some((each) => each.service === name && outcomes.includes(each.outcome));
+    if (state.episode)
+      this.#fail(
+        'L2',
+        name,
+        `${state.episode.id} is open (${state.episode.state}, lease ${state.lease?.owner})`,
+      );
+    for (const [id, { service }] of this.#promised)
+      if (service === name && !this.#world.notices.some((each) => each.dedupeId === id)) {
+        const isWaiting = state.outbox.some((each) => each.dedupeId === id);
+        this.#fail('L4', name, `${id} was never published${isWaiting ? ', and waits in the outbox' : ''}`);
+      }
+    if (state.request && nowMs - state.request.atMs > times.requestTtlMs + 120_000)
+      this.#fail('L5', name, 'a request is neither carried out nor refused');
+
+    const enis = this.#enisOf(name);
+    const isTouched = this.#touchedAt.has(name);
+    const on = new Set<string>();
+    for (const eni of enis) {
+      const last = this.#current.get(eni);
+      if (last && last.status !== 'gone') on.add(last.instance);
+      else if (last?.detachedBy === 'ours') {
+        if (!state.stranded || !told(['STRANDED']))
+          this.#fail('L1', name, `${eni} is on nothing, and nobody was told`);
+      } else if (
+        !told([...Object.keys(reasons), 'STRANDED', 'NEEDS_HUMAN']) // by a person, or with its instance
+      )
+        this.#fail('L1', name, `${eni} is on nothing by somebody's hand, and nobody was told`);
+    }
+    if (on.size > 1 && !isTouched && !(state.stranded && told(['STRANDED'])))
+      this.#fail('S6', name, `interfaces are on ${[...on].join(' and ')}`);
+    this.#checkTrail(name, state, on);
+    const [holder] = on;
+    const hasAll = enis.every((eni) => this.#current.get(eni)?.status !== 'gone');
+    const isWhole = enis.length === declarationOf(state).interfaces.length;
+    if (on.size !== 1 || !holder || !hasAll || !isWhole) return;
+    this.#checkFailedOver(name, state, holder);
+    // Second looks go on for 70 s after the world has settled, and a sweep's for as long again.
+    const quietMs = Math.min(quietForMs, 121_000);
+    const settledAtMs = Math.max(
+      this.#changedAtMs,
+      state.pause?.untilMs ?? 0,
+      this.#controller.pause?.untilMs ?? 0,
+      ...Object.values(state.quarantine).map((each) => each.untilMs ?? 0),
+    );
+    const isSettled = nowMs - settledAtMs > quietMs + 150_000;
+    const isWell = isSettled && this.isHealthy(holder) && !state.stranded && !isTouched && !state.pause;
+    if (isWell && nowMs - (this.#mutatedAt.get(name) ?? 0) < quietMs)
+      this.#fail('L6', name, 'EC2 is still being changed in a settled world');
+    if (isWell && nowMs - (this.#wroteAt.get(name) ?? 0) < quietMs)
+      this.#fail('L6', name, 'the item is still being written in a settled world');
+  }
+
+  /** L3: a holder that has failed for long is not left alone while a standby may take over. */
+  #checkFailedOver(name: string, state: ServiceState, holder: string): void {
+    const declaration = declarationOf(state);
+    const { failedSinceMs } = this.#instance(holder);
+    const nowMs = this.#now();
+    const patienceMs = declaration.policy.confirm + 150_000;
+    if (failedSinceMs === undefined || nowMs - failedSinceMs < patienceMs) return;
+    const paused = (pause: { readonly untilMs: number } | undefined) =>
+      pause !== undefined && pause.untilMs > nowMs - 150_000;
+    if (paused(state.pause) || paused(this.#controller.pause)) return;
+    if (this.#controller.brakes.has(state.facts.availabilityZone)) return;
+    if (declaration.policy.mode === 'observe' || state.stranded) return;
+    const recent = state.failoversAtMs.filter((atMs) => nowMs - atMs < times.budgetWindowMs);
+    if (recent.length >= declaration.policy.budgetPerHour) return;
+    const standby = declaration.members
+      .map((each) => each.instance as string)
+      .find((each) => {
+        const known = this.#eligible.get(`${name} ${each}`);
+        return each !== holder && known?.now && nowMs - (this.#eligibleSince(name, each) ?? nowMs) > 150_000;
+      });
+    if (standby)
+      this.#fail(
+        'L3',
+        name,
+        `${holder} failed ${Math.round((nowMs - failedSinceMs) / 1000)} s ago, ${standby} is eligible`,
+      );
+  }
+
+  /** When it last became eligible: never before its instance last stopped being failed. */
+  #eligibleSince(_name: string, member: string): number {
+    return Math.max(this.#instance(member).failedUntilMs, 0);
+  }
+
+  /** S12: the whole chain, and what replaying it says of the holder. */
+  #checkTrail(name: string, state: ServiceState, on: ReadonlySet<string>): void {
+    const rows = this.#world.table
+      .partition(`SERVICE#${name}`)
+      .map(toRow)
+      .filter((row) => String(row['sk']).startsWith('TRAIL#'))
+      .map((row) => ({ number: Number(row['number']), body: String(row['body']), hash: String(row['hash']) }))
+      .sort((a, b) => a.number - b.number);
+    const isCopied = !state.frozen || rows.some((row) => row.number === state.frozen?.number);
+    const faults = verifyChain(rows, sha256, isCopied ? state.trail.head : undefined);
+    const [fault] = faults;
+    if (fault) this.#fail('S12', name, `record ${fault.number}: ${fault.why}`);
+    // With an interface deleted the service is a person's to mend: they were told, and no more is recorded.
+    const isWhole = this.#enisOf(name).length === declarationOf(state).interfaces.length;
+    if (on.size !== 1 || state.stranded || !isWhole) return;
+    const replayed = new Map<string, string | null>();
+    for (const { body } of rows) {
+      const record = JSON.parse(body) as {
+        kind: string;
+        outcome?: string;
+        holder?: string;
+        lastSeen?: { holder?: string };
+        attachedTo?: Record<string, string | null>;
+      };
+      const together = record.kind === 'change' ? record.lastSeen?.holder : record.holder;
+      if (together && (record.kind === 'change' || record.kind === 'recovered'))
+        for (const eni of this.#enisOf(name)) replayed.set(eni, together);
+      for (const [eni, place] of Object.entries(record.attachedTo ?? {}))
+        if (place === null || place.startsWith('i-')) replayed.set(eni, place);
+    }
+    for (const eni of this.#enisOf(name)) {
+      const last = this.#current.get(eni);
+      const holder = last && last.status !== 'gone' ? last.instance : null;
+      // On nothing, and a refusal says why that is not acted on: told, though not as an observation.
+      if (holder === null && state.lastRefusal !== undefined) continue;
+      if (replayed.get(eni) !== holder)
+        this.#fail('S12', name, `the trail says that ${eni} is on ${replayed.get(eni)}, it is on ${holder}`);
+    }
+  }
+}

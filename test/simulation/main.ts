@@ -1,0 +1,206 @@
+/** The simulator by itself: seeds, walks over every fault, replays; exit 1 when an invariant is broken. */
+import { availableParallelism } from 'node:os';
+import { parseArgs } from 'node:util';
+import { Worker } from 'node:worker_threads';
+import { injuryOf, type PlannedFault, type Story, walk } from './exhaustive.ts';
+import { faultPoints } from './fault-points.ts';
+import { interleave, type Rival, rivals } from './interleavings.ts';
+import { type FaultKind, faultKinds } from './network.ts';
+import { render, unreached } from './report.ts';
+import { runPlan, runSeed, shrink } from './seeds.ts';
+import { type Done, seedTasks, type Task, walks } from './tasks.ts';
+
+const usage = `node test/simulation/main.ts [options]
+  (nothing)                 everything that the check runs: walks and 2,000 seeds
+  --seeds N --start S       N seeds from S on (1), of --minutes M (20) simulated minutes
+  --walks                   every single fault, every pair, every interleaving
+  --seed X                  one seed, with its log; a violation is shrunk first
+  --story impaired/2 --faults 12:crash-after+30:stale
+  --story impaired/2 --rival sweep --stops 14,3
+                            one walk, with its log
+  --threads T               how many at once (one for each core)`;
+
+const { values: given } = parseArgs({
+  options: {
+    seeds: { type: 'string' },
+    start: { type: 'string', default: '1' },
+    minutes: { type: 'string', default: '20' },
+    seed: { type: 'string' },
+    walks: { type: 'boolean', default: false },
+    story: { type: 'string' },
+    faults: { type: 'string', default: '' },
+    rival: { type: 'string' },
+    stops: { type: 'string', default: '1,0' },
+    threads: { type: 'string' },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+function complain(problem: string): never {
+  process.stderr.write(`${problem}\n\n${usage}\n`);
+  process.exit(2);
+}
+
+function whole(name: string, text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 0) complain(`--${name} ${text}: expected a whole number`);
+  return value;
+}
+
+function parseStory(text: string): Story {
+  const [failure, interfaces] = text.split('/');
+  if (failure !== 'impaired' && failure !== 'stopped' && failure !== 'application')
+    complain(`--story ${text}: expected impaired, stopped or application`);
+  return { failure, interfaces: interfaces === '1' ? 1 : 2 };
+}
+
+function parseFaults(text: string): readonly PlannedFault[] {
+  return text
+    .split('+')
+    .filter(Boolean)
+    .map((each) => {
+      const [at = '', kind = ''] = each.split(':');
+      if (!faultKinds.includes(kind as FaultKind)) complain(`--faults ${each}: no such kind of fault`);
+      return { at: whole('faults', at), ...injuryOf(kind as FaultKind) };
+    });
+}
+
+const minutes = whole('minutes', given.minutes);
+
+/** One seed with its log. A broken invariant is shown with the fewest happenings that break it. */
+async function replay(seed: number): Promise<number> {
+  let ran = await runSeed(seed, minutes, true);
+  const { violation } = ran;
+  if (violation) {
+    process.stderr.write(`${violation.invariant} is broken; looking for the shortest plan ...\n`);
+    ran = await shrink(ran);
+    ran = await runPlan(ran.plan, true);
+  }
+  const { plan, world } = ran;
+  process.stdout.write(`${(world.lines ?? []).join('\n')}\n\n`);
+  process.stdout.write(`services: ${JSON.stringify(plan.world.services)}\n`);
+  process.stdout.write(
+    `happenings:\n${plan.happenings.map((each) => `  ${JSON.stringify(each)}\n`).join('')}`,
+  );
+  if (violation) process.stdout.write(`\n${violation.invariant} ${violation.service}: ${violation.what}\n`);
+  return violation ? 1 : 0;
+}
+
+async function replayWalk(story: Story): Promise<number> {
+  const [at = '1', back = '0'] = given.stops.split(',');
+  const rival = given.rival as Rival | undefined;
+  if (rival && !rivals.includes(rival)) complain(`--rival ${rival}: expected ${rivals.join(', ')}`);
+  const { world } = rival
+    ? await interleave(story, rival, whole('stops', at), whole('stops', back), true)
+    : await walk(story, parseFaults(given.faults), {}, true);
+  process.stdout.write(`${(world.lines ?? []).join('\n')}\n`);
+  return world.checker.violations.length > 0 ? 1 : 0;
+}
+
+/** Hands the tasks to the threads, the next one to whoever is free. */
+async function run(tasks: readonly Task[]): Promise<number> {
+  const startedMs = performance.now();
+  const counts = new Map<string, number>();
+  const runs: Record<string, number> = {};
+  const found: Done['found'][number][] = [];
+  let cpuMs = 0;
+  let next = 0;
+  let done = 0;
+  let total = 0;
+  const isTerminal = process.stderr.isTTY;
+
+  const progress = () => {
+    if (!isTerminal) return;
+    const tookMs = performance.now() - startedMs;
+    const part = done / tasks.length;
+    const leftSec = part > 0 ? (tookMs / part - tookMs) / 1_000 : 0;
+    const bar = '█'.repeat(Math.round(part * 30)).padEnd(30, '░');
+    const rate = Math.round(total / (tookMs / 1_000));
+    process.stderr.write(
+      `\r${bar} ${(part * 100).toFixed(0)} %  ${total} runs, ${rate} a second, ${leftSec.toFixed(0)} s left, ${found.length} violations `,
+    );
+  };
+
+  const take = (answer: Done) => {
+    const { task } = answer;
+    const kind =
+      task.kind === 'faults'
+        ? `${task.depth === 1 ? 'single faults' : 'pairs of faults'}, ${task.story.interfaces} interface${task.story.interfaces === 1 ? '' : 's'}`
+        : task.kind === 'interleaving'
+          ? `interleavings with ${task.rival}`
+          : `seeds of ${task.minutes} minutes`;
+    runs[kind] = (runs[kind] ?? 0) + answer.runs;
+    total += answer.runs;
+    cpuMs += answer.cpuMs;
+    found.push(...answer.found);
+    for (const [what, times] of answer.counts) counts.set(what, (counts.get(what) ?? 0) + times);
+    done += 1;
+    progress();
+  };
+
+  const threads = Math.min(
+    given.threads ? whole('threads', given.threads) : availableParallelism(),
+    tasks.length,
+  );
+  await Promise.all(
+    Array.from(
+      { length: threads },
+      () =>
+        new Promise<void>((resolve, reject) => {
+          const thread = new Worker(new URL('./crew.ts', import.meta.url));
+          const feed = () => {
+            const task = tasks[next];
+            next += 1;
+            if (task) thread.postMessage(task);
+            else thread.terminate().then(() => resolve(), reject);
+          };
+          thread.on('message', (answer: Done) => {
+            take(answer);
+            feed();
+          });
+          thread.on('error', reject);
+          feed();
+        }),
+    ),
+  );
+  if (isTerminal) process.stderr.write('\n');
+
+  const wallMs = performance.now() - startedMs;
+  process.stdout.write(`${render({ runs, found, counts, wallMs, cpuMs })}\n`);
+  const { calls, places } = await faultPoints({ failure: 'impaired', interfaces: 2 });
+  process.stdout.write(
+    `\nA plain failover of two interfaces awaits ${calls} calls at ${places.length} places\n`,
+  );
+  const isLarge = Object.entries(runs).some(([kind, times]) => kind.startsWith('seeds') && times >= 1_000);
+  const never = isLarge ? unreached(counts) : [];
+  if (never.length > 0)
+    process.stdout.write(`\nNever reached, so nothing is proven of it: ${never.join(', ')}\n`);
+  const [first] = found.filter((each) => each.replay.startsWith('--seed'));
+  if (first) {
+    process.stdout.write('\nThe shortest plan of the first:\n');
+    const shrunk = await shrink(await runSeed(Number(first.replay.split(' ')[1]), minutes));
+    for (const each of shrunk.plan.happenings) process.stdout.write(`  ${JSON.stringify(each)}\n`);
+    const { world } = await runPlan(shrunk.plan, true);
+    process.stdout.write(`${(world.lines ?? []).slice(-80).join('\n')}\n`);
+  }
+  for (const { replay: how } of found.slice(0, 5))
+    process.stdout.write(`\nReplay: node test/simulation/main.ts ${how}`);
+  return found.length > 0 || never.length > 0 ? 1 : 0;
+}
+
+async function main(): Promise<number> {
+  if (given.help) {
+    process.stdout.write(`${usage}\n`);
+    return 0;
+  }
+  if (given.seed !== undefined) return replay(whole('seed', given.seed));
+  if (given.story !== undefined) return replayWalk(parseStory(given.story));
+  const isAll = given.seeds === undefined && !given.walks;
+  const seeds = given.seeds === undefined ? (isAll ? 2_000 : 0) : whole('seeds', given.seeds);
+  return run([
+    ...(isAll || given.walks ? await walks(true) : []),
+    ...seedTasks(seeds, whole('start', given.start), minutes),
+  ]);
+}
+
+process.exitCode = await main();

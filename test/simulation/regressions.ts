@@ -1,0 +1,153 @@
+/** Plans that once broke an invariant, each under the name of its story: they stay so that it cannot come back. */
+import type { PlannedFault, Story } from './exhaustive.ts';
+import type { Happening } from './happenings.ts';
+import type { ServicePlan, WorldPlan } from './world.ts';
+
+interface WalkStory {
+  readonly kind: 'walk';
+  readonly story: Story;
+  readonly faults: readonly PlannedFault[];
+}
+/** Twenty minutes of one world, with these happenings and no others. */
+interface WorldStory {
+  readonly kind: 'world';
+  readonly world: WorldPlan;
+  readonly happenings: readonly Happening[];
+}
+
+const minute = 60_000;
+
+/** One service on three instances, holder first; the fourth instance is nobody's. */
+const plain = (seed: number, service: Partial<ServicePlan> = {}): WorldPlan => ({
+  seed,
+  zones: ['a', 'a', 'a', 'a'],
+  services: [{ name: 'orders', indexes: [1, 2], members: [0, 1, 2], ...service }],
+  steady: false,
+  sweeps: true,
+});
+
+export const regressions: Readonly<Record<string, WalkStory | WorldStory>> = {
+  'an end that a queued renewal carried to the table is not closed a second time': {
+    kind: 'walk',
+    story: { failure: 'impaired', interfaces: 1 },
+    faults: [{ at: 28, kind: 'denied' }],
+  },
+  'a request is answered although a person has detached an interface': {
+    kind: 'world',
+    world: plain(1),
+    happenings: [
+      { atMs: 2 * minute, kind: 'person-detaches', service: 0, eni: 0 },
+      { atMs: 4 * minute, kind: 'switchover', service: 0, member: 1 },
+    ],
+  },
+  'a request is answered although an interface was deleted': {
+    kind: 'world',
+    world: plain(1),
+    happenings: [
+      { atMs: minute, kind: 'person-deletes', service: 0, eni: 0 },
+      { atMs: 8 * minute, kind: 'switchover', service: 0, member: 1 },
+    ],
+  },
+  'what a person attaches again to the same holder is in the trail': {
+    kind: 'world',
+    world: plain(2),
+    happenings: [{ atMs: 2 * minute - 8_000, kind: 'person-moves', service: 0, eni: 0, instance: 0 }],
+  },
+  'a person moving the rest while one interface is on nothing is in the trail': {
+    kind: 'world',
+    world: plain(3),
+    happenings: [
+      { atMs: 2 * minute, kind: 'person-detaches', service: 0, eni: 0 },
+      { atMs: 5 * minute, kind: 'person-moves', service: 0, eni: 1, instance: 2 },
+    ],
+  },
+  'a rescue that a refused detach stops is not paged again every minute': {
+    kind: 'world',
+    world: plain(4, { indexes: [1, 2, 3], alarm: 'free', policy: { plainDetach: '1s' } }),
+    happenings: [
+      { atMs: 10_000, kind: 'app-alarm', service: 0, forMs: 12 * minute },
+      { atMs: 10_000, kind: 'call', trigger: 'claim', skip: 0, times: 40, injury: { kind: 'refused' } },
+    ],
+  },
+  'a stale look at the end does not make a live attachment an ended one': {
+    kind: 'world',
+    world: {
+      seed: 5402,
+      zones: ['a', 'a', 'a', 'b', 'a', 'b', 'a', 'b'],
+      services: [
+        {
+          name: 'service-0',
+          indexes: [9, 2],
+          members: [6, 0, 4],
+          ready: false,
+          policy: { confirm: '1m', budgetPerHour: 3 },
+        },
+        {
+          name: 'service-1',
+          indexes: [12, 5, 11],
+          members: [4, 6, 1, 0],
+          ready: true,
+          policy: { budgetPerHour: 3 },
+        },
+        {
+          name: 'service-2',
+          indexes: [2],
+          members: [0, 4, 2, 1],
+          ready: false,
+          policy: { budgetPerHour: 1 },
+        },
+        {
+          name: 'service-3',
+          indexes: [10],
+          members: [6, 0],
+          ready: false,
+          policy: { quarantine: 'until-healthy', quarantineFor: '2m', confirm: '1m', budgetPerHour: 3 },
+        },
+        {
+          name: 'service-4',
+          indexes: [3],
+          members: [6, 2, 1, 4],
+          ready: false,
+          policy: { mode: 'observe', confirm: '1m', budgetPerHour: 3 },
+        },
+        {
+          name: 'service-5',
+          indexes: [7],
+          members: [1, 4, 0],
+          alarm: 'bound',
+          ready: false,
+          policy: { budgetPerHour: 1 },
+        },
+        {
+          name: 'service-6',
+          indexes: [6, 5],
+          members: [0, 1, 2],
+          ready: false,
+          policy: { budgetPerHour: 10 },
+        },
+      ],
+      steady: false,
+      sweeps: true,
+    },
+    happenings: [
+      { atMs: 584977, kind: 'impair', instance: 0, check: 'system', forMs: 276456 },
+      {
+        atMs: 584977,
+        kind: 'call',
+        trigger: 'claim',
+        skip: 0,
+        times: 2,
+        injury: { kind: 'applied-late', ms: 9000 },
+      },
+      { atMs: 584977, kind: 'call', trigger: 'attach', skip: 7, times: 4, injury: { kind: 'refused' } },
+      {
+        atMs: 584977,
+        kind: 'call',
+        trigger: 'attach',
+        skip: 8,
+        times: 4,
+        injury: { kind: 'stale', ms: 4128 },
+      },
+    ],
+  },
+};

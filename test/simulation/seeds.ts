@@ -1,0 +1,53 @@
+/** One seed, one run: a drawn plan carried out in a storm, then calm, then judged. */
+import type { Violation } from './checker.ts';
+import { drawPlan, type RunPlan, Storm, schedule } from './happenings.ts';
+import { type Weather, World } from './world.ts';
+
+export interface Ran {
+  readonly plan: RunPlan;
+  readonly world: World;
+  readonly violation: Violation | undefined;
+}
+
+const minute = 60_000;
+
+export async function runPlan(plan: RunPlan, logging = false, tamper?: Weather['tamper']): Promise<Ran> {
+  const storm = new Storm(plan);
+  const { injure, passage, skewMs } = storm;
+  const world = new World(plan.world, { injure, passage, skewMs, ...(tamper && { tamper }) }, logging);
+  storm.calm();
+  await world.build();
+  storm.begin();
+  schedule(world, storm, plan);
+  const stormMs = plan.minutes * minute * 0.7;
+  await world.runTo(stormMs);
+  world.log(() => 'THE FAULTS STOP');
+  storm.calm();
+  for (const { enis } of world.services) for (const eni of enis) world.model.unstick(eni);
+  // What was set off before may still last: four minutes of it, then what is left counts as quiet.
+  await world.runTo(plan.minutes * minute);
+  if (world.checker.violations.length === 0) world.checker.finish(plan.minutes * minute - stormMs);
+  return { plan, world, violation: world.checker.violations[0] };
+}
+
+export const runSeed = (seed: number, minutes: number, logging = false, tamper?: Weather['tamper']) =>
+  runPlan(drawPlan(seed, minutes), logging, tamper);
+
+/** The fewest happenings that still break the same invariant: each is left out in turn, larger pieces first. */
+export async function shrink(ran: Ran, tamper?: Weather['tamper']): Promise<Ran> {
+  let best = ran;
+  const invariant = ran.violation?.invariant;
+  for (let size = Math.ceil(best.plan.happenings.length / 2); size >= 1; ) {
+    let removed = false;
+    for (let from = 0; from < best.plan.happenings.length; ) {
+      const happenings = best.plan.happenings.filter((_, index) => index < from || index >= from + size);
+      const next = await runPlan({ ...best.plan, happenings }, false, tamper);
+      if (next.violation?.invariant === invariant) {
+        best = next;
+        removed = true;
+      } else from += size;
+    }
+    if (!removed || size > 1) size = size === 1 ? 0 : Math.ceil(size / 2);
+  }
+  return best;
+}

@@ -1,0 +1,161 @@
+/** The simulator's quick part: it repeats itself, it sees what it should, and no single fault breaks anything. */
+import { describe, expect, it } from 'vitest';
+import type { Ports } from '../../shared/app/ports.ts';
+import { explore, type Story, type Tally, walk } from './exhaustive.ts';
+import { faultPoints } from './fault-points.ts';
+import { drawPlan } from './happenings.ts';
+import { interleave } from './interleavings.ts';
+import { regressions } from './regressions.ts';
+import { runPlan, runSeed, shrink } from './seeds.ts';
+
+const plain: Story = { failure: 'impaired', interfaces: 2 };
+
+describe('the simulator', () => {
+  it('writes the same log, byte for byte, for the same seed', async () => {
+    const [first, second] = [await runSeed(7, 20, true), await runSeed(7, 20, true)];
+    expect(first.world.lines?.length).toBeGreaterThan(500);
+    expect(second.world.lines).toEqual(first.world.lines);
+  });
+
+  it('finds the points of a plain failover by itself', async () => {
+    const { calls, places } = await faultPoints(plain);
+    expect(places).toMatchInlineSnapshot(`
+      [
+        "dynamodb.GetItem in record readService",
+        "dynamodb.PutItem in deliver copyFrozen",
+        "dynamodb.Query in brake brakeCheck",
+        "dynamodb.Query in dispatch (anonymous)",
+        "dynamodb.Query in dispatch servicesFor",
+        "dynamodb.Query in restore #round",
+        "dynamodb.UpdateItem in brake brakeCheck",
+        "dynamodb.UpdateItem in deliver deliver",
+        "dynamodb.UpdateItem in journal writeOnce",
+        "dynamodb.UpdateItem in restore #claim",
+        "ec2.AttachNetworkInterface in move attach",
+        "ec2.DescribeInstanceStatus in observe observe",
+        "ec2.DescribeInstances in observe observe",
+        "ec2.DescribeNetworkInterfaces in move lookNow",
+        "ec2.DescribeNetworkInterfaces in observe observe",
+        "ec2.DetachNetworkInterface in move detach",
+        "sns.Publish in deliver (anonymous)",
+        "sqs.SendMessage in restore #watchdog",
+      ]
+    `);
+    expect(places).toHaveLength(18);
+    expect(calls).toBe(46);
+  });
+
+  it('breaks nothing by any single fault in a failover of two interfaces', { timeout: 60_000 }, async () => {
+    const tally: Tally = { runs: 0, found: [], counts: new Map() };
+    const { points } = await walk(plain, []);
+    for (let at = 1; at <= points.length; at += 1) await explore(plain, at, 1, tally);
+    expect(tally.runs).toBeGreaterThan(300);
+    expect(tally.found).toEqual([]);
+  });
+
+  it('breaks nothing in sixty seeds', { timeout: 60_000 }, async () => {
+    const broken: string[] = [];
+    for (let seed = 1; seed <= 60; seed += 1) {
+      const { violation } = await runSeed(seed, 20);
+      if (violation) broken.push(`seed ${seed}: ${violation.invariant} ${violation.what}`);
+    }
+    expect(broken).toEqual([]);
+  });
+
+  it('breaks nothing when two invocations take turns', async () => {
+    const found: unknown[] = [];
+    for (const at of [8, 12, 16, 20, 30])
+      found.push(...(await interleave(plain, 'event', at, 3)).world.checker.violations);
+    expect(found).toEqual([]);
+  });
+});
+
+const impairFirst = (answer: Awaited<ReturnType<Ports['ec2']['checks']>>) => ({
+  ...answer,
+  value: new Map(
+    [...answer.value].map(([id, checks], index) => [
+      id,
+      index === 0 ? { ...checks, system: 'impaired' as const, impairedSinceMs: 0 } : checks,
+    ]),
+  ),
+});
+
+describe('the checker', () => {
+  const broken = (change: (ports: Ports) => Ports) => walk(plain, [], { tamper: change });
+
+  it('sees a worker that mutates without a lease', async () => {
+    const { violations } = await broken((ports) => ({
+      ...ports,
+      store: {
+        ...ports.store,
+        // Says "written", and writes nothing: the worker believes in a lease that nobody gave it.
+        write: async (before, after, guard) =>
+          guard.freeBeforeMs === undefined
+            ? ports.store.write(before, after, guard)
+            : { kind: 'written' as const },
+      },
+    }));
+    expect(violations.map((each) => each.invariant)).toContain('S8');
+  });
+
+  it('sees an attach to an instance that no plan tries', async () => {
+    const { violations } = await broken((ports) => ({
+      ...ports,
+      ec2: {
+        ...ports.ec2,
+        attach: (order) => ports.ec2.attach({ ...order, deviceIndex: order.deviceIndex + 3 }),
+      },
+    }));
+    expect(violations.map((each) => each.invariant)).toContain('S1');
+  });
+
+  it('sees a holder that is left although it is healthy', async () => {
+    const { violation } = await runPlan({ ...drawPlan(3, 20), happenings: [] }, false, (ports) => ({
+      ...ports,
+      ec2: { ...ports.ec2, checks: (ids) => ports.ec2.checks(ids).then(impairFirst) },
+    }));
+    expect(violation?.invariant).toBe('S4');
+  });
+
+  it('sees a record that was dropped before it was copied', async () => {
+    const { violations } = await broken((ports) => ({
+      ...ports,
+      store: { ...ports.store, copyToTrail: async () => undefined },
+    }));
+    expect(violations.map((each) => each.invariant)).toContain('S12');
+  });
+
+  it('sees notices that nobody published', async () => {
+    const { violations } = await broken((ports) => ({
+      ...ports,
+      notifier: { publish: async () => undefined },
+    }));
+    expect(violations.map((each) => each.invariant)).toContain('L4');
+  });
+
+  it('sees a failure that nobody acted on, and says so with the fewest happenings', async () => {
+    const deaf = (ports: Ports): Ports => ({
+      ...ports,
+      store: { ...ports.store, write: async (_, after) => ({ kind: 'conflict', now: after }) },
+    });
+    const plan = drawPlan(3, 12);
+    const happenings = [
+      { atMs: 10_000, kind: 'impair', instance: plan.world.services[0]?.members[0] ?? 0, check: 'system' },
+      ...plan.happenings.slice(0, 2),
+    ] as typeof plan.happenings;
+    const ran = await runPlan({ ...plan, happenings }, false, deaf);
+    expect(ran.violation?.invariant).toBe('L3');
+    const { plan: shortest } = await shrink(ran, deaf);
+    expect(shortest.happenings).toHaveLength(1);
+  });
+});
+
+describe('what was broken once', () => {
+  it.each(Object.entries(regressions))('%s', async (_, plan) => {
+    const { violations } =
+      plan.kind === 'walk'
+        ? await walk(plan.story, plan.faults)
+        : (await runPlan({ ...plan, seed: plan.world.seed, minutes: 20 })).world.checker;
+    expect(violations).toEqual([]);
+  });
+});

@@ -1,0 +1,83 @@
+/** Pieces of work that any thread can do by itself, and what comes of them. */
+import { explore, type Found, type Story, type Tally, walk } from './exhaustive.ts';
+import { exploreInterleavings, type Rival, rivals } from './interleavings.ts';
+import { runSeed } from './seeds.ts';
+
+export type Task =
+  | { readonly kind: 'faults'; readonly story: Story; readonly at: number; readonly depth: 1 | 2 }
+  | { readonly kind: 'interleaving'; readonly story: Story; readonly rival: Rival; readonly at: number }
+  | { readonly kind: 'seeds'; readonly from: number; readonly count: number; readonly minutes: number };
+
+export interface Done {
+  readonly task: Task;
+  readonly runs: number;
+  readonly found: readonly Found[];
+  readonly counts: readonly (readonly [string, number])[];
+  readonly cpuMs: number;
+}
+
+export async function doTask(task: Task): Promise<Done> {
+  const before = process.threadCpuUsage();
+  const tally: Tally = { runs: 0, found: [], counts: new Map() };
+  switch (task.kind) {
+    case 'faults':
+      await explore(task.story, task.at, task.depth, tally);
+      break;
+    case 'interleaving':
+      await exploreInterleavings(task.story, task.rival, task.at, tally);
+      break;
+    case 'seeds':
+      for (let seed = task.from; seed < task.from + task.count; seed += 1) {
+        tally.runs += 1;
+        try {
+          const { world, violation } = await runSeed(seed, task.minutes);
+          for (const [what, times] of world.counts)
+            tally.counts.set(what, (tally.counts.get(what) ?? 0) + times);
+          if (violation) tally.found.push({ replay: `--seed ${seed}`, violation });
+        } catch (error) {
+          // A world that cannot even be run is a finding like any other, with its seed.
+          const what = error instanceof Error ? `${error.message}\n${error.stack}` : String(error);
+          const violation = { invariant: 'SIMULATOR', service: '', what, atMs: 0 };
+          tally.found.push({ replay: `--seed ${seed}`, violation });
+        }
+      }
+      break;
+  }
+  const { user, system } = process.threadCpuUsage(before);
+  const { runs, found, counts } = tally;
+  return { task, runs, found, counts: [...counts], cpuMs: (user + system) / 1_000 };
+}
+
+export const stories: readonly Story[] = (['impaired', 'stopped', 'application'] as const).flatMap(
+  (failure) => ([1, 2] as const).map((interfaces) => ({ failure, interfaces })),
+);
+/** Pairs and interleavings are walked over the plainest failure; the others differ in how it is seen. */
+const plain = stories.filter(({ failure }) => failure === 'impaired');
+
+/** Every single fault and every interleaving; with `pairs`, every pair of faults as well. */
+export async function walks(pairs: boolean): Promise<readonly Task[]> {
+  const tasks: Task[] = [];
+  for (const story of stories) {
+    const { points } = await walk(story, []);
+    for (let at = 1; at <= points.length; at += 1) {
+      if (pairs && plain.includes(story)) tasks.push({ kind: 'faults', story, at, depth: 2 });
+      tasks.push({ kind: 'faults', story, at, depth: 1 });
+    }
+  }
+  for (const story of plain.filter(({ interfaces }) => interfaces === 2)) {
+    const { points } = await walk(story, []);
+    for (const rival of rivals)
+      for (let at = 1; at <= points.length; at += 1) tasks.push({ kind: 'interleaving', story, rival, at });
+  }
+  return tasks;
+}
+
+export function seedTasks(count: number, from: number, minutes: number): readonly Task[] {
+  const piece = 5;
+  return Array.from({ length: Math.ceil(count / piece) }, (_, index) => ({
+    kind: 'seeds' as const,
+    from: from + index * piece,
+    count: Math.min(piece, count - index * piece),
+    minutes,
+  }));
+}
