@@ -9,7 +9,7 @@ export const USAGE = `Usage: npm run sandbox -- [options]
   --template FILE             what to deploy (template.yaml)
   --parameter NAME=VALUE      a parameter of the template; may be repeated
   --dist DIR                  where the built bundles lie (as CodeUri says)
-  --latency instant|realistic how long EC2 takes (instant)
+  --latency instant|realistic how long EC2 takes (realistic)
   --detection instant|realistic
                               how long a failed status check takes to become an alarm (instant)
   --freeze                    stop a function's process between invocations, as Lambda does
@@ -45,7 +45,7 @@ function readArgs(args: string[]) {
         template: { type: 'string', default: 'template.yaml' },
         parameter: { type: 'string', multiple: true },
         dist: { type: 'string' },
-        latency: { type: 'string', default: 'instant' },
+        latency: { type: 'string', default: 'realistic' },
         detection: { type: 'string', default: 'instant' },
         freeze: { type: 'boolean', default: false },
         'async-retry-delays': { type: 'string' },

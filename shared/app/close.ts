@@ -49,6 +49,8 @@ export function toEnding(
     return ending(end.kind === 'stranded' ? 'STRANDED' : 'NEEDS_HUMAN', end.why, 'critical');
   if (plan.source === plan.target && !(kind === 'rescue' && health === 'healthy'))
     return ending('RETURNED_TO_SOURCE', 'no other member took the interfaces', 'critical');
+  if (healthOf(memberOf(observation, plan.target)).kind === 'failed')
+    return ending('ATTACHED', `${plan.target} itself has failed`, 'critical');
   if (!acted || plan.interfaces.every((each) => each.ours.length === 0))
     return ending('NOTHING_TO_DO', `the interfaces were on ${plan.target} already`, 'info');
   return ending('COMPLETED', episode.evidence, kind === 'failover' || kind === 'rescue' ? 'warning' : 'info');

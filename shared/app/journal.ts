@@ -108,7 +108,8 @@ export function makeJournal(ports: Ports, state: ServiceState, owner: OwnerId): 
 
   function enqueue(): Promise<Written> {
     const next = tail.then(writeOnce);
-    tail = next;
+    // One that throws must not fail every write after it.
+    tail = next.catch(() => undefined);
     return next;
   }
 
@@ -116,7 +117,9 @@ export function makeJournal(ports: Ports, state: ServiceState, owner: OwnerId): 
     while (!stopped.signal.aborted) {
       await clock.sleep(times.renewEveryMs, stopped.signal);
       if (stopped.signal.aborted || status === 'lost') return;
-      await enqueue();
+      await enqueue().catch((error: unknown) =>
+        log.error('a renewal failed', { service: state.name, error: messageOf(error) }),
+      );
     }
   })();
 

@@ -98,6 +98,7 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
   const sent = new Map<EniId, Sent>();
   const attachAnsweredAtMs = new Map<EniId, number>();
   const inFlight = new Map<EniId, Promise<void>>();
+  const begunAtMs = new Map<EniId, number>();
   const out = new Map<EniId, Out>();
   const refusedBy = new Map<EniId, string>();
 
@@ -154,7 +155,9 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
     const step = force ? 'detach-forced' : 'detach';
     journal.note({ step, eni: planned.eni, detail, durationMs: clock.now() - startedAtMs });
     journal.flush();
-    if (answer.kind === 'unclear') {
+    // In the wrong state just now (an instance that is stopping, say) is not accepted either.
+    const isWrongState = answer.kind === 'look' && answer.code.startsWith('Incorrect');
+    if (answer.kind === 'unclear' || isWrongState) {
       // Not accepted for certain: the next look may send it again without waiting out its time.
       const { detachAtMs: _, forceAtMs: __, ...rest } = sent.get(planned.eni) ?? {};
       sent.set(planned.eni, { waitingSinceMs: startedAtMs, ...rest, notBeforeMs: backOff(planned.eni) });
@@ -184,8 +187,6 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
       refusedBy.set(eni, `${answer.code}: ${answer.detail}`);
     } else if (answer.kind === 'gone') {
       leave(planned, { kind: 'gone', why: answer.code });
-    } else if (answer.kind === 'unmovable') {
-      leave(planned, { kind: 'unmovable', why: `${answer.code}: ${answer.detail}` });
     }
   }
 
@@ -211,6 +212,7 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
 
   const begin = (planned: PlannedInterface, work: Promise<void>) => {
     progress += 1;
+    begunAtMs.set(planned.eni, clock.now());
     inFlight.set(
       planned.eni,
       work
@@ -279,7 +281,7 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
     const before = look;
     const ids = plan.interfaces.map((each) => each.eni);
     try {
-      const { value, sentAtMs, slow } = await ec2.interfaces(ids);
+      const { value, sentAtMs, slow } = await ec2.interfaces(ids, 'poll');
       look = {
         sentAtMs,
         slow,
@@ -353,7 +355,11 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
   for (;;) {
     const nowMs = clock.now();
     const progressBefore = progress;
-    if (journal.status() === 'lost') return { kind: 'lease-lost', acted };
+    if (journal.status() === 'lost') {
+      // Nothing may be under way when the process is frozen: it would be sent on thaw, without a lease.
+      await settle();
+      return { kind: 'lease-lost', acted };
+    }
     if (run.deadlineMs - nowMs < times.handOverBeforeDeadlineMs) {
       await settle();
       return { kind: 'hand-over' };
@@ -409,7 +415,10 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
     const jitter = 0.8 + 0.4 * random();
     await Promise.race([clock.sleep(pollMs * jitter, pause.signal), ...inFlight.values()]);
     pause.abort();
-    if (inFlight.size < active.length || active.length === 0) await lookNow();
+    // A call that takes long may have taken effect all the same: its answer is not waited for with eyes closed.
+    const isLong = (eni: EniId) => clock.now() - (begunAtMs.get(eni) ?? 0) > 2 * times.pollFirstMs;
+    if (inFlight.size < active.length || active.length === 0 || [...inFlight.keys()].some(isLong))
+      await lookNow();
     // EC2 is usually done within this time: to look less often only adds to the outage. One that is slow or asks
     // to be spared is spared.
     const isSteady = !look.slow && clock.now() - progressAtMs < times.pollSteadyMs;
@@ -427,9 +436,17 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
     return fact !== undefined && fact.attachment === undefined;
   }
 
-  /** Still on its way off a member, or not seen: nobody knows yet where it will be. */
-  function isUndecided({ eni }: PlannedInterface): boolean {
-    return look.facts.get(eni)?.kind === 'unknown' || factOf(eni)?.attachment?.status === 'detaching';
+  /** Still on its way off a member, within its time, or not seen: nobody knows yet where it will be. */
+  function isUndecided({ eni, leavingSinceMs }: PlannedInterface): boolean {
+    if (look.facts.get(eni)?.kind === 'unknown') return true;
+    if (!isLeaving(eni)) return false;
+    const { detachAtMs, waitingSinceMs } = sent.get(eni) ?? {};
+    const sinceMs = leavingSinceMs ?? detachAtMs ?? waitingSinceMs;
+    return sinceMs === undefined || clock.now() - sinceMs < times.detachDeadlineMs;
+  }
+
+  function isLeaving(eni: EniId): boolean {
+    return factOf(eni)?.attachment?.status === 'detaching';
   }
 
   function ending(): MoveEnd {
@@ -454,8 +471,9 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
       await clock.sleep(times.pollMaxMs);
       await lookNow();
     }
-    const kind = plan.interfaces.some(isOnNothing) ? 'stranded' : 'needs-human';
-    return { kind, why, plan, last: look, seen, acted };
+    // What has been leaving for too long will be on nothing, sooner or later.
+    const isLost = plan.interfaces.some((each) => isOnNothing(each) || isLeaving(each.eni));
+    return { kind: isLost ? 'stranded' : 'needs-human', why, plan, last: look, seen, acted };
   }
 }
 

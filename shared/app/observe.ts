@@ -11,6 +11,7 @@ import {
   unknown,
 } from '../core/observation.ts';
 import { interfacesOf, type Service } from '../core/state.ts';
+import { times } from '../core/times.ts';
 import type { Answer, Ports } from './ports.ts';
 
 type Read<K, V> =
@@ -42,6 +43,17 @@ function alarmsOf(service: Service): readonly AlarmArn[] {
   return [...new Set(arns)];
 }
 
+async function limitsInTime({ clock, ec2 }: Ports, types: readonly string[]) {
+  const isOver = new AbortController();
+  const reading = ec2.limits(types).catch(() => undefined);
+  const patience = clock.sleep(times.limitsTimeoutMs, isOver.signal).then(() => undefined);
+  try {
+    return await Promise.race([reading, patience]);
+  } finally {
+    isOver.abort();
+  }
+}
+
 /** Looks at a service's interfaces, members and alarms. Never throws; what could not be read is unknown. */
 export async function observe(ports: Ports, service: Service): Promise<Observation> {
   const { clock, ec2, alarms } = ports;
@@ -65,8 +77,8 @@ export async function observe(ports: Ports, service: Service): Promise<Observati
   const found = 'answer' in instances ? [...instances.answer.value.values()] : [];
   const cached = service.facts.limits;
   const uncached = [...new Set(found.map((each) => each.instanceType))].filter((type) => !cached[type]);
-  // Only after a member changed its type: registration and the sweep keep the cache, so that this costs nothing.
-  const fetched = uncached.length > 0 ? await ec2.limits(uncached).catch(() => undefined) : undefined;
+  // Only after a member changed its type. Not waited for longer than it is worth: that member alone is not eligible.
+  const fetched = uncached.length > 0 ? await limitsInTime(ports, uncached) : undefined;
   const limits = { ...cached, ...fetched?.value };
 
   const instanceFacts = factsOf(members, instances);

@@ -47,9 +47,7 @@ export type AttachAnswer =
   | { readonly kind: 'unclear'; readonly code: string }
   /** This target will not take it: index, limit, state, zone, addresses, permission on that instance. */
   | { readonly kind: 'target-refused'; readonly code: string; readonly detail: string }
-  | { readonly kind: 'gone'; readonly code: string }
-  /** The interface itself is to blame: no other target would take it either. */
-  | { readonly kind: 'unmovable'; readonly code: string; readonly detail: string };
+  | { readonly kind: 'gone'; readonly code: string };
 
 /**
  * EC2, as far as the controller uses it. Reads throw {@link PortError} when they could not be answered;
@@ -58,7 +56,10 @@ export type AttachAnswer =
  */
 export interface Ec2 {
   /** Interfaces by id; those that EC2 does not know are absent from the map. */
-  interfaces(ids: readonly EniId[]): Promise<Answer<ReadonlyMap<EniId, InterfaceFact>>>;
+  /**
+   * A `poll` is one short attempt: the next one comes at once anyway, and a dead answer is paid for in outage.
+   */
+  interfaces(ids: readonly EniId[], how?: 'poll'): Promise<Answer<ReadonlyMap<EniId, InterfaceFact>>>;
   /** Instances by id, without their status checks and limits. */
   instances(ids: readonly InstanceId[]): Promise<Answer<ReadonlyMap<InstanceId, InstanceFact>>>;
   /** Status checks by instance id. */

@@ -66,6 +66,7 @@ class Attempt {
   #looks = 0;
   #brakeIsClear = false;
   #acted = false;
+  #watchdog: Promise<void> | undefined;
 
   constructor(ports: Ports, message: WorkMessage, run: Run) {
     this.#ports = ports;
@@ -81,7 +82,9 @@ class Attempt {
       }
       return await this.#later('UNKNOWN_STATE', 'others kept writing the item');
     } finally {
+      // Nothing is left under way: Lambda freezes the process as soon as the handler returns.
       await this.#journal?.stop();
+      if (this.#watchdog) await this.#inTime(this.#watchdog, 5 * times.messageTimeoutMs);
     }
   }
 
@@ -90,6 +93,8 @@ class Attempt {
     const { store, clock } = this.#ports;
     const { service: name, hint, look } = this.#message;
     const held = this.#journal;
+    // A renewal adopts what people wrote since the claim: a pause, above all (P30).
+    if (held) await held.commit();
     if (held?.status() === 'lost') return this.#lost();
     const [read, controller] = await Promise.all([
       held ? held.service() : readService(this.#ports, name),
@@ -191,17 +196,18 @@ class Attempt {
       if ((await this.#persistPlan(this.#journal, decision.plan)) !== 'written') return undefined;
     } else {
       const after = claimed(question, decision, this.#run, clock.now(), this.#ports.ids.nonce());
-      const [isClaimed] = await Promise.all([
-        this.#claim(question.service, after, readAtMs),
-        this.#watchdog(after.epoch, times.leaseTtlMs),
-        checking,
-      ]);
+      // The renewals begin with the claim: a slow counter must not use up the lease.
+      const claiming = this.#claim(question.service, after, readAtMs).then((isClaimed) => {
+        if (isClaimed) this.#journal = this.#hold(after);
+        return isClaimed;
+      });
+      const [isClaimed] = await Promise.all([claiming, this.#watchdogBesideClaim(after.epoch), checking]);
       if (!isClaimed) return undefined;
-      this.#journal = this.#hold(after);
     }
     const brake = await checking;
     this.#brakeIsClear ||= brake.kind === 'clear';
     const journal = this.#journal;
+    if (!journal) return undefined;
     journal.note({ step: isNew ? 'claimed' : 'resumed', detail: stepDetail(decision) });
 
     if (brake.kind === 'unreadable') return this.#handOver('the brake counter cannot be read');
@@ -280,19 +286,27 @@ class Attempt {
     return journal.commit((item) => (item.episode ? { ...item, episode: { ...item.episode, plan } } : item));
   }
 
-  /** Sent beside the claim; one that cannot be sent within a second does not hold up the detach (P34). */
-  async #watchdog(epoch: number, afterMs: number): Promise<void> {
+  async #sendWatchdog(epoch: number, afterMs: number): Promise<void> {
     const { clock, queue, log } = this.#ports;
     const hint = { kind: 'watchdog', epoch, atMs: clock.now() } as const;
     const message: WorkMessage = { service: this.#message.service, hint, look: 0 };
-    const given = new AbortController();
-    const sending = queue
-      .send(message, afterMs + times.skewMarginMs)
-      .catch((error: unknown) =>
-        log.warn('the watchdog could not be sent', { service: message.service, error: String(error) }),
-      )
-      .finally(() => given.abort());
-    await Promise.race([sending, clock.sleep(times.messageTimeoutMs, given.signal)]);
+    try {
+      await queue.send(message, afterMs + times.skewMarginMs);
+    } catch (error) {
+      log.warn('the watchdog could not be sent', { service: message.service, error: String(error) });
+    }
+  }
+
+  async #inTime(work: Promise<void>, limitMs: number): Promise<void> {
+    const isDone = new AbortController();
+    const waiting = work.finally(() => isDone.abort());
+    await Promise.race([waiting, this.#ports.clock.sleep(limitMs, isDone.signal)]);
+  }
+
+  /** One that cannot be sent within a second does not hold up the detach (P34); it is waited for at the end. */
+  async #watchdogBesideClaim(epoch: number): Promise<void> {
+    this.#watchdog = this.#sendWatchdog(epoch, times.leaseTtlMs);
+    await this.#inTime(this.#watchdog, times.messageTimeoutMs);
   }
 
   async #close(journal: Journal, ending: Ending, observation: Observation): Promise<Report | undefined> {
@@ -341,8 +355,11 @@ class Attempt {
       nonce: ids.nonce(),
       lease: { owner: this.#run.owner, untilMs: clock.now() + times.leaseTtlMs },
     };
-    if (!(await this.#claim(question.service, after, readAtMs))) return undefined;
-    const journal = this.#hold(after);
+    // A claim of ours whose answer was lost is held already, and claimed only once.
+    const held = this.#journal;
+    if (!held && !(await this.#claim(question.service, after, readAtMs))) return undefined;
+    const journal = held ?? this.#hold(after);
+    this.#journal = undefined;
     try {
       if (!journal.covers(times.ec2TimeoutMs)) return undefined;
       const answers = await Promise.all(
@@ -357,10 +374,12 @@ class Attempt {
         return this.#report('refused', 'KEPT_ON_TERMINATION', 'EC2 will not, and people know');
       }
       const entry = keptEntry(this.#ports, question.service, answers);
-      await freezeThrough(this.#ports, journal, (item) => {
+      const written = await freezeThrough(this.#ports, journal, (item) => {
         const { lease: __, ...rest } = item;
         return withEntry(this.#ports, rest, entry);
       });
+      if (written !== 'written')
+        return this.#report('handed-over', 'UNKNOWN_STATE', 'DeleteOnTermination was set, but not recorded');
       await journal.stop();
       await deliver(this.#ports, journal.service());
       const detail = answers.map((each) => `${each.eni} ${each.answer}`).join(', ');
@@ -406,7 +425,7 @@ class Attempt {
       await journal.commit((item) =>
         item.lease ? { ...item, lease: { ...item.lease, untilMs: nowMs } } : item,
       );
-      await this.#watchdog(journal.service().epoch, times.skewMarginMs);
+      await this.#sendWatchdog(journal.service().epoch, times.skewMarginMs);
     }
     return this.#report('handed-over', 'LEASE_HELD', why);
   }

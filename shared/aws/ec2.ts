@@ -19,7 +19,8 @@ import type { AttachAnswer, ChecksFact, DetachAnswer, Ec2, InstanceFact, Rehears
 import { messageOf, PortError } from '../core/errors.ts';
 import type { AttachmentId, EniId, InstanceId } from '../core/ids.ts';
 import type { Attachment, CheckStatus, InterfaceFact, TypeLimits } from '../core/observation.ts';
-import { classify, codeOf, type Retrying, reads, withRetries } from './retry.ts';
+import { times } from '../core/times.ts';
+import { classify, codeOf, polls, type Retrying, reads, withRetries } from './retry.ts';
 
 /** The tag that the role's permissions ask for, and so what the controller may touch. */
 export const managedTag = { key: 'eni-failover', value: 'managed' } as const;
@@ -153,7 +154,6 @@ function toAttachAnswer(error: unknown): AttachAnswer {
   const detail = messageOf(error);
   if (failure === 'throttled' || failure === 'unavailable') return { kind: 'unclear', code };
   if (goneCodes.has(code)) return { kind: 'gone', code };
-  if (code === 'OperationNotPermitted') return { kind: 'unmovable', code, detail };
   // An interface in use can also come as InvalidParameterValue; one with a device index is the target's.
   if (code === 'InvalidParameterValue' && !/device index/i.test(detail) && /in.?use/i.test(detail))
     return { kind: 'look', code };
@@ -214,8 +214,8 @@ export function makeEc2(client: Pick<EC2Client, 'send'>, retrying: Retrying): Ec
   }
 
   return {
-    interfaces: (ids) =>
-      withRetries(retrying, reads, async () => {
+    interfaces: (ids, how) =>
+      withRetries(retrying, how === 'poll' ? polls : reads, async () => {
         if (ids.length === 0) return new Map();
         const found: NetworkInterface[] = [];
         let NextToken: string | undefined;
@@ -226,6 +226,7 @@ export function makeEc2(client: Pick<EC2Client, 'send'>, retrying: Retrying): Ec
               Filters: [{ Name: 'network-interface-id', Values: [...ids] }],
               ...(NextToken && { NextToken }),
             }),
+            ...(how === 'poll' ? [{ abortSignal: AbortSignal.timeout(times.pollTimeoutMs) }] : []),
           );
           found.push(...listed(page.NetworkInterfaces));
           NextToken = page.NextToken;

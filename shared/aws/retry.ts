@@ -28,6 +28,7 @@ const passing = new Set([
   'TransactionConflictException',
   'TimeoutError',
   'RequestTimeout',
+  'RequestExpired',
   'RequestTimeoutException',
   'AbortError',
   'NetworkingError',
@@ -92,6 +93,8 @@ export interface RetryPolicy {
 
 /** Short: a caller that still gets nothing decides for itself what that means. */
 export const reads: RetryPolicy = { attempts: 4, firstPauseMs: 100, maxPauseMs: 1_000 };
+/** One attempt: whoever polls comes again by himself. */
+export const polls: RetryPolicy = { attempts: 1, firstPauseMs: 0, maxPauseMs: 0 };
 export const writes: RetryPolicy = { attempts: 4, firstPauseMs: 50, maxPauseMs: 500 };
 
 export interface Retrying {

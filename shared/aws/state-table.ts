@@ -349,34 +349,34 @@ export function makeStateTable(
     },
 
     async countFailover(zone, name, nowMs, releasedAtMs = 0) {
-      // A release begins new sets: what tripped the brake before does not trip it again.
-      const prefix = `BRAKE#${zone}#${releasedAtMs}#`;
-      const [counted, window] = await Promise.all([
-        tried(() =>
-          client.send(
-            new UpdateItemCommand({
-              TableName: table,
-              Key: keyOf('CONTROLLER', `${prefix}${minuteOf(nowMs)}`),
-              UpdateExpression: 'ADD #services :name SET #expiresAtSec = :expiresAtSec',
-              ExpressionAttributeNames: { '#services': 'services', '#expiresAtSec': 'expiresAtSec' },
-              ExpressionAttributeValues: toItem({
-                ':name': new Set([name]),
-                ':expiresAtSec': Math.ceil((nowMs + 24 * times.budgetWindowMs) / 1_000),
-              }),
-              ReturnValues: 'ALL_NEW',
+      // Apart from the controller's own partition, which every look reads. A release begins new sets: what tripped
+      // the brake before does not trip it again.
+      const pk = `BRAKE#${zone}`;
+      const sort = (minute: string) => `${releasedAtMs}#${minute}`;
+      // First the ADD, then the look, and later minutes too: of two workers on either side of a minute, the one
+      // that looks last sees both.
+      await tried(() =>
+        client.send(
+          new UpdateItemCommand({
+            TableName: table,
+            Key: keyOf(pk, sort(minuteOf(nowMs))),
+            UpdateExpression: 'ADD #services :name SET #expiresAtSec = :expiresAtSec',
+            ExpressionAttributeNames: { '#services': 'services', '#expiresAtSec': 'expiresAtSec' },
+            ExpressionAttributeValues: toItem({
+              ':name': new Set([name]),
+              ':expiresAtSec': Math.ceil((nowMs + 24 * times.budgetWindowMs) / 1_000),
             }),
-          ),
-        ),
-        query({
-          KeyConditionExpression: 'pk = :pk AND sk BETWEEN :from AND :to',
-          ExpressionAttributeValues: toItem({
-            ':pk': 'CONTROLLER',
-            ':from': `${prefix}${minuteOf(nowMs - times.brakeWindowMs)}`,
-            ':to': `${prefix}${minuteOf(nowMs)}`,
           }),
+        ),
+      );
+      const rows = await query({
+        KeyConditionExpression: 'pk = :pk AND sk BETWEEN :from AND :to',
+        ExpressionAttributeValues: toItem({
+          ':pk': pk,
+          ':from': sort(minuteOf(nowMs - times.brakeWindowMs)),
+          ':to': sort('~'),
         }),
-      ]);
-      const rows = [...window, ...(counted.Attributes ? [unmarshall(counted.Attributes)] : [])];
+      });
       return [...new Set(rows.flatMap((row) => [...(row['services'] as Set<string>)]))].sort();
     },
 

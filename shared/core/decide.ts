@@ -17,7 +17,7 @@ import type { InstanceId } from './ids.ts';
 import { healthOf, interfaceOf, memberOf } from './observation.ts';
 import { isUntouched, type Plan, withRung } from './plan.ts';
 import type { ReasonCode } from './reasons.ts';
-import { makePlan } from './rungs.ts';
+import { makePlan, nextRung } from './rungs.ts';
 import { isLeaseFree, isPaused, type Service } from './state.ts';
 import { times } from './times.ts';
 import {
@@ -165,6 +165,7 @@ function rescue(q: Question, where: Whereabouts, why = 'stranded before', isOurs
   const isWell = (id: InstanceId | undefined) =>
     isMember(service, id) && healthOf(memberOf(observation, id)).kind === 'healthy';
   const beside = where.kind === 'on-nothing' ? where.beside : undefined;
+  // One that refused last time may well be asked first: the ladder goes on from it.
   const wanted = service.stranded?.plan.target;
   const target =
     [beside, isOurs ? last : undefined].find(isWell) ??
@@ -256,7 +257,11 @@ function decideOpenEpisode(q: Question, plan: Plan): Decision {
     plan.target === plan.source ||
     restsThere ||
     (untouched ? choice.eligible.includes(plan.target) : isAlive);
-  const next = keepsTarget ? plan.target : (choice.eligible[0] ?? plan.target);
+  // Otherwise the next eligible member, else the source (P20); a source that is dead as well is no better.
+  const rung = keepsTarget ? undefined : nextRung(q, plan);
+  if (rung?.kind === 'unknown') return again('UNKNOWN_STATE', 'a member could not be read', true);
+  const isDeadToo = rung?.kind === 'member' && rung.id === plan.source && source?.kind === 'failed';
+  const next = rung?.kind === 'member' && !isDeadToo ? rung.id : plan.target;
   const resumed = { ...(next === plan.target ? plan : withRung(plan, next)), detach: manner } as const;
   return { kind: 'continue', plan: resumed, why: `resumed on ${next}` };
 }
@@ -274,7 +279,8 @@ function blockedBy(q: Question, kind: EpisodeKind, why: string, choice: Candidat
   if (bare.length > 0) return refuse('NOT_TAGGED', `${bare.join(', ')}; ${why}`);
   if (kind !== 'failover') return undefined;
   const zone = service.facts.availabilityZone;
-  if (controller.brakes[zone]) return refuse('BRAKE', `${zone} is braked; ${why}`);
+  // The episode that tripped it has paged: one page for a zone, not one for each of its services (P31).
+  if (controller.brakes[zone]) return { ...refuse('BRAKE', `${zone} is braked; ${why}`), callHuman: false };
   const recent = service.failoversAtMs.filter((atMs) => nowMs - atMs < times.budgetWindowMs);
   if (recent.length >= budgetPerHour) return refuse('BUDGET_SPENT', `${recent.length} in an hour; ${why}`);
   return undefined;

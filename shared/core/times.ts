@@ -13,6 +13,9 @@ export const times = {
   tableTimeoutMs: 1 * second,
   messageTimeoutMs: 1 * second,
 
+  pollTimeoutMs: 1 * second,
+  /** How long an observation waits for the limits of a type that is not cached: that member can do without. */
+  limitsTimeoutMs: 500,
   pollFirstMs: 250,
   /** For so long after the last progress the poll does not grow, unless EC2 is slow (docs/adr/0013). */
   pollSteadyMs: 6 * second,

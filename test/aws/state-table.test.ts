@@ -453,39 +453,39 @@ describe('the count of failovers', () => {
   const at = Date.parse('2026-12-01T00:02:59.999Z');
 
   it('adds to the minute’s set and reads the window', async () => {
-    aws.on(UpdateItemCommand).resolves({ Attributes: toItem({ services: new Set(['orders-db', 'web']) }) });
-    aws.on(QueryCommand).resolves({ Items: [toItem({ services: new Set(['billing', 'web']) })] });
+    aws.on(UpdateItemCommand).resolves({});
+    const rows = [
+      ['billing', 'web'],
+      ['orders-db', 'web'],
+    ];
+    aws.on(QueryCommand).resolves({ Items: rows.map((names) => toItem({ services: new Set(names) })) });
     expect(await store.countFailover('us-east-1a', ORDERS, at)).toEqual(['billing', 'orders-db', 'web']);
     expect(inputs()).toStrictEqual([
       {
         TableName: TABLE,
-        Key: { pk: { S: 'CONTROLLER' }, sk: { S: 'BRAKE#us-east-1a#0#2026-12-01T00:02' } },
+        Key: { pk: { S: 'BRAKE#us-east-1a' }, sk: { S: '0#2026-12-01T00:02' } },
         UpdateExpression: 'ADD #services :name SET #expiresAtSec = :expiresAtSec',
         ExpressionAttributeNames: { '#services': 'services', '#expiresAtSec': 'expiresAtSec' },
         ExpressionAttributeValues: {
           ':name': { SS: ['orders-db'] },
           ':expiresAtSec': { N: String(Date.parse('2026-12-02T00:03:00Z') / 1_000) },
         },
-        ReturnValues: 'ALL_NEW',
       },
       {
         TableName: TABLE,
         ConsistentRead: true,
         KeyConditionExpression: 'pk = :pk AND sk BETWEEN :from AND :to',
         ExpressionAttributeValues: {
-          ':pk': { S: 'CONTROLLER' },
-          ':from': { S: 'BRAKE#us-east-1a#0#2026-11-30T23:57' },
-          ':to': { S: 'BRAKE#us-east-1a#0#2026-12-01T00:02' },
+          ':pk': { S: 'BRAKE#us-east-1a' },
+          ':from': { S: '0#2026-11-30T23:57' },
+          ':to': { S: '0#~' },
         },
       },
     ]);
   });
   it('adds again when its answer was lost, which changes nothing in a set', async () => {
-    aws
-      .on(UpdateItemCommand)
-      .rejectsOnce(timeoutError())
-      .resolvesOnce({ Attributes: toItem({ services: new Set(['orders-db']) }) });
-    aws.on(QueryCommand).resolves({ Items: [] });
+    aws.on(UpdateItemCommand).rejectsOnce(timeoutError()).resolvesOnce({});
+    aws.on(QueryCommand).resolves({ Items: [toItem({ services: new Set(['orders-db']) })] });
     expect(await store.countFailover('us-east-1a', ORDERS, at)).toEqual(['orders-db']);
   });
   it.each([

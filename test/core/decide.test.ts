@@ -343,7 +343,7 @@ const blocked: Case[] = [
     rule: 'P31',
     fact: 'does not fail over in a braked zone',
     given: { ...failed, controller: { brakes: { [zone]: { sinceMs: now, services: ['x'] } } } },
-    answer: refuse('BRAKE'),
+    answer: { kind: 'refuse', code: 'BRAKE', callHuman: false },
   },
   {
     rule: 'P31',

@@ -9,7 +9,7 @@ describe('the options of the sandbox', () => {
       port: 4566,
       templateFile: 'template.yaml',
       parameters: {},
-      latency: 'instant',
+      latency: 'realistic',
       detection: 'instant',
       freeze: false,
     });

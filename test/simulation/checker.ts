@@ -163,6 +163,11 @@ export class Checker {
     });
   }
 
+  /** What an operator does changes the world as an event does: it is not settled yet (L6). */
+  onOperator(): void {
+    this.#changedAtMs = this.#now();
+  }
+
   /** Interfaces of a service that EC2 still has. */
   #enisOf(service: string): readonly string[] {
     const enis = this.#world.services.find((each) => each.name === service)?.enis ?? [];

@@ -38,7 +38,7 @@ describe('the simulator', () => {
         "ec2.DescribeNetworkInterfaces in observe observe",
         "ec2.DetachNetworkInterface in move detach",
         "sns.Publish in deliver (anonymous)",
-        "sqs.SendMessage in restore #watchdog",
+        "sqs.SendMessage in restore #sendWatchdog",
       ]
     `);
     expect(places).toHaveLength(18);

@@ -563,6 +563,7 @@ export class World {
   /** The same without waiting for it. */
   operate(what: string, act: (ports: Ports) => Promise<Operated>): Worker {
     const worker = this.worker(what);
+    this.checker.onOperator();
     act(this.portsOf(worker)).then(
       (given) => {
         this.log(() => `${worker.name}: ${given.kind} ${given.detail}`);
