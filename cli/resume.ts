@@ -15,7 +15,7 @@ export async function resumeCommand(
   const { ports, author } = await connect();
   return name
     ? operatedAnswer(await resumeService(ports, name, author), onService(name), author, say)
-    : operatedAnswer(await resumeController(ports), onEverything, author, say);
+    : operatedAnswer(await resumeController(ports, author), onEverything, author, say);
 }
 
 export function addResume(program: Command, { run, say }: Runner): void {

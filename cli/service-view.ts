@@ -111,10 +111,13 @@ export const toPauseView = (pause: Pause, nowMs: number): PauseView => ({
 
 const because = "--reason '…'";
 
-function commandsFor({ member, code }: MemberRefusal, service: Service, say: Say): readonly string[] {
+function commandsFor({ member, code, detail }: MemberRefusal, service: Service, say: Say): readonly string[] {
   switch (code) {
     case 'NOT_RUNNING':
-      return [`aws ec2 start-instances --instance-ids ${member}`];
+      // Nothing starts an instance that is gone: it has to be replaced in the declaration.
+      return /terminated|shutting-down/.test(detail)
+        ? []
+        : [`aws ec2 start-instances --instance-ids ${member}`];
     case 'NOT_TAGGED':
       return [`aws ec2 create-tags --resources ${member} --tags Key=eni-failover,Value=managed`];
     case 'QUARANTINED':

@@ -167,7 +167,7 @@ export function toFacts(
   const next = [
     ...(isDone ? [] : [`eni-failover status ${state.name}`]),
     ...(outcome === 'COMPLETED' && kind === 'failover' && plan.source
-      ? [`repair ${plan.source}, then: eni-failover ack ${state.name}`]
+      ? [`repair ${plan.source}, then: eni-failover ack ${state.name} --reason '...'`]
       : []),
     ...(outcome === 'COMPLETED' && left.length === 0 ? ['NO STANDBY IS LEFT: make one eligible'] : []),
   ];

@@ -1,4 +1,5 @@
 /** What operators do beside moving: pause, resume, acknowledge. Each is a record with its author. */
+import { messageOf } from '../core/errors.ts';
 import type { InstanceId, ServiceName } from '../core/ids.ts';
 import { toNotice } from '../core/notice.ts';
 import type { Service, ServiceState } from '../core/state.ts';
@@ -18,9 +19,16 @@ interface Deed {
   readonly change: (state: ServiceState) => ServiceState;
 }
 
+const refused = (code: string, detail: string): Operated => ({ kind: 'refused', code, detail });
+
 const maxAttempts = 5;
 
-const refused = (code: string, detail: string): Operated => ({ kind: 'refused', code, detail });
+/** A pause that is forgotten is an outage in waiting. */
+const longestPauseMs = 7 * 24 * 60 * 60 * 1_000;
+const tooLong = (forMs: number): Operated | undefined =>
+  forMs > longestPauseMs
+    ? refused('TOO_LONG', 'a pause lasts at most 7 days (168h); pause again then')
+    : undefined;
 
 /** Reads, changes and records; begins again when somebody wrote in between. */
 async function carryOut(
@@ -72,6 +80,8 @@ export interface PauseRequest {
 /** Stops every automatic move of one service until the pause ends. An episode under way goes on to its end (P30). */
 export function pauseService(ports: Ports, name: ServiceName, request: PauseRequest): Promise<Operated> {
   const { author, reason, forMs } = request;
+  const long = tooLong(forMs);
+  if (long) return Promise.resolve(long);
   return carryOut(ports, name, author, (service) => {
     const atMs = ports.clock.now();
     const pause = { reason, author, atMs, untilMs: atMs + forMs };
@@ -95,7 +105,7 @@ export function resumeService(ports: Ports, name: ServiceName, author: string): 
     return {
       kind: 'resume',
       outcome: 'RESUMED',
-      headline: `resumed by ${author}`,
+      headline: `resumed by ${author}; looked at within a minute`,
       facts: { pausedBy: service.pause.author, pausedFor: service.pause.reason },
       change: ({ pause: _, ...state }) => state,
     };
@@ -139,27 +149,63 @@ export function acknowledge(
   });
 }
 
+/** There is no item with an outbox for the whole controller: told at once, and if that fails the caller says so. */
+async function tellAll(ports: Ports, outcome: string, headline: string): Promise<string> {
+  const atMs = ports.clock.now();
+  const dedupeId = `controller.${outcome}.${atMs}`;
+  const at = new Date(atMs).toISOString();
+  const program = { version: 1, dedupeId, service: '*', outcome, severity: 'warning', at, headline };
+  try {
+    await ports.notifier.publish({
+      dedupeId,
+      atMs,
+      keep: true,
+      subject: `[eni-failover] WARNING: all services: ${headline}`.slice(0, 100),
+      body: [
+        `All services: ${headline}`,
+        '',
+        `At ${at}`,
+        '',
+        '--- the same for programs ---',
+        JSON.stringify(program),
+      ].join('\n'),
+      attributes: { service: '*', outcome, severity: 'warning', dedupeId },
+    });
+    return headline;
+  } catch (error) {
+    ports.log.warn('a notice could not be published', { dedupeId, error: messageOf(error) });
+    return `${headline} (people could not be told: ${messageOf(error)})`;
+  }
+}
+
 /** Stops every automatic move of every service. */
 export async function pauseController(ports: Ports, request: PauseRequest): Promise<Operated> {
   const { author, reason, forMs } = request;
+  const long = tooLong(forMs);
+  if (long) return long;
   const atMs = ports.clock.now();
   await ports.store.pauseController({ reason, author, atMs, untilMs: atMs + forMs });
-  return {
-    kind: 'done',
-    detail: `everything is paused until ${new Date(atMs + forMs).toISOString()} by ${author}`,
-  };
+  const until = new Date(atMs + forMs).toISOString();
+  const detail = await tellAll(ports, 'CONTROLLER_PAUSED', `paused until ${until} by ${author}: ${reason}`);
+  return { kind: 'done', detail: `everything is ${detail}` };
 }
 
-export async function resumeController(ports: Ports): Promise<Operated> {
+export async function resumeController(ports: Ports, author = 'an operator'): Promise<Operated> {
   const { pause } = await ports.store.readController();
   if (!pause) return refused('NOT_PAUSED', 'the controller is not paused');
   await ports.store.pauseController(undefined);
-  return { kind: 'done', detail: 'everything is resumed' };
+  const detail = await tellAll(
+    ports,
+    'CONTROLLER_RESUMED',
+    `resumed by ${author}; looked at within a minute`,
+  );
+  return { kind: 'done', detail: `everything is ${detail}` };
 }
 
 export async function releaseBrake(ports: Ports, zone: string): Promise<Operated> {
   const { brakes } = await ports.store.readController();
   if (!brakes[zone]) return refused('NO_BRAKE', `the brake of ${zone} is not on`);
   await ports.store.releaseBrake(zone, ports.clock.now());
-  return { kind: 'done', detail: `the brake of ${zone} is released` };
+  const detail = await tellAll(ports, 'BRAKE_RELEASED', `the brake of ${zone} is released`);
+  return { kind: 'done', detail };
 }

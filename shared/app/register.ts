@@ -232,7 +232,6 @@ export async function register(ports: Ports, request: RegisterRequest): Promise<
   }
   if (existing?.episode)
     return rejected(`${name}: episode ${existing.episode.id} is open; register again when it has ended`);
-  if (existing?.stranded) return rejected(`${name}: it is stranded; bring its interfaces to a member first`);
 
   const base: ServiceState = existing ?? draftState(ports, declaration, request);
   const draft: Service = { ...base, declared: JSON.stringify(request.declaration), declaration };
@@ -247,7 +246,8 @@ export async function register(ports: Ports, request: RegisterRequest): Promise<
   const { problems, warnings, holder } = check(draft, observation, ports.clock.now());
   if (problems.length > 0 || !holder) return rejected(...problems);
 
-  const isSame = existing?.declared === draft.declared && !existing.tombstone;
+  // Whole again on a member of the new declaration: then it is not stranded any more, whoever did it (P26).
+  const isSame = existing?.declared === draft.declared && !existing.tombstone && !existing.stranded;
   const enis = declaration.interfaces.map((each) => each.eni);
   const before = existing?.declaration.interfaces.map((each) => each.eni) ?? [];
   const taken = await own(ports, name, enis, before);
@@ -264,7 +264,7 @@ export async function register(ports: Ports, request: RegisterRequest): Promise<
   };
   if (!isSame) {
     const change: Entry['change'] = (state) => {
-      const { tombstone: _, ...rest } = state;
+      const { tombstone: _, stranded: __, ...rest } = state;
       const { declared, facts, registeredBy, lastSeen } = service;
       return { ...rest, declared, facts, registeredBy, ...(lastSeen && { lastSeen }) };
     };

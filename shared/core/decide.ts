@@ -7,6 +7,13 @@
  * - Interfaces on nothing: brought back if the controller or a dead holder caused it; a person's work is left alone.
  * - Interfaces elsewhere or split: written down and paged, never repaired; a stranded service is rescued.
  * - What is unknown or surprising is looked at again before it counts.
+ *
+ * Failed means: stopping, stopped or gone; a check impaired, with an alarm or for the `confirm` time; a declared alarm
+ * that turned red after the last move had its grace (evidence.ts). Eligible means: running, healthy, tagged, in the
+ * same zone, with room, its index free, not quarantined, ready (eligibility.ts). An attach that is refused goes to the
+ * next eligible member, else to the source, else it is STRANDED (rungs.ts); a detach is forced only where EC2 says
+ * failed, or after `plainDetach` (plan.ts). The brake trips at five services and half a zone in five minutes
+ * (brake.ts). Quarantine and budget are written when an episode ends (close.ts).
  */
 import { again, type Decision, nothing, type Question, type Refusal, refuse } from './decision.ts';
 import { type Candidates, candidates } from './eligibility.ts';

@@ -51,7 +51,7 @@ export const reasons = {
   ),
   SPLIT: reason(
     'The interfaces are attached to different instances.',
-    'attach them all to one member by hand, or adopt the state',
+    'attach them all to one member by hand',
   ),
   DETACHED_BY_OTHERS: reason(
     'An interface was detached from a healthy holder by somebody else.',
@@ -76,7 +76,10 @@ export const reasons = {
   ),
   ANNOUNCED: reason('AWS announces that an instance of the service will be lost.', 'move it while it lives'),
   NO_MEMBERS: reason('The service has no members.', 'register it with members'),
-  MALFORMED_STATE: reason("The service's item cannot be understood.", 'register the service again'),
+  MALFORMED_STATE: reason(
+    "The service's item cannot be understood.",
+    'restore the item from a point in time, or correct it by hand',
+  ),
   PERMISSION_DENIED: reason('EC2 refused the call for lack of permission.', 'check the role and the tags'),
   STRANDED: reason(
     'An interface is attached to nothing and nothing would take it.',

@@ -248,6 +248,22 @@ describe('a registration is rejected', () => {
     expect(await enter(world, edited)).toMatchObject({ kind: 'rejected' });
   });
 
+  story(
+    'of a stranded service is accepted once it is whole on a member of the new declaration',
+    async (world) => {
+      world.ec2.impair(a);
+      for (const id of [a, b, c]) world.ec2.refuseAttach(id);
+      expect((await world.look(world.alarm(a))).code).toBe('STRANDED');
+      for (const id of [a, b, c]) world.ec2.terminate(id);
+      world.ec2.attachByHand(front, stranger, 1);
+      world.ec2.attachByHand(management, stranger, 2);
+      const answer = await enter(world, { ...world.declaration, members: [{ instance: stranger }] });
+      expect(answer).toMatchObject({ kind: 'registered', holder: stranger });
+      expect(world.service().stranded).toBeUndefined();
+      expect(world.service().lastSeen?.holder).toBe(stranger);
+    },
+  );
+
   story('when an episode begins between its look and its write', async (world) => {
     world.store.fail('write', {
       kind: 'meanwhile',

@@ -23,7 +23,7 @@ describe('pause and resume', () => {
     expect(world.service().pause).toMatchObject({ reason: 'kernel upgrade', author: 'local:ann' });
 
     const resumed = await world.run(resumeCommand(ordersDb, context));
-    expect(resumed.text(pipe)).toBe('orders-db: resumed by local:ann');
+    expect(resumed.text(pipe)).toBe('orders-db: resumed by local:ann; looked at within a minute');
     expect(world.service().pause).toBeUndefined();
     expect(world.kinds()).toEqual(['pause', 'resume']);
   });
@@ -42,12 +42,12 @@ describe('pause and resume', () => {
   it('pauses and resumes everything', async () => {
     const world = await makeWorld();
     const paused = await world.run(pauseCommand(undefined, options, contextOf(world)));
-    expect(paused.text(pipe)).toMatch(/^everything is paused until \S+ by local:ann$/);
+    expect(paused.text(pipe)).toMatch(/^everything is paused until \S+ by local:ann: kernel upgrade$/);
     expect(await world.run(world.ports.store.readController())).toMatchObject({
       pause: { reason: 'kernel upgrade' },
     });
     const resumed = await world.run(resumeCommand(undefined, contextOf(world)));
-    expect(resumed.text(pipe)).toBe('everything is resumed');
+    expect(resumed.text(pipe)).toBe('everything is resumed by local:ann; looked at within a minute');
   });
 
   it('refuses a service that nobody registered', async () => {
