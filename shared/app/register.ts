@@ -121,7 +121,8 @@ export function check(service: Service, observation: Observation, nowMs: number)
       problems.push(
         `interfaces: they are on ${where.holders.join(' and ')}; they must rest together on one member`,
       );
-    else if (where.kind !== 'together') problems.push(`interfaces: ${where.why}`);
+    else if (where.kind !== 'together')
+      problems.push(`interfaces: ${where.why}; register when it is attached and settled`);
   }
   if (declaration.members.length === 1)
     warnings.push('members: there is only one; without a standby nothing can be moved');

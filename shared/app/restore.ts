@@ -84,7 +84,7 @@ class Attempt {
     } finally {
       // Nothing is left under way: Lambda freezes the process as soon as the handler returns.
       await this.#journal?.stop();
-      if (this.#watchdog) await this.#inTime(this.#watchdog, 5 * times.messageTimeoutMs);
+      if (this.#watchdog !== undefined) await this.#inTime(this.#watchdog, 5 * times.messageTimeoutMs);
     }
   }
 
