@@ -118,10 +118,10 @@ export const addMemberToTable = (host: Host): Act => ({
 });
 
 /** The process of functions/failover dies with the nth such call done and its answer never heard. */
-export const killAfter = (operation: string, times: number): Act => ({
+export const killAfter = (operation: string, times: number, service = 'ec2'): Act => ({
   step: 'fault',
   text: `functions/failover will be killed after ${operation}, call ${times}`,
-  run: ({ control }) => control.killAfter('FailoverFunction', operation, times),
+  run: ({ control }) => control.killAfter('FailoverFunction', operation, times, service),
 });
 
 /** The sweep's schedule fires once a minute; here it is invoked as the schedule would, so that nobody waits. */

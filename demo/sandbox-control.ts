@@ -71,7 +71,7 @@ export interface SandboxControl {
   addFault(fault: Fault): Promise<void>;
   clearFaults(): Promise<void>;
   /** Kills the process of the function that makes this call for the nth time, before it hears the answer. */
-  killAfter(functionName: string, operation: string, times: number): Promise<void>;
+  killAfter(functionName: string, operation: string, times: number, service: string): Promise<void>;
   putEvent(event: object): Promise<void>;
   calls(): Promise<readonly Ec2Call[]>;
   attachments(): Promise<readonly AttachmentChange[]>;
@@ -103,8 +103,8 @@ export function makeSandboxControl(url: string, signal?: AbortSignal): SandboxCo
     async clearFaults() {
       await request('DELETE', 'faults');
     },
-    killAfter: (functionName, operation, times) =>
-      post('lambda/kill', { function: functionName, when: { after: { operation, times } } }),
+    killAfter: (functionName, operation, times, service) =>
+      post('lambda/kill', { function: functionName, when: { after: { service, operation, times } } }),
     putEvent: (event) => post('events', event),
     calls: () => get('ec2/calls'),
     attachments: () => get('ec2/attachments'),

@@ -201,6 +201,25 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     ...ordinary,
+    name: 'crash-before-detach',
+    title: 'the function is killed with its plan stored and nothing detached: the next one carries it out',
+    story:
+      'The process dies when the claim and the brake counter are written, before any detach. The watchdog looks again: the holder is still down, so the plan is carried out.',
+    // The first two updates are the claim, with its plan, and the brake's counter.
+    acts: [killAfter('UpdateItem', 2, 'dynamodb'), impair('db-a', 'system')],
+    expected: movedTo('db-b'),
+  },
+  {
+    ...ordinary,
+    name: 'crash-after-attach',
+    title: 'the function is killed when both interfaces are attached: the next one verifies and closes',
+    story:
+      'The process dies right after the second attach, with the work done and nothing recorded. The watchdog finds it done, and says so.',
+    acts: [killAfter('AttachNetworkInterface', 2), impair('db-a', 'system')],
+    expected: movedTo('db-b'),
+  },
+  {
+    ...ordinary,
     name: 'lost-event',
     title: "the alarm's event never arrives: the sweep finds the alarm and the failover happens",
     story: "The rule for alarms is disabled, so that the event is lost. The sweep reads the alarm's state.",
