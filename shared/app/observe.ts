@@ -12,6 +12,7 @@ import {
 } from '../core/observation.ts';
 import { interfacesOf, type Service } from '../core/state.ts';
 import { times } from '../core/times.ts';
+import { inTime } from './in-time.ts';
 import type { Answer, Ports } from './ports.ts';
 
 type Read<K, V> =
@@ -43,17 +44,6 @@ function alarmsOf(service: Service): readonly AlarmArn[] {
   return [...new Set(arns)];
 }
 
-async function limitsInTime({ clock, ec2 }: Ports, types: readonly string[]) {
-  const isOver = new AbortController();
-  const reading = ec2.limits(types).catch(() => undefined);
-  const patience = clock.sleep(times.limitsTimeoutMs, isOver.signal).then(() => undefined);
-  try {
-    return await Promise.race([reading, patience]);
-  } finally {
-    isOver.abort();
-  }
-}
-
 /** Looks at a service's interfaces, members and alarms. Never throws; what could not be read is unknown. */
 export async function observe(ports: Ports, service: Service): Promise<Observation> {
   const { clock, ec2, alarms } = ports;
@@ -78,7 +68,14 @@ export async function observe(ports: Ports, service: Service): Promise<Observati
   const cached = service.facts.limits;
   const uncached = [...new Set(found.map((each) => each.instanceType))].filter((type) => !cached[type]);
   // Only after a member changed its type. Not waited for longer than it is worth: that member alone is not eligible.
-  const fetched = uncached.length > 0 ? await limitsInTime(ports, uncached) : undefined;
+  const fetched =
+    uncached.length > 0
+      ? await inTime(
+          clock,
+          ec2.limits(uncached).catch(() => undefined),
+          times.limitsTimeoutMs,
+        )
+      : undefined;
   const limits = { ...cached, ...fetched?.value };
 
   const instanceFacts = factsOf(members, instances);

@@ -15,6 +15,7 @@ import { canonical } from '../core/trail.ts';
 import { type BrakeCheck, brakeCheck } from './brake.ts';
 import { closeEpisode, type Ending, toEnding } from './close.ts';
 import { deliver, deliverLeftovers } from './deliver.ts';
+import { inTime } from './in-time.ts';
 import { type Journal, makeJournal } from './journal.ts';
 import { carryOut } from './move.ts';
 import { observe } from './observe.ts';
@@ -84,7 +85,8 @@ class Attempt {
     } finally {
       // Nothing is left under way: Lambda freezes the process as soon as the handler returns.
       await this.#journal?.stop();
-      if (this.#watchdog !== undefined) await this.#inTime(this.#watchdog, 5 * times.messageTimeoutMs);
+      if (this.#watchdog !== undefined)
+        await inTime(this.#ports.clock, this.#watchdog, 5 * times.messageTimeoutMs);
     }
   }
 
@@ -297,16 +299,10 @@ class Attempt {
     }
   }
 
-  async #inTime(work: Promise<void>, limitMs: number): Promise<void> {
-    const isDone = new AbortController();
-    const waiting = work.finally(() => isDone.abort());
-    await Promise.race([waiting, this.#ports.clock.sleep(limitMs, isDone.signal)]);
-  }
-
   /** One that cannot be sent within a second does not hold up the detach (P34); it is waited for at the end. */
   async #watchdogBesideClaim(epoch: number): Promise<void> {
     this.#watchdog = this.#sendWatchdog(epoch, times.leaseTtlMs);
-    await this.#inTime(this.#watchdog, times.messageTimeoutMs);
+    await inTime(this.#ports.clock, this.#watchdog, times.messageTimeoutMs);
   }
 
   async #close(journal: Journal, ending: Ending, observation: Observation): Promise<Report | undefined> {
