@@ -1183,6 +1183,21 @@ describe('the next rung (P20)', () => {
   it('is none for a plan without source when every eligible member was tried', () => {
     expect(nextRung(world(), planTo(c, { tried: [a, b, c] }))).toEqual({ kind: 'none' });
   });
+  it.each(['switchover', 'failback'] as const)(
+    'of a %s is the source first, for nobody asked for another',
+    (kind) => {
+      const state = open(kind, planTo(b, { source: a, tried: [b], detach: 'plain' }));
+      expect(nextRung(world({ state }), state.episode.plan)).toEqual({ kind: 'member', id: a });
+    },
+  );
+  it('of a planned move whose source refused as well is the next eligible member', () => {
+    const state = open('switchover', planTo(a, { source: a, tried: [b, a], detach: 'plain' }));
+    expect(nextRung(world({ state }), state.episode.plan)).toEqual({ kind: 'member', id: c });
+  });
+  it('does not wait for news of a member that was tried', () => {
+    const unread = world({ members: { b: 'unread', c: 'stopped' } });
+    expect(nextRung(unread, planTo(b, { source: a, tried: [b] }))).toEqual({ kind: 'member', id: a });
+  });
   it('is unknown, not the failed source, while a member that was not tried could not be read (P9)', () => {
     const unread = world({ members: { c: 'unread' } });
     expect(nextRung(unread, planTo(b, { source: a, tried: [b] }))).toEqual({ kind: 'unknown' });
