@@ -11,7 +11,7 @@ import { interfacesOf, isLeaseFree, type Service } from '../core/state.ts';
 import { whereabouts } from '../core/whereabouts.ts';
 import { deliverLeftovers } from './deliver.ts';
 import { observe } from './observe.ts';
-import type { Answer, Fleet, Ports, RedAlarm } from './ports.ts';
+import type { Fleet, Ports, RedAlarm } from './ports.ts';
 import { tellReadiness, tendQuarantine } from './readiness.ts';
 import { readService } from './record.ts';
 
@@ -39,7 +39,7 @@ export interface SweepReport {
 
 /** One look at the whole fleet; undefined is what could not be read, and suspects nobody. */
 interface Snapshot {
-  readonly interfaces: Awaited<ReturnType<Fleet['interfaces']>>['value'] | undefined;
+  readonly interfaces: Awaited<ReturnType<Fleet['interfaces']>> | undefined;
   readonly troubled: ReadonlySet<InstanceId> | undefined;
   readonly red: readonly RedAlarm[];
   readonly attention: ReadonlySet<ServiceName>;
@@ -194,9 +194,9 @@ async function lookAt(
 }
 
 async function readFleet(ports: Ports, fleet: Fleet): Promise<Snapshot> {
-  const optional = async <T>(what: string, read: Promise<Answer<T>>): Promise<T | undefined> => {
+  const optional = async <T>(what: string, read: Promise<T>): Promise<T | undefined> => {
     try {
-      return (await read).value;
+      return await read;
     } catch (error) {
       ports.log.warn('the sweep could not read', { what, error: messageOf(error) });
       return undefined;
@@ -227,9 +227,9 @@ async function sendCanary(ports: Ports, names: readonly ServiceName[], minute: n
  */
 export async function sweep(ports: Ports, fleet: Fleet, memory: SweepMemory): Promise<SweepReport> {
   const { clock, store, log } = ports;
-  const [names, snapshot] = await Promise.all([store.list(), readFleet(ports, fleet)]);
+  const [{ names, unreadable }, snapshot] = await Promise.all([store.list(), readFleet(ports, fleet)]);
   const minute = Math.floor(clock.now() / 60_000);
-  const failed: string[] = [];
+  const failed: string[] = [...unreadable];
 
   for (const name of memory.services.keys()) if (!names.includes(name)) memory.services.delete(name);
   const tasks = names.flatMap((name) => {

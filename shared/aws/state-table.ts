@@ -14,7 +14,13 @@ import type { Guard, StateStore, TrailRow } from '../app/ports.ts';
 import { PortError } from '../core/errors.ts';
 import type { ServiceName } from '../core/ids.ts';
 import { absent, known } from '../core/observation.ts';
-import { emptyController, type Pause, parseServiceState, type ServiceState } from '../core/state.ts';
+import {
+  emptyController,
+  needsAttention,
+  type Pause,
+  parseServiceState,
+  type ServiceState,
+} from '../core/state.ts';
 import { times } from '../core/times.ts';
 import { type Retrying, withRetries, writes } from './retry.ts';
 
@@ -32,10 +38,7 @@ const minuteOf = (atMs: number) => new Date(atMs).toISOString().slice(0, 16);
 /** Reads of a secondary index are eventually consistent: it only says where to look. */
 const attentionIndex = 'attention';
 
-/** Present on services that need somebody to look: the key of the one, sparse, index. */
-const needsAttention = (state: ServiceState) =>
-  state.episode || state.stranded || state.frozen || state.request || state.outbox.length > 0;
-
+/** `attention` is the key of the one, sparse, index. */
 const toRow = (state: ServiceState): Row => ({
   ...state,
   ...(needsAttention(state) && { attention: 'yes' }),
@@ -72,6 +75,12 @@ function changeOf(before: Row, after: Row): Expression {
     names: Object.fromEntries(keys.map((key) => [`#${key}`, key])),
     values: Object.fromEntries(set.map((key) => [`:${key}`, after[key]])),
   };
+}
+
+/** The services of a zone's row; undefined when the row holds no set of names. */
+function namesIn(row: Row): readonly ServiceName[] | undefined {
+  const { services } = row;
+  return services instanceof Set ? ([...services] as ServiceName[]) : undefined;
 }
 
 /** What a write requires, each condition by its name (P1, P2, P4). */
@@ -223,7 +232,8 @@ export function makeStateTable(
           ),
         ),
         servicesByZone: Object.fromEntries(
-          named('STATE#ZONE#').map(([zone, row]) => [zone, [...((row['services'] as Set<string>) ?? [])]]),
+          // A row that holds no names trips the brake sooner, and stops nobody else's failover.
+          named('STATE#ZONE#').map(([zone, row]) => [zone, namesIn(row) ?? []]),
         ),
       };
     },
@@ -255,8 +265,10 @@ export function makeStateTable(
 
     async list() {
       const zones = await withPrefix('CONTROLLER', 'STATE#ZONE#');
-      const names = zones.flatMap((row) => [...((row['services'] as Set<ServiceName>) ?? [])]);
-      return [...new Set(names)].sort();
+      return {
+        names: [...new Set(zones.flatMap((row) => namesIn(row) ?? []))].sort(),
+        unreadable: zones.filter((row) => namesIn(row) === undefined).map((row) => String(row['sk'])),
+      };
     },
 
     async needingAttention() {
