@@ -1,7 +1,6 @@
 /** The hour's rehearsal: finds out by dry runs, before an outage does, that a permission or a tag is missing. */
 import type { ServiceName } from '../core/ids.ts';
-import { interfaceOf } from '../core/observation.ts';
-import { whereabouts } from '../core/whereabouts.ts';
+import { attachmentsIn, whereabouts } from '../core/whereabouts.ts';
 import { observe } from './observe.ts';
 import type { Ports, Rehearsed } from './ports.ts';
 import { readService, record } from './record.ts';
@@ -25,9 +24,9 @@ export async function rehearse(ports: Ports, name: ServiceName): Promise<Report>
   const standbys = service.declaration.members.map((each) => each.instance).filter((id) => id !== holder);
   if (!holder) return report('nothing', 'UNKNOWN_STATE', 'the interfaces do not rest together on one member');
 
+  const attachments = attachmentsIn(service, observation);
   const orders = service.declaration.interfaces.flatMap(({ eni, deviceIndex, networkCardIndex }) => {
-    const fact = interfaceOf(observation, eni);
-    const attachment = fact.kind === 'known' ? fact.value.attachment?.id : undefined;
+    const attachment = attachments[eni];
     return attachment
       ? standbys.map((instanceId) => ({ eni, attachment, instanceId, deviceIndex, networkCardIndex }))
       : [];
