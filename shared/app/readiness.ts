@@ -2,7 +2,8 @@
 import { type Candidates, candidates, refusalsOf } from '../core/eligibility.ts';
 import { healthOf, memberOf, type Observation } from '../core/observation.ts';
 import { describeMember } from '../core/reasons.ts';
-import type { Quarantine, Service } from '../core/state.ts';
+import type { CachedFacts, Quarantine, Service } from '../core/state.ts';
+import { canonical } from '../core/trail.ts';
 import { whereabouts } from '../core/whereabouts.ts';
 import type { Ports } from './ports.ts';
 import { record } from './record.ts';
@@ -88,7 +89,23 @@ function tendedQuarantine(
 }
 
 /**
- * Keeps up what an outage will find in the item: healthy times of quarantined members.
+ * The limits of the members' types as they were read now, where the item has none or others: a member was
+ * resized, or EC2 changed what a type carries. Undefined when nothing changes.
+ */
+function tendedLimits(service: Service, observation: Observation): CachedFacts | undefined {
+  const { limits } = service.facts;
+  const read = [...observation.members.values()].flatMap((fact) =>
+    fact.kind === 'known' && fact.value.limits.kind === 'known'
+      ? [[fact.value.instanceType, fact.value.limits.value] as const]
+      : [],
+  );
+  const changed = read.filter(([type, now]) => canonical(limits[type]) !== canonical(now));
+  if (changed.length === 0) return undefined;
+  return { ...service.facts, limits: { ...limits, ...Object.fromEntries(changed) } };
+}
+
+/**
+ * Keeps up what an outage will find in the item: healthy times of quarantined members, limits of instance types.
  * Writes only what changed. Answers the service as it is afterwards; undefined when somebody else wrote meanwhile:
  * then the next sweep looks again.
  */
@@ -98,11 +115,13 @@ export async function tend(
   observation: Observation,
 ): Promise<Service | undefined> {
   const quarantine = tendedQuarantine(service, observation, ports.clock.now());
-  if (!quarantine) return service;
+  const facts = tendedLimits(service, observation);
+  if (!quarantine && !facts) return service;
   const { declaration, ...before } = service;
   const after = {
     ...before,
-    quarantine,
+    ...(quarantine && { quarantine }),
+    ...(facts && { facts }),
     rev: before.rev + 1,
     nonce: ports.ids.nonce(),
   };

@@ -4,7 +4,7 @@ import type { Decision } from '../core/decision.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Hint } from '../core/hint.ts';
 import type { InstanceId, ServiceName } from '../core/ids.ts';
-import type { InterfaceFact } from '../core/observation.ts';
+import type { InterfaceFact, TypeLimits } from '../core/observation.ts';
 import { refusalKey } from '../core/reasons.ts';
 import {
   type ControllerState,
@@ -13,6 +13,7 @@ import {
   needsAttention,
   type Service,
 } from '../core/state.ts';
+import { times } from '../core/times.ts';
 import { whereabouts } from '../core/whereabouts.ts';
 import { deliverLeftovers } from './deliver.ts';
 import { inTime } from './in-time.ts';
@@ -29,12 +30,15 @@ export interface SweepMemory {
   readonly doubted: Set<ServiceName>;
   /** When the last whole look began, whatever became of it: one that always fails holds up nobody's turn. */
   readonly lookedAtMs: Map<ServiceName, number>;
+  /** Limits of the fleet's instance types, and when EC2 was asked; undefined where it knows no such type. */
+  readonly limits: Map<string, { readonly askedAtMs: number; readonly limits: TypeLimits | undefined }>;
 }
 
 export const emptyMemory = (): SweepMemory => ({
   services: new Map(),
   doubted: new Set(),
   lookedAtMs: new Map(),
+  limits: new Map(),
 });
 
 export interface SweepReport {
@@ -78,6 +82,8 @@ const canaryEveryMinutes = 60;
 const endsBeforeDeadlineMs = 5_000;
 /** Pages that take longer suspect nobody: the looks that the table asks for need the rest of the time. */
 const pagesTimeoutMs = 15_000;
+/** EC2 changes what a type carries once in years. */
+const limitsEveryMs = 24 * 3_600_000;
 
 export interface Suspicion {
   readonly why: string;
@@ -166,6 +172,7 @@ export function isWorthAHop(decision: Decision, service: Service): boolean {
 interface Round {
   readonly controller: ControllerState;
   readonly red: readonly RedAlarm[];
+  readonly limits: Readonly<Record<string, TypeLimits>>;
   readonly endsAtMs: number;
 }
 
@@ -192,7 +199,9 @@ async function lookAt(ports: Ports, name: ServiceName, why: string, round: Round
     service = await readItem(ports, name);
   }
   if (service.tombstone) return { service, enqueued: false, notReady: undefined };
-  const observation = await observe(ports, service);
+  // Limits that were read for the fleet are newer than the item's.
+  const limits = { ...service.facts.limits, ...round.limits };
+  const observation = await observe(ports, { ...service, facts: { ...service.facts, limits } });
   const nowMs = clock.now();
   // Nobody waits for this look any more, and a frozen process may be thawed a minute later: it is too old to act on.
   if (nowMs >= round.endsAtMs) throw new Error('the look came too late');
@@ -256,9 +265,10 @@ async function optional<T>(
   unread: string[],
   what: string,
   read: Promise<T>,
+  limitMs = pagesTimeoutMs,
 ): Promise<T | undefined> {
   try {
-    const value = await inTime(ports.clock, read, pagesTimeoutMs);
+    const value = await inTime(ports.clock, read, limitMs);
     if (value !== undefined) return value;
     ports.log.warn('the sweep could not read in time', { what });
   } catch (error) {
@@ -276,6 +286,27 @@ async function readFleet(ports: Ports, fleet: Fleet, unread: string[]): Promise<
     optional(ports, unread, 'index', ports.store.needingAttention()),
   ]);
   return { interfaces, troubled, red, attention: attention && new Set(attention) };
+}
+
+/** The limits of every type that is cached somewhere, asked for once a day and all together. */
+async function readLimits(
+  ports: Ports,
+  memory: SweepMemory,
+  unread: string[],
+): Promise<Readonly<Record<string, TypeLimits>>> {
+  const nowMs = ports.clock.now();
+  const cached = [...memory.services.values()].flatMap((each) => Object.keys(each.facts.limits));
+  const isOld = (type: string) =>
+    nowMs - (memory.limits.get(type)?.askedAtMs ?? Number.NEGATIVE_INFINITY) >= limitsEveryMs;
+  const old = [...new Set(cached)].filter(isOld).sort();
+  if (old.length > 0) {
+    const answer = await optional(ports, unread, 'limits', ports.ec2.limits(old), times.ec2TimeoutMs);
+    for (const type of answer ? old : [])
+      memory.limits.set(type, { askedAtMs: nowMs, limits: answer?.value[type] });
+  }
+  return Object.fromEntries(
+    [...memory.limits].flatMap(([type, { limits }]) => (limits ? [[type, limits]] : [])),
+  );
 }
 
 /** One service an hour, in turn: dry runs draw on the same buckets as the real calls. */
@@ -363,9 +394,10 @@ export async function sweep(
       readItem(ports, name).then((service) => () => remember(service)),
     ),
   );
+  const limits = await readLimits(ports, memory, unread);
 
   const looked = new Map<ServiceName, Looked>();
-  const round: Round = { controller, red: snapshot.red ?? [], endsAtMs };
+  const round: Round = { controller, red: snapshot.red ?? [], limits, endsAtMs };
   const trusted = [...memory.services.values()].filter((each) => !memory.doubted.has(each.name));
   const tasks = tasksOf(trusted, snapshot, memory, clock.now());
   const [notReached, canary] = await Promise.all([

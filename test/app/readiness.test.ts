@@ -181,3 +181,63 @@ describe('a quarantine', () => {
     expect(world.service().quarantine[stranger]).toEqual({ sinceMs: 1, why: 'it failed' });
   });
 });
+
+describe('the limits in the item', () => {
+  const larger = { interfaces: 8, interfacesPerCard: [8], ipv4PerInterface: 30, ipv6PerInterface: 30 };
+
+  story('cost no write while every member is of a type that is known', async (world) => {
+    const { writes } = world.store;
+    const before = writes.length;
+    expect(await tended(world)).toMatchObject({ rev: world.service().rev });
+    expect(writes).toHaveLength(before);
+  });
+  story('take in the type of a member that was resized, beside the others', async (world) => {
+    world.ec2.limitsByType['m6i.24xlarge'] = larger;
+    world.ec2.change(b, { instanceType: 'm6i.24xlarge' });
+    const before = world.service();
+    const after = await tended(world);
+    expect(world.service().facts).toEqual({
+      ...before.facts,
+      limits: { ...before.facts.limits, 'm6i.24xlarge': larger },
+    });
+    expect(world.service()).toMatchObject({ rev: before.rev + 1, nonce: after?.nonce });
+    expect(after).toMatchObject(world.service());
+    expect(after?.declaration.name).toBe(ordersDb);
+  });
+  story('are left as they are when the new type could not be read', async (world) => {
+    world.ec2.change(b, { instanceType: 'm6i.24xlarge' });
+    const writes = world.store.writes.length;
+    await tended(world);
+    expect(world.store.writes).toHaveLength(writes);
+  });
+  story('are left as they are when a member could not be read', async (world) => {
+    world.ec2.forget(c);
+    world.ec2.fail('instances', { kind: 'throttled' });
+    const writes = world.store.writes.length;
+    await tended(world);
+    expect(world.store.writes).toHaveLength(writes);
+  });
+  story(
+    'are written together with a quarantine',
+    { policy: { quarantine: 'until-healthy' } },
+    async (world) => {
+      world.store.change(ordersDb, (state) => ({ ...state, quarantine: { [b]: { sinceMs: 1, why: 'x' } } }));
+      world.ec2.limitsByType['m6i.24xlarge'] = larger;
+      world.ec2.change(c, { instanceType: 'm6i.24xlarge' });
+      const writes = world.store.writes.length;
+      await tended(world);
+      expect(world.store.writes).toHaveLength(writes + 1);
+      expect(world.service().quarantine[b]?.healthySinceMs).toBeDefined();
+      expect(world.service().facts.limits['m6i.24xlarge']).toEqual(larger);
+    },
+  );
+  story('are not written over what somebody else wrote meanwhile', async (world) => {
+    world.ec2.limitsByType['m6i.24xlarge'] = larger;
+    world.ec2.change(b, { instanceType: 'm6i.24xlarge' });
+    const { service, observation } = await seen(world);
+    world.store.change(ordersDb, (state) => ({ ...state, lastRefusal: 'X' }));
+    expect(await world.run(tend(world.ports, service, observation))).toBeUndefined();
+    expect(world.service().lastRefusal).toBe('X');
+    expect(world.service().facts.limits['m6i.24xlarge']).toBeUndefined();
+  });
+});

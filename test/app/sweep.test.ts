@@ -497,6 +497,81 @@ describe('a look', () => {
     expect(report.oldestEpisodeMs).toBeGreaterThanOrEqual(120_000);
     expect(world.service().notReady).toBeUndefined();
   });
+  story('remembers what somebody else wrote meanwhile, and tells nothing on top of it', async (world) => {
+    world.ec2.limitsByType['m6i.24xlarge'] = {
+      interfaces: 8,
+      interfacesPerCard: [8],
+      ipv4PerInterface: 30,
+      ipv6PerInterface: 30,
+    };
+    world.ec2.change(b, { instanceType: 'm6i.24xlarge', tagged: false });
+    world.ec2.change(c, { tagged: false });
+    world.store.fail('write', { kind: 'meanwhile', run: () => change(world, { pause: pauseUntil(1) }) });
+    const { sweep, memory } = sweeping(world);
+    await sweep();
+    expect(memory.services.get(ordersDb)?.pause).toBeDefined();
+    expect(world.service().notReady).toBeUndefined();
+    expect(world.kinds()).toEqual([]);
+  });
+});
+
+describe('the limits of instance types', () => {
+  const larger = { interfaces: 8, interfacesPerCard: [8], ipv4PerInterface: 30, ipv6PerInterface: 30 };
+  const asked = (world: World) => world.ec2.calls.filter((each) => each.operation === 'limits').length;
+
+  story('are read once a day for the whole fleet', async (world) => {
+    await addServices(world, 3);
+    const before = asked(world);
+    const { sweep, later } = sweeping(world);
+    await sweep();
+    await later();
+    expect(asked(world) - before).toBe(1);
+    await later(24 * 60 - 2);
+    expect(asked(world) - before).toBe(1);
+    await later();
+    expect(asked(world) - before).toBe(2);
+  });
+  story('that EC2 changed are written where they are cached, once', async (world) => {
+    world.ec2.limitsByType['m6i.large'] = larger;
+    const { sweep, later, cost, memory } = sweeping(world);
+    await sweep();
+    expect(world.service().facts.limits).toEqual({ 'm6i.large': larger });
+    expect(memory.services.get(ordersDb)?.facts.limits).toEqual({ 'm6i.large': larger });
+    expect(cost().writes).toBe(1);
+    await later();
+    expect(cost().writes).toBe(0);
+  });
+  story('that shrank count in the very look that reads them', async (world) => {
+    world.ec2.limitsByType['m6i.large'] = { ...larger, interfaces: 2 };
+    expect((await sweeping(world).sweep()).notReady).toEqual({ [ordersDb]: 'NO_STANDBY_LEFT' });
+  });
+  story('of a type that EC2 does not know any more stay as they were', async (world) => {
+    delete world.ec2.limitsByType['m6i.large'];
+    const { sweep, later, cost } = sweeping(world);
+    const before = asked(world);
+    expect(await sweep()).toMatchObject({ ready: 1, unread: [] });
+    await later();
+    expect(asked(world) - before).toBe(1);
+    expect(cost().writes).toBe(0);
+  });
+  story('that could not be read are asked for by the next sweep', async (world) => {
+    world.ec2.fail('limits', { kind: 'throttled' });
+    world.ec2.limitsByType['m6i.large'] = larger;
+    const { sweep, later } = sweeping(world);
+    expect((await sweep()).unread).toEqual(['limits']);
+    expect(world.service().facts.limits['m6i.large']).not.toEqual(larger);
+    expect((await later()).unread).toEqual([]);
+    expect(world.service().facts.limits['m6i.large']).toEqual(larger);
+  });
+  story('are not asked for while no service is registered', { registered: false }, async (world) => {
+    expect(await sweeping(world).sweep()).toMatchObject({
+      services: 0,
+      ready: 0,
+      canary: 'not due',
+      failed: [],
+    });
+    expect(asked(world)).toBe(0);
+  });
 });
 
 describe('what is broken', () => {
