@@ -48,6 +48,8 @@ export interface SweepReport {
   readonly noStandbyLeft: number;
   readonly openEpisodes: number;
   readonly oldestEpisodeMs: number;
+  /** The age of the oldest notice that has not been published for certain, in any outbox. */
+  readonly oldestNoticeMs: number;
   readonly stranded: number;
   readonly pausedPastExpiry: number;
   readonly lookedAt: number;
@@ -418,6 +420,7 @@ export async function sweep(
   const services = registeredIn(memory);
   const tombstones = memory.services.size - services.length;
   const open = services.flatMap((each) => (each.episode ? [nowMs - each.episode.openedAtMs] : []));
+  const notices = [...memory.services.values()].flatMap((each) => each.outbox.map((one) => nowMs - one.atMs));
   const notReady = Object.fromEntries(
     services.flatMap((each) => {
       const why = (looked.get(each.name) ?? each).notReady;
@@ -431,6 +434,7 @@ export async function sweep(
     noStandbyLeft: Object.values(notReady).filter((why) => why === 'NO_STANDBY_LEFT').length,
     openEpisodes: open.length,
     oldestEpisodeMs: Math.max(0, ...open),
+    oldestNoticeMs: Math.max(0, ...notices),
     stranded: services.filter((each) => each.stranded).length,
     pausedPastExpiry: services.filter((each) => each.pause && each.pause.untilMs <= nowMs).length,
     lookedAt: looked.size,

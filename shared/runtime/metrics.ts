@@ -22,6 +22,7 @@ export function publishSweep(report: SweepReport, tookMs: number): void {
   };
   for (const [name, value] of Object.entries(counts)) metrics.addMetric(name, MetricUnit.Count, value);
   metrics.addMetric('OldestEpisodeAge', MetricUnit.Milliseconds, report.oldestEpisodeMs);
+  metrics.addMetric('OldestNoticeAge', MetricUnit.Milliseconds, report.oldestNoticeMs);
   metrics.addMetric('SweepDuration', MetricUnit.Milliseconds, tookMs);
   // Which services and why is in the sweep's log line: here it could make the line too long to count.
   metrics.publishStoredMetrics();

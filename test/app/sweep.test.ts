@@ -429,7 +429,7 @@ describe('a look', () => {
   story('delivers what is left in an outbox', async (world) => {
     change(world, { outbox: [notice(world.clock.now() - 10_000)] });
     const { sweep, memory, cost } = sweeping(world);
-    await sweep();
+    expect((await sweep()).oldestNoticeMs).toBe(0);
     expect(world.notifier.of('X')).toHaveLength(1);
     expect(memory.services.get(ordersDb)?.outbox).toEqual([]);
     expect(cost()).toMatchObject({ items: 1 + 2, writes: 1 });
@@ -742,6 +742,19 @@ describe('the report', () => {
     if (first) world.store.change(first.name, (state) => ({ ...state, pause: pauseUntil(nowMs + hour) }));
     expect(second).toBeDefined();
     expect(await sweeping(world).sweep()).toMatchObject({ stranded: 1, pausedPastExpiry: 1 });
+  });
+  story('says how old the oldest notice is that nobody could publish', async (world) => {
+    const nowMs = world.clock.now();
+    change(world, { outbox: [notice(nowMs - 10_000), { ...notice(nowMs - 400_000), dedupeId: 'older' }] });
+    world.notifier.fail(99);
+    const { oldestNoticeMs } = await sweeping(world).sweep();
+    expect(oldestNoticeMs).toBeGreaterThanOrEqual(400_000);
+    expect(oldestNoticeMs).toBeLessThan(410_000);
+  });
+  story('says it of an unregistered service too', async (world) => {
+    change(world, { tombstone: true, outbox: [notice(world.clock.now() - 400_000)] });
+    world.notifier.fail(99);
+    expect((await sweeping(world).sweep()).oldestNoticeMs).toBeGreaterThanOrEqual(400_000);
   });
 });
 
