@@ -68,7 +68,7 @@ export interface Snapshot {
   readonly interfaces: ReadonlyMap<InterfaceFact['eni'], InterfaceFact> | undefined;
   readonly troubled: ReadonlySet<InstanceId> | undefined;
   readonly red: readonly RedAlarm[] | undefined;
-  readonly attention: ReadonlySet<ServiceName> | undefined;
+  readonly attention: ReadonlySet<ServiceName>;
 }
 
 /**
@@ -99,7 +99,7 @@ const standing = (why: string): Suspicion => ({ why, isUrgent: false });
 /** Why a service deserves a look of its own, from its item and the pages alone; undefined: nothing is suspected. */
 export function suspicion(service: Service, snapshot: Snapshot, nowMs: number): Suspicion | undefined {
   const { interfaces, troubled, red = [], attention } = snapshot;
-  if (attention?.has(service.name) || needsAttention(service)) return urgent('something of it is unfinished');
+  if (attention.has(service.name) || needsAttention(service)) return urgent('something of it is unfinished');
   if (service.tombstone) return undefined;
   const { members } = service.declaration;
   const sick = members.find((each) => troubled?.has(each.instance));
@@ -287,7 +287,7 @@ async function readFleet(ports: Ports, fleet: Fleet, unread: string[]): Promise<
     optional(ports, unread, 'alarms', fleet.redAlarms()),
     optional(ports, unread, 'index', ports.store.needingAttention()),
   ]);
-  return { interfaces, troubled, red, attention: attention && new Set(attention) };
+  return { interfaces, troubled, red, attention: new Set(attention) };
 }
 
 /** The limits of every type that is cached somewhere, asked for once a day and all together. */

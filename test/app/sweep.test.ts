@@ -263,7 +263,12 @@ describe('a service is suspected', () => {
     expect(await judge(() => undefined, named('billing'))).toBeUndefined();
   });
   it('never by what could not be read', async () => {
-    const nothing = { interfaces: undefined, troubled: undefined, red: undefined, attention: undefined };
+    const nothing = {
+      interfaces: undefined,
+      troubled: undefined,
+      red: undefined,
+      attention: new Set<ServiceName>(),
+    };
     expect(
       await judge(
         (world) => world.ec2.impair(a),
@@ -276,7 +281,7 @@ describe('a service is suspected', () => {
     const { lastSeen: _, ...never } = toService(world.service());
     const { fleet } = sweeping(world);
     const interfaces = await world.run(fleet.interfaces());
-    const snapshot = { interfaces, troubled: undefined, red: [], attention: undefined };
+    const snapshot = { interfaces, troubled: undefined, red: [], attention: new Set<ServiceName>() };
     expect(suspicion(never, snapshot, 0)).toEqual(urgent(`${front} was attached anew`));
   });
 });
@@ -410,6 +415,13 @@ describe('a look', () => {
       kind: 'sweep',
       finding: `${front} is on nothing`,
     });
+  });
+  story('at its turn finds what is on record and over, and says that it was its turn', async (world) => {
+    change(world, { lastRefusal: 'SPLIT' });
+    expect(await sweeping(world).sweep()).toMatchObject({ enqueued: 1, ready: 1 });
+    expect(world.queue.sent[0]?.message.hint).toMatchObject({ kind: 'sweep', finding: 'it is its turn' });
+    await world.settle();
+    expect(world.service().lastRefusal).toBeUndefined();
   });
   story('leaves a service alone while somebody holds its lease', async (world) => {
     world.ec2.impair(a, 'system', world.clock.now() - hour);
@@ -729,7 +741,9 @@ describe('the end of the time', () => {
   });
 
   story('that has come before the sweep began leaves it nothing to do but tell', async (world) => {
-    expect(await sweeping(world).sweep(1_000)).toMatchObject({ services: 1, ready: 0, carriedOver: 1 });
+    const { sweep, cost } = sweeping(world);
+    expect(await sweep(1_000)).toMatchObject({ services: 1, ready: 0, carriedOver: 1 });
+    expect(cost()).toEqual({ items: 0, describes: 0, writes: 0 });
   });
 });
 
