@@ -247,7 +247,7 @@ export async function statusCommand(
       text: () => `${detail}. What is registered:  ${say('status')}`,
     };
   }
-  const names = await ports.store.list();
+  const { names } = await ports.store.list();
   const views: ServiceView[] = [];
   for (let from = 0; from < names.length; from += atOnce) {
     const looks = names.slice(from, from + atOnce).map((each) => lookAt(ports, each, controller, say));

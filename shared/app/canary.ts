@@ -1,7 +1,6 @@
 /** The hour's rehearsal: finds out by dry runs, before an outage does, that a permission or a tag is missing. */
-import type { ServiceName } from '../core/ids.ts';
-import { interfaceOf } from '../core/observation.ts';
-import { whereabouts } from '../core/whereabouts.ts';
+import type { AttachmentId, ServiceName } from '../core/ids.ts';
+import { attachmentsIn, whereabouts } from '../core/whereabouts.ts';
 import { observe } from './observe.ts';
 import type { Ports, Rehearsed } from './ports.ts';
 import { readService, record } from './record.ts';
@@ -21,16 +20,17 @@ export async function rehearse(ports: Ports, name: ServiceName): Promise<Report>
   if (service.episode) return report('nothing', 'LEASE_HELD', 'an episode is open: it is the real thing');
   const observation = await observe(ports, service);
   const where = whereabouts(service, observation);
-  const holder = where.kind === 'together' ? where.holder : undefined;
-  const standbys = service.declaration.members.map((each) => each.instance).filter((id) => id !== holder);
-  if (!holder) return report('nothing', 'UNKNOWN_STATE', 'the interfaces do not rest together on one member');
+  if (where.kind !== 'together')
+    return report('nothing', 'UNKNOWN_STATE', 'the interfaces do not rest together on one member');
 
+  const standbys = service.declaration.members
+    .map((each) => each.instance)
+    .filter((id) => id !== where.holder);
+  const attachments = attachmentsIn(service, observation);
   const orders = service.declaration.interfaces.flatMap(({ eni, deviceIndex, networkCardIndex }) => {
-    const fact = interfaceOf(observation, eni);
-    const attachment = fact.kind === 'known' ? fact.value.attachment?.id : undefined;
-    return attachment
-      ? standbys.map((instanceId) => ({ eni, attachment, instanceId, deviceIndex, networkCardIndex }))
-      : [];
+    // Together means that every one of them is attached.
+    const attachment = attachments[eni] as AttachmentId;
+    return standbys.map((instanceId) => ({ eni, attachment, instanceId, deviceIndex, networkCardIndex }));
   });
   const denied: string[] = [];
   for (const order of orders) {

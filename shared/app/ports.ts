@@ -101,13 +101,16 @@ export interface RedAlarm extends AlarmFact {
   readonly instanceIds: readonly InstanceId[];
 }
 
-/** The whole fleet in pages, not service by service: what the sweep looks at every minute. */
+/**
+ * The whole fleet in pages, not service by service: what the sweep looks at every minute. It only says whom to
+ * suspect. Methods throw {@link PortError} when a page could not be read.
+ */
 export interface Fleet {
   /** Every interface with the controller's tag. */
-  interfaces(): Promise<Answer<ReadonlyMap<EniId, InterfaceFact>>>;
+  interfaces(): Promise<ReadonlyMap<EniId, InterfaceFact>>;
   /** Instances that are not running, or whose checks are not all fine. Absence means "not suspected", never "healthy". */
-  troubled(): Promise<Answer<ReadonlySet<InstanceId>>>;
-  redAlarms(): Promise<Answer<readonly RedAlarm[]>>;
+  troubled(): Promise<ReadonlySet<InstanceId>>;
+  redAlarms(): Promise<readonly RedAlarm[]>;
 }
 
 /** What a write of the service item requires, each by name. Every write requires `rev` (P1). */
@@ -134,7 +137,7 @@ export interface StateStore {
    */
   write(before: ServiceState, after: ServiceState, guard: Guard): Promise<WriteResult>;
   create(state: ServiceState): Promise<'created' | 'exists'>;
-  list(): Promise<readonly ServiceName[]>;
+  list(): Promise<Listing>;
   /** Services with an open episode, a waiting request, something undelivered, or stranded: the sparse index. */
   needingAttention(): Promise<readonly ServiceName[]>;
 
@@ -164,6 +167,12 @@ export interface StateStore {
   pauseController(pause: Pause | undefined): Promise<void>;
   /** Adds a service to its zone's registered services: the brake's denominator. */
   joinZone(zone: string, name: ServiceName): Promise<void>;
+}
+
+/** Every registered service. A row of the registry that cannot be understood is named, never left out silently. */
+export interface Listing {
+  readonly names: readonly ServiceName[];
+  readonly unreadable: readonly string[];
 }
 
 export interface WaysBack {

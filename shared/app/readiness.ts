@@ -1,92 +1,130 @@
-/** Whether a failover would work if it were needed now: told when it is lost and when it is regained. */
-import type { Candidates } from '../core/eligibility.ts';
-import { refusalsOf } from '../core/eligibility.ts';
-import type { ServiceName } from '../core/ids.ts';
-import { toNotice } from '../core/notice.ts';
-import type { Observation } from '../core/observation.ts';
+/** Whether a failover would work if it were needed now, and what of a service's item is kept up for it. */
+import { type Candidates, candidates, refusalsOf } from '../core/eligibility.ts';
+import { healthOf, memberOf, type Observation } from '../core/observation.ts';
 import { describeMember } from '../core/reasons.ts';
-import type { Quarantine, Service } from '../core/state.ts';
+import type { CachedFacts, Quarantine, Service } from '../core/state.ts';
+import { canonical } from '../core/trail.ts';
+import { whereabouts } from '../core/whereabouts.ts';
 import type { Ports } from './ports.ts';
-import { readService, record } from './record.ts';
+import { record } from './record.ts';
+import { toEntry } from './restore-records.ts';
+
+export interface Readiness {
+  /** Why a failover would not work now; undefined when it would. */
+  readonly notReady: string | undefined;
+  readonly standbys: Candidates;
+}
+
+/** Ready means: all interfaces rest on one healthy member, and another one could take them. Pure. */
+export function readinessOf(service: Service, observation: Observation, nowMs: number): Readiness {
+  const where = whereabouts(service, observation);
+  if (where.kind !== 'together') {
+    const standbys = candidates(service, observation, [], nowMs);
+    return { notReady: where.kind.toUpperCase().replace('-', '_'), standbys };
+  }
+  const standbys = candidates(service, observation, [where.holder], nowMs);
+  if (healthOf(memberOf(observation, where.holder)).kind !== 'healthy')
+    return { notReady: 'HOLDER_NOT_HEALTHY', standbys };
+  return { notReady: standbys.eligible.length === 0 ? 'NO_STANDBY_LEFT' : undefined, standbys };
+}
 
 /** Records and tells a change of readiness; writes nothing, and says so, when it is as it was. */
 export async function tellReadiness(
   ports: Ports,
-  name: ServiceName,
-  notReady: string | undefined,
-  standbys: Candidates,
+  service: Service,
+  { notReady, standbys }: Readiness,
 ): Promise<boolean> {
-  // Read anew: the quarantine may just have been written.
-  const service = await readService(ports, name);
-  if (!service || service.episode || service.notReady === notReady) return false;
-  const nowMs = ports.clock.now();
-  const lost = notReady !== undefined;
-  const lines = standbys.refused.map(describeMember);
-  const recorded = await record(ports, service, {
-    draft: {
-      kind: 'readiness',
-      atMs: nowMs,
-      author: 'eni-failover',
-      facts: { ready: !lost, code: notReady ?? 'READY', members: standbys.refused },
-      instances: [],
-      enis: [],
-    },
-    change: ({ notReady: _, ...state }) => ({ ...state, ...(lost && { notReady }) }),
-    notice: ({ number, hash }) =>
-      toNotice(
-        {
-          service: name,
-          outcome: lost ? 'NOT_READY' : 'READY',
-          severity: lost ? 'warning' : 'info',
-          headline: lost ? `a failover would NOT work now: ${notReady}` : 'ready for a failover again',
-          atMs: nowMs,
-          lines: lost ? lines : [`Eligible: ${standbys.eligible.join(', ')}`],
-          next: lost ? [`eni-failover status ${name}`] : [],
-          data: { code: notReady ?? 'READY', members: standbys.refused, eligible: standbys.eligible },
-          trailNumber: number,
-          headHash: hash,
-        },
-        `${name}.readiness.${number}`,
-        false,
-        service,
-      ),
-  });
-  return recorded === 'recorded';
+  if (service.notReady === notReady) return false;
+  const facts = { code: notReady ?? 'READY', members: standbys.refused, eligible: standbys.eligible };
+  const entry =
+    notReady === undefined
+      ? toEntry(ports, service, {
+          kind: 'readiness',
+          code: 'READY',
+          severity: 'info',
+          headline: 'ready for a failover again',
+          lines: [`Eligible: ${standbys.eligible.join(', ')}`],
+          next: [],
+          facts: { ...facts, ready: true },
+          instances: [],
+          change: ({ notReady: _, ...state }) => state,
+        })
+      : toEntry(ports, service, {
+          kind: 'readiness',
+          code: 'NOT_READY',
+          severity: 'warning',
+          headline: `a failover would NOT work now: ${notReady}`,
+          lines: standbys.refused.map(describeMember),
+          next: [`eni-failover status ${service.name}`],
+          facts: { ...facts, ready: false },
+          instances: [],
+          change: (state) => ({ ...state, notReady }),
+        });
+  return (await record(ports, service, entry)) === 'recorded';
 }
 
 /**
- * Where a quarantine may end by itself, notes since when its member has been healthy and ready; forgets it as
- * soon as it is not. Writes only when that changes, and says whether it did.
+ * Where a quarantine may end by itself: since when its member has been healthy and ready, forgotten as soon as
+ * it is not. Undefined when nothing changes.
  */
-export async function tendQuarantine(
+function tendedQuarantine(
+  service: Service,
+  observation: Observation,
+  nowMs: number,
+): Readonly<Record<string, Quarantine>> | undefined {
+  const { members, policy } = service.declaration;
+  const tended = Object.entries(service.quarantine).map(([id, quarantine]): [string, Quarantine] => {
+    const { healthySinceMs, ...rest } = quarantine;
+    const member = members.find((each) => each.instance === id);
+    if (!member) return [id, rest];
+    const mayEnd = policy.quarantine === 'until-healthy' || member.readyWhen.length > 0;
+    const refusals = refusalsOf(service, observation, member, nowMs);
+    const isWell = refusals.every((each) => each.code === 'QUARANTINED');
+    return [id, mayEnd && isWell ? { ...rest, healthySinceMs: healthySinceMs ?? nowMs } : rest];
+  });
+  const isChanged = tended.some(
+    ([id, each]) => each.healthySinceMs !== service.quarantine[id]?.healthySinceMs,
+  );
+  return isChanged ? Object.fromEntries(tended) : undefined;
+}
+
+/**
+ * The limits of the members' types as they were read now, where the item has none or others: a member was
+ * resized, or EC2 changed what a type carries. Undefined when nothing changes.
+ */
+function tendedLimits(service: Service, observation: Observation): CachedFacts | undefined {
+  const { limits } = service.facts;
+  const read = [...observation.members.values()].flatMap((fact) =>
+    fact.kind === 'known' && fact.value.limits.kind === 'known'
+      ? [[fact.value.instanceType, fact.value.limits.value] as const]
+      : [],
+  );
+  const changed = read.filter(([type, now]) => canonical(limits[type]) !== canonical(now));
+  if (changed.length === 0) return undefined;
+  return { ...service.facts, limits: { ...limits, ...Object.fromEntries(changed) } };
+}
+
+/**
+ * Keeps up what an outage will find in the item: healthy times of quarantined members, limits of instance types.
+ * Writes only what changed. Answers the service as it is afterwards; undefined when somebody else wrote meanwhile:
+ * then the next sweep looks again.
+ */
+export async function tend(
   ports: Ports,
   service: Service,
   observation: Observation,
-): Promise<boolean> {
-  const nowMs = ports.clock.now();
-  const tended: Record<string, Quarantine> = {};
-  let changed = false;
-  for (const [id, quarantine] of Object.entries(service.quarantine)) {
-    const member = service.declaration.members.find((each) => each.instance === id);
-    const mayEnd =
-      member !== undefined &&
-      (service.declaration.policy.quarantine === 'until-healthy' || member.readyWhen.length > 0);
-    const isWell =
-      member !== undefined &&
-      refusalsOf(service, observation, member, nowMs).every((each) => each.code === 'QUARANTINED');
-    const { healthySinceMs, ...rest } = quarantine;
-    if (!mayEnd || !isWell) {
-      tended[id] = rest;
-      changed ||= healthySinceMs !== undefined;
-    } else {
-      tended[id] = { ...rest, healthySinceMs: healthySinceMs ?? nowMs };
-      changed ||= healthySinceMs === undefined;
-    }
-  }
-  if (!changed) return false;
-  const { declaration: _, ...state } = service;
-  const after = { ...state, quarantine: tended, rev: state.rev + 1, nonce: ports.ids.nonce() };
-  // A conflict means that somebody else wrote: the next sweep looks again.
-  const result = await ports.store.write(state, after, { rev: state.rev });
-  return result.kind === 'written';
+): Promise<Service | undefined> {
+  const quarantine = tendedQuarantine(service, observation, ports.clock.now());
+  const facts = tendedLimits(service, observation);
+  if (!quarantine && !facts) return service;
+  const { declaration, ...before } = service;
+  const after = {
+    ...before,
+    ...(quarantine && { quarantine }),
+    ...(facts && { facts }),
+    rev: before.rev + 1,
+    nonce: ports.ids.nonce(),
+  };
+  const result = await ports.store.write(before, after, { rev: before.rev });
+  return result.kind === 'written' ? { ...after, declaration } : undefined;
 }

@@ -23,7 +23,7 @@ interface Story {
   readonly instances: readonly string[];
 }
 
-function toEntry(ports: Ports, service: Service, story: Story): Entry {
+export function toEntry(ports: Ports, service: Service, story: Story): Entry {
   const nowMs = ports.clock.now();
   const { kind, code, severity, headline, lines, next, facts } = story;
   return {

@@ -29,7 +29,7 @@ const isTagged = (tags: readonly Tag[] | undefined) =>
   (tags ?? []).some((tag) => tag.Key === managedTag.key && tag.Value === managedTag.value);
 
 /** An answer without its list is no answer: an empty list is what says that there is nothing. */
-function listed<T>(list: readonly T[] | undefined): readonly T[] {
+export function listed<T>(list: readonly T[] | undefined): readonly T[] {
   if (list === undefined) throw new PortError('unavailable', 'EmptyAnswer', 'the answer carries no list');
   return list;
 }

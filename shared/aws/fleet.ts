@@ -5,15 +5,16 @@ import {
   DescribeNetworkInterfacesCommand,
   type EC2Client,
   type Filter,
-  type NetworkInterface,
 } from '@aws-sdk/client-ec2';
-import type { Fleet, RedAlarm } from '../app/ports.ts';
+import type { Fleet } from '../app/ports.ts';
 import { type EniId, type InstanceId, instanceIdIn } from '../core/ids.ts';
 import { toAlarm } from './alarms.ts';
-import { managedTag, toInterface } from './ec2.ts';
+import { listed, managedTag, toInterface } from './ec2.ts';
 import { type Retrying, reads, withRetries } from './retry.ts';
 
+/** The most that EC2 gives in a page; CloudWatch gives a tenth of it. */
 const pageSize = 1_000;
+const alarmPageSize = 100;
 const notFine = ['impaired', 'initializing', 'insufficient-data'];
 const notRunning = ['pending', 'shutting-down', 'terminated', 'stopping', 'stopped'];
 
@@ -35,7 +36,28 @@ function instancesOf(alarm: MetricAlarm): readonly InstanceId[] {
       ({ Namespace, MetricName }) => Namespace === 'AWS/EC2' && MetricName?.startsWith('StatusCheckFailed'),
     )
     .flatMap(({ Dimensions }) => Dimensions ?? [])
-    .flatMap(({ Name, Value }) => (Name === 'InstanceId' && Value ? (instanceIdIn(Value) ?? []) : []));
+    .flatMap(({ Name, Value }) => (Name === 'InstanceId' ? (instanceIdIn(Value ?? '') ?? []) : []));
+}
+
+interface Page<T> {
+  readonly items: readonly T[];
+  readonly next: string | undefined;
+}
+
+/** Each page is retried by itself: a throttle at the tenth does not begin again at the first. */
+async function allPages<T>(
+  retrying: Retrying,
+  read: (token: { readonly NextToken?: string }) => Promise<Page<T>>,
+): Promise<readonly T[]> {
+  const items: T[] = [];
+  let token: { readonly NextToken?: string } | undefined = {};
+  while (token) {
+    const from: { readonly NextToken?: string } = token;
+    const { value } = await withRetries(retrying, reads, () => read(from));
+    items.push(...value.items);
+    token = value.next ? { NextToken: value.next } : undefined;
+  }
+  return items;
 }
 
 export function makeFleet(
@@ -44,69 +66,53 @@ export function makeFleet(
 ): Fleet {
   const { ec2, cloudwatch } = clients;
 
-  async function troubledBy(filter: Filter): Promise<readonly InstanceId[]> {
-    const found: InstanceId[] = [];
-    let NextToken: string | undefined;
-    do {
+  const troubledBy = (filter: Filter) =>
+    allPages(retrying, async (token) => {
       const page = await ec2.send(
         new DescribeInstanceStatusCommand({
           Filters: [filter],
           IncludeAllInstances: true,
           MaxResults: pageSize,
-          ...(NextToken && { NextToken }),
+          ...token,
         }),
       );
-      found.push(...(page.InstanceStatuses ?? []).map((each) => each.InstanceId as InstanceId));
-      NextToken = page.NextToken;
-    } while (NextToken);
-    return found;
-  }
+      const items = listed(page.InstanceStatuses).map((each) => each.InstanceId as InstanceId);
+      return { items, next: page.NextToken };
+    });
 
   return {
-    interfaces: () =>
-      withRetries(retrying, reads, async () => {
-        const found: NetworkInterface[] = [];
-        let NextToken: string | undefined;
-        do {
-          const page = await ec2.send(
-            new DescribeNetworkInterfacesCommand({
-              Filters: [{ Name: `tag:${managedTag.key}`, Values: [managedTag.value] }],
-              MaxResults: pageSize,
-              ...(NextToken && { NextToken }),
-            }),
-          );
-          found.push(...(page.NetworkInterfaces ?? []));
-          NextToken = page.NextToken;
-        } while (NextToken);
-        return new Map(found.map((each) => [each.NetworkInterfaceId as EniId, toInterface(each)]));
-      }),
+    async interfaces() {
+      const found = await allPages(retrying, async (token) => {
+        const page = await ec2.send(
+          new DescribeNetworkInterfacesCommand({
+            Filters: [{ Name: `tag:${managedTag.key}`, Values: [managedTag.value] }],
+            MaxResults: pageSize,
+            ...token,
+          }),
+        );
+        return { items: listed(page.NetworkInterfaces), next: page.NextToken };
+      });
+      return new Map(found.map((each) => [each.NetworkInterfaceId as EniId, toInterface(each)]));
+    },
 
-    troubled: () =>
-      withRetries(retrying, reads, async () => new Set((await Promise.all(troubles.map(troubledBy))).flat())),
+    troubled: async () => new Set((await Promise.all(troubles.map(troubledBy))).flat()),
 
     redAlarms: () =>
-      withRetries(retrying, reads, async () => {
-        const found: RedAlarm[] = [];
-        let NextToken: string | undefined;
-        do {
-          const page = await cloudwatch.send(
-            new DescribeAlarmsCommand({
-              StateValue: 'ALARM',
-              AlarmTypes: ['MetricAlarm', 'CompositeAlarm'],
-              MaxRecords: 100,
-              ...(NextToken && { NextToken }),
-            }),
-          );
-          found.push(
-            ...(page.MetricAlarms ?? []).map((each) => ({
-              ...toAlarm(each),
-              instanceIds: instancesOf(each),
-            })),
-            ...(page.CompositeAlarms ?? []).map((each) => ({ ...toAlarm(each), instanceIds: [] })),
-          );
-          NextToken = page.NextToken;
-        } while (NextToken);
-        return found;
+      allPages(retrying, async (token) => {
+        const page = await cloudwatch.send(
+          new DescribeAlarmsCommand({
+            StateValue: 'ALARM',
+            // Without this, composite alarms are left out silently.
+            AlarmTypes: ['MetricAlarm', 'CompositeAlarm'],
+            MaxRecords: alarmPageSize,
+            ...token,
+          }),
+        );
+        const items = [
+          ...(page.MetricAlarms ?? []).map((each) => ({ ...toAlarm(each), instanceIds: instancesOf(each) })),
+          ...(page.CompositeAlarms ?? []).map((each) => ({ ...toAlarm(each), instanceIds: [] })),
+        ];
+        return { items, next: page.NextToken };
       }),
   };
 }

@@ -7,13 +7,20 @@ import {
   QueryCommand,
   type QueryCommandInput,
   UpdateItemCommand,
+  type UpdateItemCommandInput,
 } from '@aws-sdk/client-dynamodb';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
 import type { Guard, StateStore, TrailRow } from '../app/ports.ts';
 import { PortError } from '../core/errors.ts';
 import type { ServiceName } from '../core/ids.ts';
 import { absent, known } from '../core/observation.ts';
-import { emptyController, type Pause, parseServiceState, type ServiceState } from '../core/state.ts';
+import {
+  emptyController,
+  needsAttention,
+  type Pause,
+  parseServiceState,
+  type ServiceState,
+} from '../core/state.ts';
 import { times } from '../core/times.ts';
 import { type Retrying, withRetries, writes } from './retry.ts';
 
@@ -31,10 +38,7 @@ const minuteOf = (atMs: number) => new Date(atMs).toISOString().slice(0, 16);
 /** Reads of a secondary index are eventually consistent: it only says where to look. */
 const attentionIndex = 'attention';
 
-/** Present on services that need somebody to look: the key of the one, sparse, index. */
-const needsAttention = (state: ServiceState) =>
-  state.episode || state.stranded || state.frozen || state.request || state.outbox.length > 0;
-
+/** `attention` is the key of the one, sparse, index. */
 const toRow = (state: ServiceState): Row => ({
   ...state,
   ...(needsAttention(state) && { attention: 'yes' }),
@@ -71,6 +75,12 @@ function changeOf(before: Row, after: Row): Expression {
     names: Object.fromEntries(keys.map((key) => [`#${key}`, key])),
     values: Object.fromEntries(set.map((key) => [`:${key}`, after[key]])),
   };
+}
+
+/** The services of a zone's row; undefined when the row holds no set of names. */
+function namesIn(row: Row): readonly ServiceName[] | undefined {
+  const { services } = row;
+  return services instanceof Set ? ([...services] as ServiceName[]) : undefined;
 }
 
 /** What a write requires, each condition by its name (P1, P2, P4). */
@@ -152,16 +162,35 @@ export function makeStateTable(
       ExpressionAttributeValues: toItem({ ':pk': pk, ':prefix': prefix }),
     });
 
-  const put = (row: Row, condition?: string) =>
-    tried(() =>
-      client.send(
-        new PutItemCommand({
-          TableName: table,
-          Item: toItem(row),
-          ...(condition && { ConditionExpression: condition }),
-        }),
-      ),
+  /** Did the call go through? False when its condition does not hold; every other failure is thrown. */
+  async function ifAllowed(call: () => Promise<unknown>): Promise<boolean> {
+    try {
+      await tried(call);
+      return true;
+    } catch (error) {
+      if (!isConditionFailed(error)) throw error;
+      return false;
+    }
+  }
+
+  type Update = Omit<UpdateItemCommandInput, 'TableName' | 'Key'>;
+  const updating = (Key: UpdateItemCommandInput['Key'], input: Update) => () =>
+    client.send(new UpdateItemCommand({ TableName: table, Key, ...input }));
+  const update = (Key: UpdateItemCommandInput['Key'], input: Update) => tried(updating(Key, input));
+  /** An attempt of ours whose answer was lost fails on its own success: whoever asks must look (P1). */
+  const updateIf = (Key: UpdateItemCommandInput['Key'], input: Update & { ConditionExpression: string }) =>
+    ifAllowed(updating(Key, input));
+
+  const putting = (row: Row, condition?: string) => () =>
+    client.send(
+      new PutItemCommand({
+        TableName: table,
+        Item: toItem(row),
+        ...(condition && { ConditionExpression: condition }),
+      }),
     );
+  const put = (row: Row) => tried(putting(row));
+  const putIf = (row: Row, condition: string) => ifAllowed(putting(row, condition));
 
   async function read(name: ServiceName) {
     const row = await get(`SERVICE#${name}`, 'SERVICE');
@@ -203,7 +232,8 @@ export function makeStateTable(
           ),
         ),
         servicesByZone: Object.fromEntries(
-          named('STATE#ZONE#').map(([zone, row]) => [zone, [...((row['services'] as Set<string>) ?? [])]]),
+          // A row that holds no names trips the brake sooner, and stops nobody else's failover.
+          named('STATE#ZONE#').map(([zone, row]) => [zone, namesIn(row) ?? []]),
         ),
       };
     },
@@ -211,23 +241,13 @@ export function makeStateTable(
     async write(before, after, guard) {
       const change = changeOf(toRow(before), toRow(after));
       const condition = conditionOf(guard);
-      try {
-        await tried(() =>
-          client.send(
-            new UpdateItemCommand({
-              TableName: table,
-              Key: serviceKey(before.name),
-              UpdateExpression: change.text,
-              ConditionExpression: condition.text,
-              ExpressionAttributeNames: { ...change.names, ...condition.names },
-              ExpressionAttributeValues: toItem({ ...change.values, ...condition.values }),
-            }),
-          ),
-        );
-        return { kind: 'written' };
-      } catch (error) {
-        if (!isConditionFailed(error)) throw error;
-      }
+      const isWritten = await updateIf(serviceKey(before.name), {
+        UpdateExpression: change.text,
+        ConditionExpression: condition.text,
+        ExpressionAttributeNames: { ...change.names, ...condition.names },
+        ExpressionAttributeValues: toItem({ ...change.values, ...condition.values }),
+      });
+      if (isWritten) return { kind: 'written' };
       const now = await read(before.name);
       if (now.kind !== 'known')
         throw new PortError('refused', 'ItemMissing', `the item of ${before.name} is not there`);
@@ -236,21 +256,19 @@ export function makeStateTable(
     },
 
     async create(state) {
-      try {
-        const row = { pk: `SERVICE#${state.name}`, sk: 'SERVICE', ...toRow(state) };
-        await put(row, 'attribute_not_exists(pk)');
-        return 'created';
-      } catch (error) {
-        if (!isConditionFailed(error)) throw error;
-        const now = await read(state.name);
-        return now.kind === 'known' && now.value.nonce === state.nonce ? 'created' : 'exists';
-      }
+      const isFree = 'attribute_not_exists(pk)';
+      const row = { pk: `SERVICE#${state.name}`, sk: 'SERVICE', ...toRow(state) };
+      if (await putIf(row, isFree)) return 'created';
+      const now = await read(state.name);
+      return now.kind === 'known' && now.value.nonce === state.nonce ? 'created' : 'exists';
     },
 
     async list() {
       const zones = await withPrefix('CONTROLLER', 'STATE#ZONE#');
-      const names = zones.flatMap((row) => [...((row['services'] as Set<ServiceName>) ?? [])]);
-      return [...new Set(names)].sort();
+      return {
+        names: [...new Set(zones.flatMap((row) => namesIn(row) ?? []))].sort(),
+        unreadable: zones.filter((row) => namesIn(row) === undefined).map((row) => String(row['sk'])),
+      };
     },
 
     async needingAttention() {
@@ -270,45 +288,26 @@ export function makeStateTable(
       const isFree = 'attribute_not_exists(pk)';
       const isOurs = '#service = :name';
       const isReleased = '#released = :yes';
-      try {
-        await tried(() =>
-          client.send(
-            new UpdateItemCommand({
-              TableName: table,
-              Key: keyOf(`ENI#${eni}`, 'OWNER'),
-              UpdateExpression: 'SET #service = :name, #released = :no',
-              ConditionExpression: [isFree, isOurs, isReleased].join(' OR '),
-              ExpressionAttributeNames: { '#service': 'service', '#released': 'released' },
-              ExpressionAttributeValues: toItem({ ':name': name, ':no': false, ':yes': true }),
-            }),
-          ),
-        );
-        return { kind: 'owned' };
-      } catch (error) {
-        if (!isConditionFailed(error)) throw error;
-        const row = await get(`ENI#${eni}`, 'OWNER');
-        return { kind: 'taken', owner: row?.['service'] as ServiceName };
-      }
+      const isOwned = await updateIf(keyOf(`ENI#${eni}`, 'OWNER'), {
+        UpdateExpression: 'SET #service = :name, #released = :no',
+        ConditionExpression: [isFree, isOurs, isReleased].join(' OR '),
+        ExpressionAttributeNames: { '#service': 'service', '#released': 'released' },
+        ExpressionAttributeValues: toItem({ ':name': name, ':no': false, ':yes': true }),
+      });
+      if (isOwned) return { kind: 'owned' };
+      const row = await get(`ENI#${eni}`, 'OWNER');
+      return { kind: 'taken', owner: row?.['service'] as ServiceName };
     },
 
     async release(eni, name) {
-      try {
-        await tried(() =>
-          client.send(
-            new UpdateItemCommand({
-              TableName: table,
-              Key: keyOf(`ENI#${eni}`, 'OWNER'),
-              UpdateExpression: 'SET #released = :yes',
-              ConditionExpression: '#service = :name',
-              ExpressionAttributeNames: { '#service': 'service', '#released': 'released' },
-              ExpressionAttributeValues: toItem({ ':name': name, ':yes': true }),
-            }),
-          ),
-        );
-      } catch (error) {
-        // Somebody else's by now: then it is not ours to release.
-        if (!isConditionFailed(error)) throw error;
-      }
+      // Somebody else's by now: then it is not ours to release, and nothing is left to do.
+      const isOurs = '#service = :name';
+      await updateIf(keyOf(`ENI#${eni}`, 'OWNER'), {
+        UpdateExpression: 'SET #released = :yes',
+        ConditionExpression: isOurs,
+        ExpressionAttributeNames: { '#service': 'service', '#released': 'released' },
+        ExpressionAttributeValues: toItem({ ':name': name, ':yes': true }),
+      });
     },
 
     async addWayBack(name, { instances, alarms }) {
@@ -320,10 +319,8 @@ export function makeStateTable(
       const { number, kind, atMs, body, hash, pointers } = frozen;
       const pk = `SERVICE#${name}`;
       const sk = trailSort(number);
-      try {
-        await put({ pk, sk, number, kind, atMs, body, hash }, 'attribute_not_exists(pk)');
-      } catch (error) {
-        if (!isConditionFailed(error)) throw error;
+      const isFree = 'attribute_not_exists(pk)';
+      if (!(await putIf({ pk, sk, number, kind, atMs, body, hash }, isFree))) {
         const there = await get(pk, sk);
         if (there?.['body'] !== body || there['hash'] !== hash)
           throw new PortError('refused', 'TrailConflict', `record ${number} of ${name} is another one`);
@@ -355,20 +352,14 @@ export function makeStateTable(
       const sort = (minute: string) => `${releasedAtMs}#${minute}`;
       // First the ADD, then the look, and later minutes too: of two workers on either side of a minute, the one
       // that looks last sees both.
-      await tried(() =>
-        client.send(
-          new UpdateItemCommand({
-            TableName: table,
-            Key: keyOf(pk, sort(minuteOf(nowMs))),
-            UpdateExpression: 'ADD #services :name SET #expiresAtSec = :expiresAtSec',
-            ExpressionAttributeNames: { '#services': 'services', '#expiresAtSec': 'expiresAtSec' },
-            ExpressionAttributeValues: toItem({
-              ':name': new Set([name]),
-              ':expiresAtSec': Math.ceil((nowMs + 24 * times.budgetWindowMs) / 1_000),
-            }),
-          }),
-        ),
-      );
+      await update(keyOf(pk, sort(minuteOf(nowMs))), {
+        UpdateExpression: 'ADD #services :name SET #expiresAtSec = :expiresAtSec',
+        ExpressionAttributeNames: { '#services': 'services', '#expiresAtSec': 'expiresAtSec' },
+        ExpressionAttributeValues: toItem({
+          ':name': new Set([name]),
+          ':expiresAtSec': Math.ceil((nowMs + 24 * times.budgetWindowMs) / 1_000),
+        }),
+      });
       const rows = await query({
         KeyConditionExpression: 'pk = :pk AND sk BETWEEN :from AND :to',
         ExpressionAttributeValues: toItem({
@@ -381,75 +372,47 @@ export function makeStateTable(
     },
 
     async tripBrake(zone, services, nowMs) {
-      try {
-        const isFree = 'attribute_not_exists(pk)';
-        const isReleased = 'released = :yes';
-        await tried(() =>
-          client.send(
-            new UpdateItemCommand({
-              TableName: table,
-              Key: keyOf('CONTROLLER', `STATE#BRAKE#${zone}`),
-              UpdateExpression: 'SET sinceMs = :nowMs, #services = :services, released = :no',
-              ConditionExpression: [isFree, isReleased].join(' OR '),
-              ExpressionAttributeNames: { '#services': 'services' },
-              ExpressionAttributeValues: toItem({
-                ':nowMs': nowMs,
-                ':services': [...services],
-                ':no': false,
-                ':yes': true,
-              }),
-            }),
-          ),
-        );
-        return 'tripped';
-      } catch (error) {
-        if (!isConditionFailed(error)) throw error;
-        // Ours, if an attempt of this call succeeded and its answer was lost: somebody has to page (P31).
-        const there = await get('CONTROLLER', `STATE#BRAKE#${zone}`);
-        const isOurs = there?.['sinceMs'] === nowMs && String(there['services']) === String(services);
-        return isOurs ? 'tripped' : 'already';
-      }
+      const isFree = 'attribute_not_exists(pk)';
+      const isReleased = 'released = :yes';
+      const isTripped = await updateIf(keyOf('CONTROLLER', `STATE#BRAKE#${zone}`), {
+        UpdateExpression: 'SET sinceMs = :nowMs, #services = :services, released = :no',
+        ConditionExpression: [isFree, isReleased].join(' OR '),
+        ExpressionAttributeNames: { '#services': 'services' },
+        ExpressionAttributeValues: toItem({
+          ':nowMs': nowMs,
+          ':services': [...services],
+          ':no': false,
+          ':yes': true,
+        }),
+      });
+      if (isTripped) return 'tripped';
+      // Ours, if an attempt of this call succeeded and its answer was lost: somebody has to page (P31).
+      const there = await get('CONTROLLER', `STATE#BRAKE#${zone}`);
+      const isOurs = there?.['sinceMs'] === nowMs && String(there['services']) === String(services);
+      return isOurs ? 'tripped' : 'already';
     },
 
     async releaseBrake(zone, nowMs) {
-      await tried(() =>
-        client.send(
-          new UpdateItemCommand({
-            TableName: table,
-            Key: keyOf('CONTROLLER', `STATE#BRAKE#${zone}`),
-            UpdateExpression: 'SET released = :yes, releasedAtMs = :nowMs',
-            ExpressionAttributeValues: toItem({ ':yes': true, ':nowMs': nowMs }),
-          }),
-        ),
-      );
+      await update(keyOf('CONTROLLER', `STATE#BRAKE#${zone}`), {
+        UpdateExpression: 'SET released = :yes, releasedAtMs = :nowMs',
+        ExpressionAttributeValues: toItem({ ':yes': true, ':nowMs': nowMs }),
+      });
     },
 
     async pauseController(pause) {
-      await tried(() =>
-        client.send(
-          new UpdateItemCommand({
-            TableName: table,
-            Key: keyOf('CONTROLLER', 'STATE'),
-            UpdateExpression: pause ? 'SET #pause = :pause' : 'REMOVE #pause',
-            ExpressionAttributeNames: { '#pause': 'pause' },
-            ...(pause && { ExpressionAttributeValues: toItem({ ':pause': pause }) }),
-          }),
-        ),
-      );
+      await update(keyOf('CONTROLLER', 'STATE'), {
+        UpdateExpression: pause ? 'SET #pause = :pause' : 'REMOVE #pause',
+        ExpressionAttributeNames: { '#pause': 'pause' },
+        ...(pause && { ExpressionAttributeValues: toItem({ ':pause': pause }) }),
+      });
     },
 
     async joinZone(zone, name) {
-      await tried(() =>
-        client.send(
-          new UpdateItemCommand({
-            TableName: table,
-            Key: keyOf('CONTROLLER', `STATE#ZONE#${zone}`),
-            UpdateExpression: 'ADD #services :name',
-            ExpressionAttributeNames: { '#services': 'services' },
-            ExpressionAttributeValues: toItem({ ':name': new Set([name]) }),
-          }),
-        ),
-      );
+      await update(keyOf('CONTROLLER', `STATE#ZONE#${zone}`), {
+        UpdateExpression: 'ADD #services :name',
+        ExpressionAttributeNames: { '#services': 'services' },
+        ExpressionAttributeValues: toItem({ ':name': new Set([name]) }),
+      });
     },
   };
 }

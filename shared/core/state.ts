@@ -80,7 +80,10 @@ export interface OperatorRequest {
   readonly atMs: number;
 }
 
-/** Facts that do not change while an instance keeps its type; cached so that they cost nothing in an outage. */
+/**
+ * Facts that do not change while an instance keeps its type. Cached, and kept up by the sweep, so that they cost
+ * nothing in an outage.
+ */
 export interface CachedFacts {
   readonly availabilityZone: string;
   readonly limits: Readonly<Record<string, TypeLimits>>;
@@ -305,6 +308,14 @@ export function toService(state: ServiceState): Service {
 export function isLeaseFree(state: ServiceState, nowMs: number): boolean {
   return state.lease === undefined || state.lease.untilMs + times.skewMarginMs < nowMs;
 }
+
+/** Something of it is on its way or unfinished: somebody must look, whatever EC2 shows. */
+export const needsAttention = (state: ServiceState): boolean =>
+  state.episode !== undefined ||
+  state.stranded !== undefined ||
+  state.frozen !== undefined ||
+  state.request !== undefined ||
+  state.outbox.length > 0;
 
 export const isPaused = (pause: Pause | undefined, nowMs: number) =>
   pause !== undefined && nowMs < pause.untilMs;

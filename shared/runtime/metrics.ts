@@ -16,9 +16,13 @@ export function publishSweep(report: SweepReport, tookMs: number): void {
     Stranded: report.stranded,
     PausedPastExpiry: report.pausedPastExpiry,
     NotLookedAt: report.failed.length,
+    CarriedOver: report.carriedOver,
+    PagesNotRead: report.unread.length,
+    CanaryNotSent: report.canary === 'failed' ? 1 : 0,
   };
   for (const [name, value] of Object.entries(counts)) metrics.addMetric(name, MetricUnit.Count, value);
   metrics.addMetric('OldestEpisodeAge', MetricUnit.Milliseconds, report.oldestEpisodeMs);
+  metrics.addMetric('OldestNoticeAge', MetricUnit.Milliseconds, report.oldestNoticeMs);
   metrics.addMetric('SweepDuration', MetricUnit.Milliseconds, tookMs);
   // Which services and why is in the sweep's log line: here it could make the line too long to count.
   metrics.publishStoredMetrics();

@@ -41,7 +41,7 @@ describe('a registration', () => {
     });
     expect(world.store.rows(ordersDb)).toHaveLength(1);
     expect(world.notifier.of('REGISTERED')).toHaveLength(1);
-    expect(await world.run(world.store.list())).toEqual([ordersDb]);
+    expect((await world.run(world.store.list())).names).toEqual([ordersDb]);
     expect(world.queue.sent.map((each) => [each.message.service, each.message.hint.kind])).toEqual([
       [ordersDb, 'request'],
     ]);
@@ -92,7 +92,7 @@ describe('a registration', () => {
       await world.settle();
       expect(world.service().lastSeen?.holder).toBe(a);
       expect(world.store.ownerOf(front)).toBe(ordersDb);
-      expect(await world.run(world.store.list())).toEqual([ordersDb]);
+      expect((await world.run(world.store.list())).names).toEqual([ordersDb]);
       world.ec2.impair(a);
       expect((await world.look(world.alarm(a))).code).toBe('COMPLETED');
     });

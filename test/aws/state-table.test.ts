@@ -534,10 +534,26 @@ describe('the controller', () => {
     aws.on(QueryCommand).resolves({
       Items: [toItem({ services: new Set(['web', 'billing']) }), toItem({ services: new Set(['web']) })],
     });
-    expect(await store.list()).toEqual(['billing', 'web']);
+    expect(await store.list()).toEqual({ names: ['billing', 'web'], unreadable: [] });
     expect(inputs()).toMatchObject([
       { ExpressionAttributeValues: { ':pk': { S: 'CONTROLLER' }, ':prefix': { S: 'STATE#ZONE#' } } },
     ]);
+  });
+  it.each([
+    ['holds no services', {}],
+    ['holds a text', { services: 'orders-db' }],
+    ['holds a number', { services: 7 }],
+  ])('names a zone whose row %s, and lists the others', async (_, attributes) => {
+    const rows = [
+      { sk: 'STATE#ZONE#us-east-1a', ...attributes },
+      { sk: 'STATE#ZONE#us-east-1b', services: new Set(['web']) },
+    ];
+    aws.on(QueryCommand).resolves({ Items: rows.map(toItem) });
+    expect(await store.list()).toEqual({ names: ['web'], unreadable: ['STATE#ZONE#us-east-1a'] });
+    expect((await store.readController()).servicesByZone).toEqual({
+      'us-east-1a': [],
+      'us-east-1b': ['web'],
+    });
   });
   it('trips a brake where none is tripped', async () => {
     aws.on(UpdateItemCommand).resolves({});

@@ -727,7 +727,7 @@ export function stateStoreContract(make: () => Promise<StoreUnderTest>): void {
         releasedAtMs: {},
         servicesByZone: {},
       });
-      expect(await store.list()).toEqual([]);
+      expect(await store.list()).toEqual({ names: [], unreadable: [] });
     });
     it('is paused until it is resumed', async () => {
       await store.pauseController(pause);
@@ -814,12 +814,12 @@ export function stateStoreContract(make: () => Promise<StoreUnderTest>): void {
       expect(Object.keys(servicesByZone).sort()).toEqual([ZONE, OTHER_ZONE]);
       expect([...(servicesByZone[ZONE] ?? [])].sort()).toEqual([BILLING, ORDERS]);
       expect(servicesByZone[OTHER_ZONE]).toEqual(['web']);
-      expect(await store.list()).toEqual([BILLING, ORDERS, 'web']);
+      expect((await store.list()).names).toEqual([BILLING, ORDERS, 'web']);
     });
     it('loses none of the services that join at once', async () => {
       const names = Array.from({ length: 12 }, (_, index) => `service-${String(index).padStart(2, '0')}`);
       await Promise.all(names.map((name) => store.joinZone(ZONE, name as ServiceName)));
-      expect(await store.list()).toEqual(names);
+      expect((await store.list()).names).toEqual(names);
     });
     it('keeps pause, brakes and zones apart', async () => {
       await store.joinZone(ZONE, ORDERS);

@@ -8,6 +8,8 @@ import type { VirtualClock } from './virtual-clock.ts';
 export interface FakeAlarms extends Alarms {
   set(arn: AlarmArn, state: AlarmFact['state'], more?: Partial<Omit<AlarmFact, 'arn' | 'state'>>): void;
   forget(arn: AlarmArn): void;
+  /** All of them, without a call. */
+  census(): readonly AlarmFact[];
   /** The next calls are not answered. */
   fail(times?: number): void;
 }
@@ -25,6 +27,7 @@ export function makeFakeAlarms(clock: VirtualClock): FakeAlarms {
     forget: (arn) => {
       alarms.delete(arn);
     },
+    census: () => [...alarms.values()],
     fail: (times = 1) => {
       failures = times;
     },

@@ -141,6 +141,15 @@ export interface FakeEc2 extends Ec2 {
 
   where(eni: EniId): Attachment | undefined;
   exists(eni: EniId): boolean;
+  /** Everything there is, without a call: what a look at the whole fleet shows. */
+  census(): {
+    readonly interfaces: readonly InterfaceFact[];
+    readonly instances: readonly {
+      readonly id: InstanceId;
+      readonly state: string;
+      readonly checks: Checks;
+    }[];
+  };
   /** Where it was at an earlier time. */
   whereAt(eni: EniId, atMs: number): Attachment | undefined;
   /** Who had handled it by hand since then. */
@@ -507,6 +516,10 @@ export function makeFakeEc2(clock: VirtualClock): FakeEc2 {
 
     where: (eni) => interfaces.get(eni)?.attachment,
     exists: (eni) => interfaces.has(eni),
+    census: () => ({
+      interfaces: [...interfaces.values()].map(toInterface),
+      instances: [...instances.values()].map(({ id, state, checks }) => ({ id, state, checks })),
+    }),
     whereAt: (eni, atMs) => truthAt(atMs).interfaces.get(eni)?.attachment,
     touchedByPeopleSince: (atMs) => effects.some((each) => each.by === 'person' && each.atMs >= atMs),
     onCall: (watch) => {

@@ -69,6 +69,8 @@ export interface FakeStore extends StateStore {
   put(name: ServiceName, item: unknown): void;
   /** What is stored, understood or not. */
   raw(name: ServiceName): unknown;
+  /** A row of the registry that holds no names. */
+  garbleZone(zone: string): void;
   /** Changes the item as another worker would: with a new `rev` and nonce. */
   change(name: ServiceName, change: (state: ServiceState) => ServiceState): void;
   /** The whole trail, without a call. */
@@ -103,6 +105,7 @@ export function makeFakeStore(clock: Pick<VirtualClock, 'now' | 'sleep'>): FakeS
     { sinceMs: number; services: readonly string[]; readonly released: boolean; releasedAtMs?: number }
   >();
   const zones = new Map<string, Set<ServiceName>>();
+  const unreadable = new Set<string>();
   const calls: StoreCall[] = [];
   const writes: Written[] = [];
   const watchers: ((written: Written) => void)[] = [];
@@ -193,6 +196,10 @@ export function makeFakeStore(clock: Pick<VirtualClock, 'now' | 'sleep'>): FakeS
     put: (name, item) => {
       items.set(name, withoutUndefined(item));
     },
+    garbleZone: (zone) => {
+      zones.delete(zone);
+      unreadable.add(`STATE#ZONE#${zone}`);
+    },
     change: (name, change) => {
       const before = stored(name);
       hands += 1;
@@ -257,16 +264,21 @@ export function makeFakeStore(clock: Pick<VirtualClock, 'now' | 'sleep'>): FakeS
         return stored(state.name).nonce === state.nonce ? ('created' as const) : ('exists' as const);
       }),
 
-    list: () => through('list', () => [...new Set([...zones.values()].flatMap((each) => [...each]))].sort()),
+    list: () =>
+      through('list', () => ({
+        names: [...new Set([...zones.values()].flatMap((each) => [...each]))].sort(),
+        unreadable: [...unreadable].sort(),
+      })),
 
     needingAttention: () =>
       through('needingAttention', () =>
-        [...items.keys()]
-          .map((name) => name as ServiceName)
-          .filter((name) => {
-            const { episode, stranded, frozen, request, outbox } = stored(name);
-            return episode || stranded || frozen || request || outbox.length > 0;
+        // By the keys of the index: an item that cannot be understood does not hide the others.
+        [...items]
+          .filter(([, item]) => {
+            const { episode, stranded, frozen, request, outbox } = item as Partial<ServiceState>;
+            return episode || stranded || frozen || request || (outbox?.length ?? 0) > 0;
           })
+          .map(([name]) => name as ServiceName)
           .sort(),
       ),
 

@@ -647,13 +647,14 @@ export class World {
     const fleet = makeFleet({ ec2: client('ec2'), cloudwatch: client('cloudwatch') }, retrying);
     const memory = this.#memory;
     let returned = false;
-    const stop = this.loop.after(55_000, () => worker.crash());
+    const lifeMs = 55_000;
+    const stop = this.loop.after(lifeMs, () => worker.crash());
     worker.onDeath(() => {
       stop();
       this.#sweeping = false;
       if (!returned) this.#memory = emptyMemory();
     });
-    sweep(this.portsOf(worker), fleet, memory).then(
+    sweep(this.portsOf(worker), fleet, memory, worker.clock.now() + lifeMs).then(
       (report) => {
         this.log(() => `${worker.name} ${JSON.stringify(report)}`);
         returned = true;

@@ -1,0 +1,123 @@
+/** The hour's rehearsal: what an outage would be refused is found out before it, and nothing is changed. */
+import { describe, expect } from 'vitest';
+import { rehearse } from '../../shared/app/canary.ts';
+import type { Ports, Rehearsed } from '../../shared/app/ports.ts';
+import type { ServiceName } from '../../shared/core/ids.ts';
+import { a, b, c, front, management, ordersDb, type World } from '../fakes/world.ts';
+import { story } from './story.ts';
+
+type Answer = Rehearsed['answer'];
+
+/** Rehearses while EC2 answers so for a move to this standby; answers also what was asked. */
+async function rehearsal(
+  world: World,
+  answerFor: (instanceId: string) => Answer = () => 'allowed',
+  name: ServiceName = ordersDb,
+) {
+  const orders: object[] = [];
+  const ports: Ports = {
+    ...world.ports,
+    ec2: {
+      ...world.ports.ec2,
+      rehearse: async (order) => {
+        orders.push(order);
+        const answer = answerFor(order.instanceId);
+        return [
+          { action: 'DetachNetworkInterface', answer: 'allowed', detail: 'DryRunOperation' },
+          { action: 'AttachNetworkInterface', answer, detail: `it is ${answer}` },
+        ];
+      },
+    },
+  };
+  return { report: await world.run(rehearse(ports, name)), orders };
+}
+
+describe('the rehearsal', () => {
+  story('tries every interface on every standby, and says how many moves it tried', async (world) => {
+    const { report, orders } = await rehearsal(world);
+    expect(report).toEqual({
+      service: ordersDb,
+      kind: 'nothing',
+      code: 'HOLDER_HEALTHY',
+      detail: 'rehearsed 4 moves',
+    });
+    const attached = (eni: typeof front) => world.ec2.where(eni)?.id;
+    expect(orders).toEqual([
+      { eni: front, attachment: attached(front), instanceId: b, deviceIndex: 1, networkCardIndex: 0 },
+      { eni: front, attachment: attached(front), instanceId: c, deviceIndex: 1, networkCardIndex: 0 },
+      {
+        eni: management,
+        attachment: attached(management),
+        instanceId: b,
+        deviceIndex: 2,
+        networkCardIndex: 0,
+      },
+      {
+        eni: management,
+        attachment: attached(management),
+        instanceId: c,
+        deviceIndex: 2,
+        networkCardIndex: 0,
+      },
+    ]);
+    expect(world.ec2.mutations()).toEqual([]);
+    expect(world.kinds()).toEqual([]);
+  });
+
+  story('tells once what EC2 would deny, and to whom', async (world) => {
+    const { report } = await rehearsal(world, (id) => (id === c ? 'denied' : 'allowed'));
+    expect(report).toMatchObject({ kind: 'refused', code: 'PERMISSION_DENIED' });
+    expect(report.detail).toBe(
+      [front, management].map((eni) => `AttachNetworkInterface of ${eni} to ${c}: it is denied`).join('; '),
+    );
+    expect(world.notifier.of('PERMISSION_DENIED')).toHaveLength(1);
+    expect(world.notifier.pages()).toHaveLength(1);
+    expect(world.kinds()).toEqual(['refusal']);
+    expect((await rehearsal(world, (id) => (id === c ? 'denied' : 'allowed'))).report.kind).toBe('refused');
+    expect(world.kinds()).toEqual(['refusal']);
+    expect(world.notifier.published).toHaveLength(1);
+  });
+
+  story('comes again later when somebody else wrote meanwhile', async (world) => {
+    world.store.fail('write', {
+      kind: 'meanwhile',
+      run: () => world.store.change(ordersDb, (state) => ({ ...state })),
+    });
+    const { report } = await rehearsal(world, () => 'denied');
+    expect(report).toMatchObject({ kind: 'later', code: 'PERMISSION_DENIED' });
+    expect(world.kinds()).toEqual([]);
+  });
+
+  story('says nothing of what is not clear: a throttled dry run is no missing permission', async (world) => {
+    expect((await rehearsal(world, () => 'unclear')).report.code).toBe('HOLDER_HEALTHY');
+  });
+
+  story('of a service that nobody registered does nothing', { registered: false }, async (world) => {
+    const { report, orders } = await rehearsal(world, undefined, 'no-such' as ServiceName);
+    expect(report).toMatchObject({ kind: 'nothing', code: 'NO_SUCH_SERVICE' });
+    expect(orders).toEqual([]);
+  });
+  story('of an unregistered service does nothing', async (world) => {
+    world.store.change(ordersDb, (state) => ({ ...state, tombstone: true }));
+    const { report, orders } = await rehearsal(world);
+    expect(report).toMatchObject({ kind: 'nothing', code: 'NO_SUCH_SERVICE' });
+    expect(orders).toEqual([]);
+  });
+  story('leaves an open episode alone: that is the real thing', async (world) => {
+    world.excuse(['S12']);
+    world.ec2.impair(a);
+    const { worker } = world.begin(world.alarm(a));
+    await world.clock.advance(400);
+    const { report, orders } = await rehearsal(world);
+    expect(report).toMatchObject({ kind: 'nothing', code: 'LEASE_HELD' });
+    expect(orders).toEqual([]);
+    await world.clock.advance(60_000);
+    expect(worker.calls.length).toBeGreaterThan(0);
+  });
+  story('needs the interfaces together on one member', async (world) => {
+    world.ec2.detachByHand(front);
+    const { report, orders } = await rehearsal(world);
+    expect(report).toMatchObject({ kind: 'nothing', code: 'UNKNOWN_STATE' });
+    expect(orders).toEqual([]);
+  });
+});
