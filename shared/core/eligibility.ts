@@ -29,7 +29,11 @@ function readinessOf(observation: Observation, member: Member): Complaint[] {
     const alarm = alarmOf(observation, arn);
     if (alarm.kind === 'known' && alarm.value.state === 'OK') return [];
     const shown =
-      alarm.kind === 'known' ? alarm.value.state : alarm.kind === 'absent' ? 'not there' : alarm.why;
+      alarm.kind === 'known'
+        ? alarm.value.state
+        : alarm.kind === 'absent'
+          ? 'not there'
+          : `not known (${alarm.why})`;
     return [['NOT_READY', `${arn.slice(arn.indexOf(':alarm:') + 7)} is ${shown}`]];
   });
 }
@@ -40,10 +44,7 @@ function roomOn(service: Service, observation: Observation, fact: MemberFact): C
   const coming = service.declaration.interfaces.filter((each) => !here.has(each.eni));
   const taken = (wanted: DeclaredInterface) =>
     fact.interfaces.find(
-      (each) =>
-        each.eni !== wanted.eni &&
-        each.deviceIndex === wanted.deviceIndex &&
-        each.networkCardIndex === wanted.networkCardIndex,
+      (each) => each.deviceIndex === wanted.deviceIndex && each.networkCardIndex === wanted.networkCardIndex,
     );
   const complaints = coming.flatMap((wanted): Complaint[] => {
     const other = taken(wanted);

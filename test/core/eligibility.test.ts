@@ -38,6 +38,8 @@ const ask = (given: Sketch) => {
   return refusalsOf(service, observation, member, nowMs);
 };
 
+const detailOf = (given: Sketch) => ask(given).map(({ detail }) => detail);
+
 const standby = (sketch: MemberSketch) => ({ members: { b: sketch } });
 const at = (deviceIndex: number, networkCardIndex = 0) => ({ eni: foreign, deviceIndex, networkCardIndex });
 const carrying = (more: Partial<typeof limits>, rest: MemberSketch = {}) =>
@@ -284,12 +286,31 @@ describe('the refusals', () => {
     const shown = Object.values(tables).flatMap((cases) => cases.flatMap((each) => each.codes));
     expect([...new Set(shown)].sort()).toEqual(Object.keys(memberReasons).sort());
   });
+  it('say what a readyWhen alarm shows, or why nothing is known of it', () => {
+    const shown = (said: 'ALARM' | 'gone' | 'unread') => detailOf({ ...ready, alarms: { lag: said } });
+    expect(shown('ALARM')).toEqual(['lag is ALARM']);
+    expect(shown('gone')).toEqual(['lag is not there']);
+    expect(shown('unread')).toEqual(['lag is not known (DescribeAlarms was throttled)']);
+  });
   it('are the same ones when code and members are the same, whatever the detail (P24)', () => {
     const key = (detail: string, code: MemberReasonCode = 'NOT_READY') =>
       refusalKey('NO_ELIGIBLE_STANDBY', [{ member: b, code, detail }]);
     expect(key('3 s behind')).toBe(key('4 s behind'));
     expect(key('')).not.toBe(key('', 'QUARANTINED'));
     expect(key('')).not.toBe(refusalKey('NO_ELIGIBLE_STANDBY', []));
+  });
+});
+
+describe('room on network cards', () => {
+  it('is counted for each card by itself, with what is coming to it', () => {
+    const { service, observation, nowMs } = world(carrying({ interfacesPerCard: [2, 1] }));
+    const [first, second] = service.declaration.interfaces;
+    if (!first || !second) throw new Error('the service has two interfaces');
+    const interfaces = [first, { ...second, networkCardIndex: 1 }];
+    const spread = { ...service, declaration: { ...service.declaration, interfaces } };
+    const member = service.declaration.members.find((each) => each.instance === b);
+    if (!member) throw new Error('b is a member of every world here');
+    expect(refusalsOf(spread, observation, member, nowMs)).toEqual([]);
   });
 });
 

@@ -76,11 +76,29 @@ function isPresence(node: Node, source: string): boolean {
   return properties.length === 1 && value !== undefined && textOf(value).includes(given);
 }
 
+/**
+ * The first half of `x !== undefined && nowMs - x > y`: an undefined x makes the second half false by itself; only the
+ * types need to be told.
+ */
+function presenceBefore(node: Node, source: string): Node | undefined {
+  const textOf = ({ start, end }: Node) => source.slice(start, end);
+  const left = node['left'] as Node;
+  const right = node['right'] as Node;
+  // The last of a longer chain is what stands beside the comparison.
+  const beside = isAndOr(left) ? (left['right'] as Node) : left;
+  const [, given] = /^(.*) !== undefined$/.exec(textOf(beside)) ?? [];
+  const isNumeric = right.type === 'BinaryExpression' && /^[<>]=?$/.test(operatorOf(right));
+  const isTold =
+    operatorOf(node) === '&&' && isNumeric && given !== undefined && textOf(right).includes(given);
+  return isTold ? beside : undefined;
+}
+
 /** In the order of the source; the outer one first. */
 export function guardsIn(source: string): readonly Guard[] {
   const { program } = parse(source, { sourceType: 'module', plugins: ['typescript'] });
   const guards: Guard[] = [];
   const seen = new Set<string>();
+  const exempt = new Set<Node | undefined>();
 
   function add(node: Node, instead: string): void {
     const { start, end, loc } = node;
@@ -93,8 +111,10 @@ export function guardsIn(source: string): readonly Guard[] {
 
   /** A condition, and the values that would take the guard away. */
   function condition(node: Node, constants: readonly Constant[]): void {
+    if (exempt.has(node)) return;
     if (isAndOr(node)) {
       const neutral: Constant = operatorOf(node) === '&&' ? 'true' : 'false';
+      exempt.add(presenceBefore(node, source));
       condition(node['left'] as Node, [neutral]);
       condition(node['right'] as Node, [neutral]);
       // The neutral value for the whole is no more than all of them at once.

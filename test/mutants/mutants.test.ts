@@ -36,6 +36,11 @@ describe('a guard', () => {
     ['is no key condition', `const c = 'pk = :pk AND sk BETWEEN :from AND :to';`, []],
     ['is not the mere absence of a key', 'f({ ...(x && { x }), ...(y !== undefined && { y }) });', []],
     ['is the inclusion of anything else', 'f({ ...(x && { y: 1 }) });', ['x → true']],
+    [
+      'is not that a number is there, before it is compared',
+      'const is = x !== undefined && now - x >= y;',
+      ['x !== undefined && now - x >= y → false', 'now - x >= y → true'],
+    ],
     ['is nothing in a type', 'type T<U> = U extends string ? 1 : 2;', []],
     ['is no log line or assignment', 'log(x); y = x;', []],
   ])('%s', (_, source, mutants) => {
