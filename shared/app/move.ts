@@ -1,5 +1,5 @@
 /** Carries out a plan: detach, attach, verify, for all interfaces at once, deriving each step from what EC2 shows. */
-import type { EpisodeState } from '../core/episode.ts';
+import { type EpisodeState, isPlannedMove } from '../core/episode.ts';
 import type { AttachmentId, InstanceId } from '../core/ids.ts';
 import { type NextStep, nextStep, type Plan, type PlannedInterface, withRung } from '../core/plan.ts';
 import type { Rung } from '../core/rungs.ts';
@@ -35,8 +35,6 @@ export interface MoveContext {
   readonly ports: Ports;
   readonly journal: Journal;
   readonly run: Run;
-  /** A planned move gives the interfaces back to its source when a detach is refused for good (P18). */
-  readonly isPlannedMove: boolean;
   /** A new look at everything, and the member that it suggests after a refusal. */
   readonly chooseRung: (plan: Plan) => Promise<Rung>;
 }
@@ -55,7 +53,7 @@ interface Moving extends MoveContext {
 function begin(context: MoveContext, first: Look): Moving {
   const { ports, journal } = context;
   const plan = new WrittenPlan(journal);
-  const acted = context.acted || (journal.service().episode?.committed ?? false);
+  const acted = context.acted || plan.episode.committed;
   return {
     ...context,
     plan,
@@ -149,9 +147,9 @@ function enter(moving: Moving, state: EpisodeState): void {
 }
 
 /** Where a planned move returns the others when a detach is refused for good (P18). */
-function wayBack({ isPlannedMove, plan }: Moving): InstanceId | undefined {
+function wayBack({ plan }: Moving): InstanceId | undefined {
   const { source, target } = plan.now;
-  return isPlannedMove && target !== source ? source : undefined;
+  return isPlannedMove(plan.episode.kind) && target !== source ? source : undefined;
 }
 
 async function turnBack(moving: Moving, { eni, why }: Out, source: InstanceId): Promise<boolean> {

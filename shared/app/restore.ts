@@ -1,13 +1,12 @@
 /** The one use case: read, observe, decide, claim and plan in one write, act, verify, close, notify. */
 import { decide } from '../core/decide.ts';
 import type { Decision, Question, Refusal } from '../core/decision.ts';
-import { isPlannedMove } from '../core/episode.ts';
 import type { WorkMessage } from '../core/hint.ts';
 import type { Observation } from '../core/observation.ts';
 import { isUntouched, type Plan } from '../core/plan.ts';
 import { reasons } from '../core/reasons.ts';
 import { nextRung } from '../core/rungs.ts';
-import { isLeaseFree, type Service, type ServiceState } from '../core/state.ts';
+import type { Service, ServiceState } from '../core/state.ts';
 import { times } from '../core/times.ts';
 import { type BrakeCheck, brakeCheck } from './brake.ts';
 import { claim, leased, type Moves, persistPlan, withEpisode } from './claim.ts';
@@ -105,7 +104,7 @@ class Attempt {
     // A claim of ours whose answer was lost: nobody else has this owner id (P1).
     if (!held && lease?.owner === this.#run.owner && readAtMs < lease.untilMs)
       this.#journal = this.#hold(read);
-    if (!this.#journal && lease && !isLeaseFree(read, readAtMs)) {
+    if (!this.#journal && lease && lease.untilMs + times.skewMarginMs >= readAtMs) {
       if (lease.owner !== this.#run.owner) return this.#leaseHeld(lease.untilMs);
       // Our own lease ended under us and nobody took it: it is ours again once it is free for everybody.
       await clock.sleep(lease.untilMs + times.skewMarginMs + 1 - readAtMs);
@@ -192,14 +191,12 @@ class Attempt {
   async #carryOut(journal: Journal, question: Question): Promise<Report | undefined> {
     const { observation } = question;
     const { atMs: sentAtMs, slow, interfaces: facts } = observation;
-    const opened = journal.service().episode;
     const end = await carryOut(
       {
         ports: this.#ports,
         journal,
         acted: this.#acted,
         run: this.#run,
-        isPlannedMove: opened !== undefined && isPlannedMove(opened.kind),
         chooseRung: (plan) => this.#chooseRung(question, plan),
       },
       { facts, sentAtMs, slow },

@@ -1,4 +1,5 @@
 /** The plan that a move carries out: what changes in it changes in the table too, before or beside what is done. */
+import type { Episode } from '../core/episode.ts';
 import type { Plan } from '../core/plan.ts';
 import type { Change, Journal } from './journal.ts';
 
@@ -14,13 +15,15 @@ const inItem =
   };
 
 export class WrittenPlan {
+  /** The journal's open episode as the move found it. */
+  readonly episode: Episode;
   readonly #journal: Journal;
   #now: Plan;
 
-  /** Of the journal's open episode. */
   constructor(journal: Journal) {
     const { episode } = journal.service();
     if (!episode) throw new Error('a move needs an open episode');
+    this.episode = episode;
     this.#journal = journal;
     this.#now = episode.plan;
   }
