@@ -27,6 +27,23 @@ export interface Ending {
   readonly sourceFailed: boolean;
 }
 
+/** The end of an episode in which no worker of ours moved anything. */
+export const callOff = (
+  outcome: 'ABORTED' | 'REFUSED',
+  why: string,
+  severity: Severity,
+  observation: Observation,
+  untouched: boolean,
+): Ending => ({
+  outcome,
+  why,
+  severity,
+  facts: observation.interfaces,
+  untouched,
+  seen: new Set(),
+  sourceFailed: false,
+});
+
 /** The outcome of a move that came to rest or stopped (P18, P20, P22). */
 export function toEnding(
   episode: Episode,

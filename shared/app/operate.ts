@@ -1,11 +1,11 @@
 /** What operators do beside moving: pause, resume, acknowledge. Each is a record with its author. */
 import { messageOf } from '../core/errors.ts';
 import type { InstanceId, ServiceName } from '../core/ids.ts';
-import { toNotice } from '../core/notice.ts';
 import type { Service, ServiceState } from '../core/state.ts';
 import type { RecordKind } from '../core/trail.ts';
+import { toEntry } from './entry.ts';
 import type { Ports } from './ports.ts';
-import { type Entry, readService, record } from './record.ts';
+import { readService, record } from './record.ts';
 
 export type Operated =
   | { readonly kind: 'done'; readonly detail: string }
@@ -42,30 +42,22 @@ async function carryOut(
     if (!service || service.tombstone) return refused('NO_SUCH_SERVICE', `${name} is not registered`);
     const deed = toDeed(service);
     if (!('change' in deed)) return deed;
-    const nowMs = ports.clock.now();
-    const entry: Entry = {
-      draft: { kind: deed.kind, atMs: nowMs, author, facts: deed.facts, instances: [], enis: [] },
-      change: deed.change,
-      notice: ({ number, hash }) =>
-        toNotice(
-          {
-            service: name,
-            outcome: deed.outcome,
-            severity: 'info',
-            headline: deed.headline,
-            atMs: nowMs,
-            lines: Object.entries(deed.facts).map(([key, value]) => `${key}: ${String(value)}`),
-            next: [],
-            data: { author, ...deed.facts },
-            trailNumber: number,
-            headHash: hash,
-          },
-          `${name}.${deed.kind}.${number}`,
-          false,
-          service,
-        ),
-    };
-    if ((await record(ports, service, entry)) === 'recorded') return { kind: 'done', detail: deed.headline };
+    const { kind, outcome, headline, facts, change } = deed;
+    const entry = toEntry(ports, service, {
+      kind,
+      author,
+      outcome,
+      severity: 'info',
+      headline,
+      lines: Object.entries(facts).map(([key, value]) => `${key}: ${String(value)}`),
+      next: [],
+      facts,
+      data: { author, ...facts },
+      instances: [],
+      enis: [],
+      change,
+    });
+    if ((await record(ports, service, entry)) === 'recorded') return { kind: 'done', detail: headline };
   }
   return refused('LEASE_HELD', `${name} is being written by others all the time; try again`);
 }

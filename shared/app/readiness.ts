@@ -7,7 +7,7 @@ import { canonical } from '../core/trail.ts';
 import { whereabouts } from '../core/whereabouts.ts';
 import type { Ports } from './ports.ts';
 import { record } from './record.ts';
-import { toEntry } from './restore-records.ts';
+import { foundEntry } from './restore-records.ts';
 
 export interface Readiness {
   /** Why a failover would not work now; undefined when it would. */
@@ -38,7 +38,7 @@ export async function tellReadiness(
   const facts = { code: notReady ?? 'READY', members: standbys.refused, eligible: standbys.eligible };
   const entry =
     notReady === undefined
-      ? toEntry(ports, service, {
+      ? foundEntry(ports, service, {
           kind: 'readiness',
           code: 'READY',
           severity: 'info',
@@ -49,7 +49,7 @@ export async function tellReadiness(
           instances: [],
           change: ({ notReady: _, ...state }) => state,
         })
-      : toEntry(ports, service, {
+      : foundEntry(ports, service, {
           kind: 'readiness',
           code: 'NOT_READY',
           severity: 'warning',

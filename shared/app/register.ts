@@ -2,13 +2,13 @@
 import { refusalsOf } from '../core/eligibility.ts';
 import { InvalidInputError } from '../core/errors.ts';
 import type { AlarmArn, EniId, InstanceId, ServiceName } from '../core/ids.ts';
-import { toNotice } from '../core/notice.ts';
 import { alarmOf, type Fact, interfaceOf, memberOf, type Observation } from '../core/observation.ts';
 import { describeMember, type MemberReasonCode } from '../core/reasons.ts';
 import { type Declaration, parseDeclaration } from '../core/service.ts';
 import { emptyTrail, type Service, type ServiceState } from '../core/state.ts';
 import { attachmentsIn, whereabouts } from '../core/whereabouts.ts';
 import { deliver } from './deliver.ts';
+import { toEntry } from './entry.ts';
 import { observe } from './observe.ts';
 import type { Ports } from './ports.ts';
 import { type Entry, readService, record, withEntry } from './record.ts';
@@ -161,40 +161,23 @@ function changeEntry(
   change: Entry['change'],
   isNew: boolean,
 ): Entry {
-  const { declaration } = service;
-  const nowMs = ports.clock.now();
+  const { declaration, lastSeen } = service;
   const enis = declaration.interfaces.map((each) => each.eni);
   const members = declaration.members.map((each) => each.instance);
-  const headline = isNew ? 'registered' : 'registration changed';
-  return {
-    draft: {
-      kind: 'change',
-      atMs: nowMs,
-      author,
-      facts: { declaration: JSON.parse(service.declared) as unknown, lastSeen: service.lastSeen },
-      instances: members,
-      enis,
-    },
+  return toEntry(ports, service, {
+    kind: 'change',
+    author,
+    outcome: isNew ? 'REGISTERED' : 'CHANGED',
+    severity: 'info',
+    headline: `${isNew ? 'registered' : 'registration changed'} by ${author}`,
+    lines: [`Interfaces: ${enis.join(', ')}`, `Members: ${members.join(', ')}`],
+    next: [],
+    facts: { declaration: JSON.parse(service.declared) as unknown, lastSeen },
+    data: { author, interfaces: enis, members },
+    instances: members,
+    enis,
     change,
-    notice: ({ number, hash }) =>
-      toNotice(
-        {
-          service: service.name,
-          outcome: isNew ? 'REGISTERED' : 'CHANGED',
-          severity: 'info',
-          headline: `${headline} by ${author}`,
-          atMs: nowMs,
-          lines: [`Interfaces: ${enis.join(', ')}`, `Members: ${members.join(', ')}`],
-          next: [],
-          data: { author, interfaces: enis, members },
-          trailNumber: number,
-          headHash: hash,
-        },
-        `${service.name}.change.${number}`,
-        false,
-        service,
-      ),
-  };
+  });
 }
 
 /** Owner rows first: an interface belongs to one service (S15). What was taken is given back if one is not free. */

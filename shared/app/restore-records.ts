@@ -2,56 +2,30 @@
 import type { Decision, Refusal } from '../core/decision.ts';
 import type { Hint } from '../core/hint.ts';
 import type { InstanceId } from '../core/ids.ts';
-import { type NoticeFacts, type Severity, toNotice } from '../core/notice.ts';
 import { interfaceOf, type Observation } from '../core/observation.ts';
 import { reasons, refusalKey } from '../core/reasons.ts';
-import { interfacesOf, type Service, type ServiceState } from '../core/state.ts';
-import type { RecordKind } from '../core/trail.ts';
+import { interfacesOf, type Service } from '../core/state.ts';
 import { attachmentsIn } from '../core/whereabouts.ts';
+import { type Story, toEntry } from './entry.ts';
 import type { Ports } from './ports.ts';
 import type { Entry } from './record.ts';
 
-interface Story {
-  readonly kind: RecordKind;
+/** What the engine itself has to say: the code stands in the record and in the notice alike. */
+interface Finding extends Omit<Story, 'author' | 'outcome' | 'data' | 'enis'> {
   readonly code: string;
-  readonly severity: Severity;
-  readonly headline: string;
-  readonly lines: readonly string[];
-  readonly next: readonly string[];
-  readonly facts: Readonly<Record<string, unknown>>;
-  readonly change: (state: ServiceState) => ServiceState;
-  readonly instances: readonly string[];
 }
 
-export function toEntry(ports: Ports, service: Service, story: Story): Entry {
-  const nowMs = ports.clock.now();
-  const { kind, code, severity, headline, lines, next, facts } = story;
-  return {
-    draft: {
-      kind,
-      atMs: nowMs,
-      author: 'eni-failover',
-      facts: { code, ...facts },
-      instances: story.instances,
-      enis: interfacesOf(service),
-    },
-    change: story.change,
-    notice: ({ number, hash }) => {
-      const told: NoticeFacts = {
-        service: service.name,
-        outcome: code,
-        severity,
-        headline,
-        atMs: nowMs,
-        lines,
-        next,
-        data: { code, ...facts },
-        trailNumber: number,
-        headHash: hash,
-      };
-      return toNotice(told, `${service.name}.${kind}.${number}`, severity === 'critical', service);
-    },
-  };
+export function foundEntry(ports: Ports, service: Service, { code, ...finding }: Finding): Entry {
+  const facts = { code, ...finding.facts };
+  const enis = interfacesOf(service);
+  return toEntry(ports, service, {
+    ...finding,
+    author: 'eni-failover',
+    outcome: code,
+    facts,
+    data: facts,
+    enis,
+  });
 }
 
 /** Undefined when the same refusal is on record already (P24). */
@@ -59,7 +33,7 @@ export function refusalEntry(ports: Ports, service: Service, refusal: Refusal): 
   const { code, detail, members, callHuman } = refusal;
   const key = refusalKey(code, members, refusal.request);
   if (service.lastRefusal === key && refusal.request === undefined) return undefined;
-  return toEntry(ports, service, {
+  return foundEntry(ports, service, {
     kind: 'refusal',
     code,
     severity: callHuman && code !== 'OBSERVE_ONLY' ? 'critical' : 'warning',
@@ -91,7 +65,7 @@ export function observedEntry(
       return [eni, fact.kind === 'known' ? (fact.value.attachment?.instanceId ?? null) : fact.kind];
     }),
   );
-  return toEntry(ports, service, {
+  return foundEntry(ports, service, {
     kind: 'observed',
     code,
     severity: code === 'REATTACHED_BY_OTHERS' ? 'info' : 'critical',
@@ -123,7 +97,7 @@ export function recoveredEntry(
   holder: InstanceId,
   observation: Observation,
 ): Entry {
-  return toEntry(ports, service, {
+  return foundEntry(ports, service, {
     kind: 'recovered',
     code: 'RECOVERED',
     severity: 'info',
@@ -148,7 +122,7 @@ export function announcedEntry(ports: Ports, service: Service, hint: Hint): Entr
   if (concerned.length === 0) return undefined;
   const role = (id: InstanceId) => (service.lastSeen?.holder === id ? 'holder' : 'standby');
   const who = concerned.map((id) => `${id} (${role(id)})`).join(', ');
-  return toEntry(ports, service, {
+  return foundEntry(ports, service, {
     kind: 'announced',
     code: 'ANNOUNCED',
     severity: 'warning',
@@ -183,7 +157,7 @@ export function keptEntry(
   answers: readonly { readonly eni: string; readonly answer: string }[],
 ): Entry {
   const isDone = answers.every((each) => each.answer === 'done');
-  const story: Story = {
+  return foundEntry(ports, service, {
     kind: 'change',
     code: keptKey,
     severity: isDone ? 'info' : 'warning',
@@ -196,6 +170,5 @@ export function keptEntry(
     facts: { answers },
     instances: service.lastSeen ? [service.lastSeen.holder] : [],
     change: (state) => (isDone ? state : { ...state, lastRefusal: keptKey }),
-  };
-  return toEntry(ports, service, story);
+  });
 }

@@ -1,34 +1,25 @@
 /** The one use case: read, observe, decide, claim and plan in one write, act, verify, close, notify. */
 import { decide } from '../core/decide.ts';
 import type { Decision, Question, Refusal } from '../core/decision.ts';
-import type { Episode } from '../core/episode.ts';
-import { PortError } from '../core/errors.ts';
 import type { WorkMessage } from '../core/hint.ts';
-import type { EpisodeId } from '../core/ids.ts';
 import type { Observation } from '../core/observation.ts';
 import { isUntouched, type Plan } from '../core/plan.ts';
 import { reasons } from '../core/reasons.ts';
 import { nextRung } from '../core/rungs.ts';
 import type { Service, ServiceState } from '../core/state.ts';
 import { times } from '../core/times.ts';
-import { canonical } from '../core/trail.ts';
 import { type BrakeCheck, brakeCheck } from './brake.ts';
-import { closeEpisode, type Ending, toEnding } from './close.ts';
-import { deliver, deliverLeftovers } from './deliver.ts';
-import { inTime } from './in-time.ts';
+import { claim, leased, type Moves, persistPlan, withEpisode } from './claim.ts';
+import { callOff, closeEpisode, type Ending, toEnding } from './close.ts';
+import { deliverLeftovers } from './deliver.ts';
 import { type Journal, makeJournal } from './journal.ts';
+import { keepOnTermination } from './keep.ts';
+import { LaterLooks } from './later-looks.ts';
 import { carryOut } from './move.ts';
 import { observe } from './observe.ts';
 import type { Ports, Run } from './ports.ts';
-import { freezeThrough, readService, record, withEntry } from './record.ts';
-import {
-  announcedEntry,
-  isTellingAgain,
-  keptEntry,
-  observedEntry,
-  recoveredEntry,
-  refusalEntry,
-} from './restore-records.ts';
+import { readService, record } from './record.ts';
+import { announcedEntry, observedEntry, recoveredEntry, refusalEntry } from './restore-records.ts';
 
 /** What came of one look at one service. `code` is an outcome or a reason code. */
 export interface Report {
@@ -39,8 +30,7 @@ export interface Report {
   readonly episodeId?: string;
 }
 
-const clear = Promise.resolve({ kind: 'clear' } as BrakeCheck);
-
+/** In one run, by itself. */
 const maxLooks = 3;
 const maxRounds = 10;
 
@@ -62,17 +52,21 @@ class Attempt {
   readonly #ports: Ports;
   readonly #message: WorkMessage;
   readonly #run: Run;
+  readonly #laterLooks: LaterLooks;
+  /** While we have the lease. */
   #journal: Journal | undefined;
-  #believed = '';
+  /** The surprise that the look before showed (P11). */
+  #surprise = '';
   #looks = 0;
   #brakeIsClear = false;
+  /** Something was sent to EC2 for the open episode. */
   #acted = false;
-  #watchdog: Promise<void> | undefined;
 
   constructor(ports: Ports, message: WorkMessage, run: Run) {
     this.#ports = ports;
     this.#message = message;
     this.#run = run;
+    this.#laterLooks = new LaterLooks(ports, message);
   }
 
   async run(): Promise<Report> {
@@ -83,10 +77,8 @@ class Attempt {
       }
       return await this.#later('UNKNOWN_STATE', 'others kept writing the item');
     } finally {
-      // Nothing is left under way: Lambda freezes the process as soon as the handler returns.
       await this.#journal?.stop();
-      if (this.#watchdog !== undefined)
-        await inTime(this.#ports.clock, this.#watchdog, 5 * times.messageTimeoutMs);
+      await this.#laterLooks.settle();
     }
   }
 
@@ -107,37 +99,25 @@ class Attempt {
       await deliverLeftovers(this.#ports, read);
       return this.#report('nothing', 'HOLDER_HEALTHY', `epoch ${hint.epoch} is closed`);
     }
-    const { lease, ...withoutLease } = read;
     const readAtMs = clock.now();
+    const { lease, ...withoutLease } = read;
     // A claim of ours whose answer was lost: nobody else has this owner id (P1).
     if (!held && lease?.owner === this.#run.owner && readAtMs < lease.untilMs)
       this.#journal = this.#hold(read);
-    const isOurs = this.#journal !== undefined;
-    if (!isOurs && lease?.owner === this.#run.owner) {
+    if (!this.#journal && lease && lease.untilMs + times.skewMarginMs >= readAtMs) {
+      if (lease.owner !== this.#run.owner) return this.#leaseHeld(lease.untilMs);
       // Our own lease ended under us and nobody took it: it is ours again once it is free for everybody.
-      const freeInMs = lease.untilMs + times.skewMarginMs + 1 - readAtMs;
-      if (freeInMs > 0) {
-        await clock.sleep(freeInMs);
-        return undefined;
-      }
+      await clock.sleep(lease.untilMs + times.skewMarginMs + 1 - readAtMs);
+      return undefined;
     }
-    if (!isOurs && lease && lease.untilMs + times.skewMarginMs >= readAtMs)
-      return this.#leaseHeld(lease.untilMs);
     // While it is ours, our own lease does not stand in our way.
-    const service: Service = isOurs ? withoutLease : read;
+    const service: Service = this.#journal ? withoutLease : read;
 
     const observation = await observe(this.#ports, service);
-    const question: Question = {
-      service,
-      controller,
-      observation,
-      hint,
-      look,
-      believed: false,
-      nowMs: clock.now(),
-    };
+    const nowMs = clock.now();
+    const question = { service, controller, observation, hint, look, believed: false, nowMs };
     const first = decide(question);
-    const isSame = first.kind === 'look-again' && this.#believed === `${first.code} ${first.detail}`;
+    const isSame = first.kind === 'look-again' && this.#surprise === surpriseOf(first);
     const decision = isSame ? decide({ ...question, believed: true }) : first;
     return this.#act(decision, question, readAtMs);
   }
@@ -168,7 +148,7 @@ class Attempt {
         return undefined;
       }
       case 'keep':
-        return this.#keep(decision, question, readAtMs);
+        return this.#keep(decision, service, readAtMs);
       case 'abort':
         return this.#abort(decision, question, readAtMs);
       case 'move':
@@ -177,99 +157,93 @@ class Attempt {
     }
   }
 
-  async #move(
-    decision: Extract<Decision, { kind: 'move' | 'continue' }>,
-    question: Question,
-    readAtMs: number,
-  ): Promise<Report | undefined> {
-    const { clock } = this.#ports;
-    const { observation } = question;
-    const isFresh = () => {
-      const limit = observation.slow ? times.observationFreshWhenSlowMs : times.observationFreshMs;
-      return clock.now() - observation.atMs <= limit;
-    };
-    if (!isFresh()) return this.#stale(question.service);
+  async #move(decision: Moves, question: Question, readAtMs: number): Promise<Report | undefined> {
+    const { service, observation } = question;
+    if (!this.#isFresh(observation)) return this.#stale(service);
     const isNew = decision.kind === 'move';
-    const kind = isNew ? decision.episode : question.service.episode?.kind;
+    const kind = isNew ? decision.episode : service.episode?.kind;
     const untouched = isNew || isUntouched(decision.plan, observation.interfaces);
     const mustCount = kind === 'failover' && untouched && !this.#brakeIsClear;
-    const checking = mustCount ? brakeCheck(this.#ports, question.service, question.controller) : clear;
-    if (this.#journal) {
-      if ((await this.#persistPlan(this.#journal, decision.plan)) !== 'written') return undefined;
-    } else {
-      const after = claimed(question, decision, this.#run, clock.now(), this.#ports.ids.nonce());
-      // The renewals begin with the claim: a slow counter must not use up the lease.
-      const claiming = this.#claim(question.service, after, readAtMs).then((isClaimed) => {
-        if (isClaimed) this.#journal = this.#hold(after);
-        return isClaimed;
-      });
-      const [isClaimed] = await Promise.all([claiming, this.#watchdogBesideClaim(after.epoch), checking]);
-      if (!isClaimed) return undefined;
-    }
+    const checking: Promise<BrakeCheck> = mustCount
+      ? brakeCheck(this.#ports, service, question.controller)
+      : Promise.resolve({ kind: 'clear' });
+    const claiming = this.#journal
+      ? persistPlan(this.#journal, decision.plan)
+      : this.#claimAndPlan(decision, question, readAtMs, checking);
+    if (!(await claiming)) return undefined;
     const brake = await checking;
     this.#brakeIsClear ||= brake.kind === 'clear';
     const journal = this.#journal;
     if (!journal) return undefined;
-    journal.note({ step: isNew ? 'claimed' : 'resumed', detail: stepDetail(decision) });
+    const detail = isNew ? `${decision.episode}: ${decision.evidence}` : decision.why;
+    journal.note({ step: isNew ? 'claimed' : 'resumed', detail });
 
     if (brake.kind === 'unreadable') return this.#handOver('the brake counter cannot be read');
     if (brake.kind === 'tripped') {
-      const ending: Ending = {
-        outcome: 'REFUSED',
-        why: `BRAKE: ${brake.services.length} services of ${question.service.facts.availabilityZone} failed within five minutes`,
-        severity: brake.first ? 'critical' : 'warning',
-        facts: observation.interfaces,
-        untouched: isNew,
-        seen: new Set(),
-        sourceFailed: false,
-      };
-      return this.#close(journal, ending, observation);
+      const why = `BRAKE: ${brake.services.length} services of ${service.facts.availabilityZone} failed within five minutes`;
+      const severity = brake.first ? 'critical' : 'warning';
+      return this.#close(journal, callOff('REFUSED', why, severity, observation, isNew), observation);
     }
     // The claim's answer took too long: nothing is detached on an old look (P8).
-    if (!isFresh()) return undefined;
+    return this.#isFresh(observation) ? this.#carryOut(journal, question) : undefined;
+  }
 
-    const facts = observation.interfaces;
+  async #carryOut(journal: Journal, question: Question): Promise<Report | undefined> {
+    const { observation } = question;
+    const { atMs: sentAtMs, slow, interfaces: facts } = observation;
     const end = await carryOut(
       {
         ports: this.#ports,
         journal,
         acted: this.#acted,
         run: this.#run,
-        isPlannedMove: ['switchover', 'failback'].includes(journal.service().episode?.kind ?? ''),
         chooseRung: (plan) => this.#chooseRung(question, plan),
       },
-      { facts, sentAtMs: observation.atMs, slow: observation.slow },
+      { facts, sentAtMs, slow },
     );
     if ('acted' in end) this.#acted = end.acted;
     if (end.kind === 'lease-lost') return this.#lost();
     if (end.kind === 'hand-over') return this.#handOver('the time of this invocation is nearly over');
-    const { episode } = journal.service();
+    const { episode, stranded } = journal.service();
     if (!episode) return this.#lost();
     const ending = toEnding(episode, end, observation);
     // A try to rescue that brings no rest leaves the service as stranded as it was (P26).
-    const isStillStranded = ending.outcome === 'NEEDS_HUMAN' && journal.service().stranded !== undefined;
+    const isStillStranded = ending.outcome === 'NEEDS_HUMAN' && stranded !== undefined;
     return this.#close(journal, isStillStranded ? { ...ending, outcome: 'STRANDED' } : ending, observation);
   }
 
   async #chooseRung(question: Question, plan: Plan) {
-    const { clock } = this.#ports;
     const service = this.#journal?.service() ?? question.service;
     const observation = await observe(this.#ports, service);
-    return nextRung({ ...question, service, observation, nowMs: clock.now() }, plan);
+    return nextRung({ ...question, service, observation, nowMs: this.#ports.clock.now() }, plan);
   }
 
-  /** Claim and plan in one conditional write (P4). False: somebody else was faster, look again. */
-  async #claim(before: Service, after: ServiceState, readAtMs: number): Promise<boolean> {
-    const { declaration: _, ...state } = before;
-    const guard = { rev: before.rev, freeBeforeMs: readAtMs };
-    try {
-      const result = await this.#ports.store.write(state, after, guard);
-      return result.kind === 'written';
-    } catch (error) {
-      // It may have been written all the same: the next read tells, by the owner.
-      if (error instanceof PortError && error.mayRetry) return false;
-      throw error;
-    }
+  /** P8 */
+  #isFresh(observation: Observation): boolean {
+    const limitMs = observation.slow ? times.observationFreshWhenSlowMs : times.observationFreshMs;
+    return this.#ports.clock.now() - observation.atMs <= limitMs;
+  }
+
+  /** The claim, the watchdog and the brake's counter go out together: one round trip lies before the detach. */
+  async #claimAndPlan(
+    decision: Moves,
+    question: Question,
+    readAtMs: number,
+    checking: Promise<BrakeCheck>,
+  ): Promise<boolean> {
+    const after = withEpisode(this.#ports, question, decision, this.#run);
+    const [journal] = await Promise.all([
+      this.#claim(question.service, after, readAtMs),
+      this.#laterLooks.sendWatchdogBesideClaim(after.epoch),
+      checking,
+    ]);
+    return journal !== undefined;
+  }
+
+  /** The renewals begin with the claim: a slow counter must not use up the lease. */
+  async #claim(before: Service, after: ServiceState, readAtMs: number): Promise<Journal | undefined> {
+    if (await claim(this.#ports, before, after, readAtMs)) this.#journal = this.#hold(after);
+    return this.#journal;
   }
 
   #hold(state: ServiceState): Journal {
@@ -282,32 +256,9 @@ class Attempt {
     this.#journal = undefined;
   }
 
-  #persistPlan(journal: Journal, plan: Plan) {
-    // What is stored already is not written again: a slow table must not make every look stale.
-    if (canonical(journal.service().episode?.plan) === canonical(plan)) return Promise.resolve('written');
-    return journal.commit((item) => (item.episode ? { ...item, episode: { ...item.episode, plan } } : item));
-  }
-
-  async #sendWatchdog(epoch: number, afterMs: number): Promise<void> {
-    const { clock, queue, log } = this.#ports;
-    const hint = { kind: 'watchdog', epoch, atMs: clock.now() } as const;
-    const message: WorkMessage = { service: this.#message.service, hint, look: 0 };
-    try {
-      await queue.send(message, afterMs + times.skewMarginMs);
-    } catch (error) {
-      log.warn('the watchdog could not be sent', { service: message.service, error: String(error) });
-    }
-  }
-
-  /** One that cannot be sent within a second does not hold up the detach (P34); it is waited for at the end. */
-  async #watchdogBesideClaim(epoch: number): Promise<void> {
-    this.#watchdog = this.#sendWatchdog(epoch, times.leaseTtlMs);
-    await inTime(this.#ports.clock, this.#watchdog, times.messageTimeoutMs);
-  }
-
   async #close(journal: Journal, ending: Ending, observation: Observation): Promise<Report | undefined> {
-    const episode = journal.service().episode;
     const { clock } = this.#ports;
+    const { episode } = journal.service();
     let written = await closeEpisode(this.#ports, journal, ending, observation);
     const giveUpAtMs = this.#run.deadlineMs - times.handOverBeforeDeadlineMs;
     while (written === 'unreachable' && clock.now() < giveUpAtMs) {
@@ -317,72 +268,26 @@ class Attempt {
     if (written === 'lost') return this.#lost();
     if (written === 'unreachable')
       return this.#report('handed-over', 'UNKNOWN_STATE', 'the end could not be recorded: the watchdog will');
-    await this.#lookAfterGrace(journal.service(), ending);
+    const { alarms } = journal.service().declaration.signals;
+    if (ending.outcome === 'COMPLETED' && alarms.length > 0) await this.#laterLooks.askAfterGrace();
     return {
       ...this.#report('closed', ending.outcome, ending.why),
       ...(episode && { episodeId: episode.id }),
     };
   }
 
-  /** A declared alarm that is still red when its grace period ends needs a person (P33). */
-  async #lookAfterGrace(service: Service, ending: Ending): Promise<void> {
-    if (ending.outcome !== 'COMPLETED' || service.declaration.signals.alarms.length === 0) return;
-    const { clock } = this.#ports;
-    const hint = {
-      kind: 'sweep',
-      finding: 'the grace period after a move is over',
-      atMs: clock.now(),
-    } as const;
-    await this.#send({ service: service.name, hint, look: 0 }, times.graceAfterMoveMs + 1_000);
-  }
-
-  /** A mutation like any other: under a lease, and in the trail; but no episode, for nothing moves. */
   async #keep(
     decision: Extract<Decision, { kind: 'keep' }>,
-    question: Question,
+    service: Service,
     readAtMs: number,
   ): Promise<Report | undefined> {
-    const { clock, ids, ec2 } = this.#ports;
-    const { declaration: _, ...state } = question.service;
-    const after: ServiceState = {
-      ...state,
-      epoch: state.epoch + 1,
-      rev: state.rev + 1,
-      nonce: ids.nonce(),
-      lease: { owner: this.#run.owner, untilMs: clock.now() + times.leaseTtlMs },
-    };
     // A claim of ours whose answer was lost is held already, and claimed only once.
-    const held = this.#journal;
-    if (!held && !(await this.#claim(question.service, after, readAtMs))) return undefined;
-    const journal = held ?? this.#hold(after);
+    const journal =
+      this.#journal ?? (await this.#claim(service, leased(this.#ports, service, this.#run), readAtMs));
+    if (!journal) return undefined;
     this.#journal = undefined;
-    try {
-      if (!journal.covers(times.ec2TimeoutMs)) return undefined;
-      const answers = await Promise.all(
-        decision.attachments.map(async ({ eni, attachment }) => ({
-          eni,
-          answer: await ec2.keepOnTermination(eni, attachment),
-        })),
-      );
-      const failed = answers.filter((each) => each.answer !== 'done');
-      if (isTellingAgain(question.service, answers)) {
-        await journal.commit(({ lease: __, ...item }) => item);
-        return this.#report('refused', 'KEPT_ON_TERMINATION', 'EC2 will not, and people know');
-      }
-      const entry = keptEntry(this.#ports, question.service, answers);
-      const written = await freezeThrough(this.#ports, journal, (item) => {
-        const { lease: __, ...rest } = item;
-        return withEntry(this.#ports, rest, entry);
-      });
-      if (written !== 'written')
-        return this.#report('handed-over', 'UNKNOWN_STATE', 'DeleteOnTermination was set, but not recorded');
-      await journal.stop();
-      await deliver(this.#ports, journal.service());
-      const detail = answers.map((each) => `${each.eni} ${each.answer}`).join(', ');
-      return this.#report(failed.length === 0 ? 'recorded' : 'refused', 'KEPT_ON_TERMINATION', detail);
-    } finally {
-      await journal.stop();
-    }
+    const kept = await keepOnTermination(this.#ports, journal, service, decision);
+    return kept && this.#report(kept.kind, kept.code, kept.detail);
   }
 
   async #abort(
@@ -391,25 +296,14 @@ class Attempt {
     readAtMs: number,
   ): Promise<Report | undefined> {
     const { service, observation } = question;
+    const { outcome, why } = decision;
     if (!service.episode) return undefined;
-    if (!this.#journal) {
-      const continued = { kind: 'continue', plan: service.episode.plan, why: decision.why } as const;
-      const { clock, ids } = this.#ports;
-      const after = claimed(question, continued, this.#run, clock.now(), ids.nonce());
-      if (!(await this.#claim(service, after, readAtMs))) return undefined;
-      this.#journal = this.#hold(after);
-    }
-    const severity = decision.outcome === 'ABORTED' ? 'info' : 'critical';
-    const ending: Ending = {
-      outcome: decision.outcome,
-      why: decision.why,
-      severity,
-      facts: observation.interfaces,
-      untouched: false,
-      seen: new Set(),
-      sourceFailed: false,
-    };
-    return this.#close(this.#journal, ending, observation);
+    const continued = { kind: 'continue', plan: service.episode.plan, why } as const;
+    const toClaim = () => withEpisode(this.#ports, question, continued, this.#run);
+    const journal = this.#journal ?? (await this.#claim(service, toClaim(), readAtMs));
+    if (!journal) return undefined;
+    const severity = outcome === 'ABORTED' ? 'info' : 'critical';
+    return this.#close(journal, callOff(outcome, why, severity, observation, false), observation);
   }
 
   /** Ends the lease on purpose and calls the next worker, who goes on from the plan. */
@@ -421,18 +315,15 @@ class Attempt {
       await journal.commit((item) =>
         item.lease ? { ...item, lease: { ...item.lease, untilMs: nowMs } } : item,
       );
-      await this.#sendWatchdog(journal.service().epoch, times.skewMarginMs);
+      await this.#laterLooks.sendWatchdog(journal.service().epoch, times.skewMarginMs);
     }
     return this.#report('handed-over', 'LEASE_HELD', why);
   }
 
   async #leaseHeld(untilMs: number): Promise<Report> {
-    const { clock, log } = this.#ports;
-    const { service, hint, look } = this.#message;
-    log.info('another worker is acting', { service, code: 'LEASE_HELD' });
-    const waitMs = Math.max(0, untilMs - clock.now()) + 2 * times.skewMarginMs;
-    if (hint.kind === 'watchdog') await this.#send(this.#message, waitMs);
-    else if (look < maxLooks) await this.#send({ ...this.#message, look: look + 1 }, waitMs);
+    const { service } = this.#message;
+    this.#ports.log.info('another worker is acting', { service, code: 'LEASE_HELD' });
+    await this.#laterLooks.askAfterLease(untilMs);
     return this.#report('nothing', 'LEASE_HELD', reasons.LEASE_HELD.meaning);
   }
 
@@ -440,14 +331,9 @@ class Attempt {
   async #stale(service: Service): Promise<Report | undefined> {
     this.#looks += 1;
     if (this.#looks < maxLooks) return undefined;
+    const detail = 'EC2 answers too slowly';
     return this.#refuse(
-      {
-        kind: 'refuse',
-        code: 'UNKNOWN_STATE',
-        detail: 'EC2 answers too slowly',
-        members: [],
-        callHuman: true,
-      },
+      { kind: 'refuse', code: 'UNKNOWN_STATE', detail, members: [], callHuman: true },
       service,
     );
   }
@@ -462,38 +348,23 @@ class Attempt {
       return this.#later(decision.code, decision.detail);
     }
     this.#looks += 1;
-    this.#believed = `${decision.code} ${decision.detail}`;
+    this.#surprise = surpriseOf(decision);
     const isUnread = decision.code === 'UNKNOWN_STATE' || decision.code === 'UNKNOWN_HEALTH';
     if (this.#looks <= maxLooks) {
       await clock.sleep(isUnread ? times.skewMarginMs : times.surpriseLookMs);
       return undefined;
     }
-    const { look } = this.#message;
-    if (look < maxLooks) return this.#later(decision.code, decision.detail);
+    if (this.#laterLooks.mayAsk) return this.#later(decision.code, decision.detail);
     // An open episode is never left alone: people are told, and the looks go on.
     if (service.episode) await this.#later(decision.code, decision.detail);
     return this.#refuse({ ...decision, kind: 'refuse', members: [], callHuman: true }, service);
   }
 
-  /** A later look by way of the queue: 10, 20, 40 s (P35). */
+  /** A later look by way of the queue, or by the next worker while we have the lease. */
   async #later(code: string, detail: string): Promise<Report> {
-    const { look } = this.#message;
-    const delayMs = times.secondLooksMs[Math.min(look, times.secondLooksMs.length - 1)] ?? 0;
     if (this.#journal) return this.#handOver(detail);
-    await this.#send({ ...this.#message, look: look + 1 }, delayMs);
-    return this.#report('later', code, `${detail}; looking again in ${delayMs / 1000} s`);
-  }
-
-  async #send(message: WorkMessage, delayMs: number): Promise<void> {
-    try {
-      await this.#ports.queue.send(message, delayMs);
-    } catch (error) {
-      // The sweep finds what a lost message would have said.
-      this.#ports.log.warn('a later look could not be queued', {
-        service: message.service,
-        error: String(error),
-      });
-    }
+    await this.#laterLooks.ask();
+    return this.#report('later', code, `${detail}; looking again in ${this.#laterLooks.delayMs / 1000} s`);
   }
 
   async #refuse(refusal: Refusal, service: Service): Promise<Report | undefined> {
@@ -507,7 +378,7 @@ class Attempt {
       return handedOver;
     }
     // A standby may be seconds away from being ready: do not leave that to the sweep.
-    const isWorthALook = refusal.code === 'NO_ELIGIBLE_STANDBY' && this.#message.look < maxLooks;
+    const isWorthALook = refusal.code === 'NO_ELIGIBLE_STANDBY' && this.#laterLooks.mayAsk;
     if (isWorthALook) await this.#later(refusal.code, refusal.detail);
     const entry = refusalEntry(this.#ports, service, refusal);
     if (!entry) {
@@ -540,51 +411,4 @@ class Attempt {
   }
 }
 
-const stepDetail = (decision: Extract<Decision, { kind: 'move' | 'continue' }>) =>
-  decision.kind === 'move' ? `${decision.episode}: ${decision.evidence}` : decision.why;
-
-/** A confirmed failure supersedes what an operator asked for, and says so (P29). */
-const superseding = (evidence: string, request: Service['request']) =>
-  request ? `${evidence}; supersedes the ${request.kind} that ${request.author} asked for` : evidence;
-
-/** The item with the claim: a new epoch, our lease, and the plan, all in one write (P4). */
-function claimed(
-  question: Question,
-  decision: Extract<Decision, { kind: 'move' | 'continue' }>,
-  run: Run,
-  nowMs: number,
-  nonce: string,
-): ServiceState {
-  const { service, hint } = question;
-  const { declaration: _, request, ...state } = service;
-  const epoch = state.epoch + 1;
-  const isRequested = decision.kind === 'move' && ['switchover', 'failback'].includes(decision.episode);
-  const opened: Episode =
-    decision.kind === 'continue' && state.episode
-      ? { ...state.episode, plan: decision.plan }
-      : {
-          id: `${state.name}.${epoch}` as EpisodeId,
-          kind: decision.kind === 'move' ? decision.episode : 'rescue',
-          state: 'CLAIMED',
-          evidence: superseding(
-            decision.kind === 'move' ? decision.evidence : decision.why,
-            isRequested ? undefined : request,
-          ),
-          eventAtMs: hint.atMs,
-          openedAtMs: nowMs,
-          plan: decision.plan,
-          committed: false,
-          steps: [],
-          ...(isRequested &&
-            request && { request: { id: request.id, author: request.author, reason: request.reason } }),
-        };
-  return {
-    ...state,
-    ...(request && !isRequested && decision.kind === 'continue' && { request }),
-    epoch,
-    rev: state.rev + 1,
-    nonce,
-    lease: { owner: run.owner, untilMs: nowMs + times.leaseTtlMs },
-    episode: opened,
-  };
-}
+const surpriseOf = ({ code, detail }: Extract<Decision, { kind: 'look-again' }>) => `${code} ${detail}`;

@@ -4,6 +4,9 @@ import type { Plan } from './plan.ts';
 
 export type EpisodeKind = 'failover' | 'switchover' | 'failback' | 'rescue';
 
+/** A person asked for it: nobody is sent anywhere else by it. */
+export const isPlannedMove = (kind: EpisodeKind) => kind === 'switchover' || kind === 'failback';
+
 /**
  * The states of an open episode: for each, which states may come before it (P22). `CLAIMED` begins one.
  * A resumer may enter the state that EC2 shows from any state in which the plan is still being carried out.

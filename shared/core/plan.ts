@@ -175,6 +175,16 @@ export function withAttachment(plan: Plan, eni: EniId, id: AttachmentId): Plan {
   };
 }
 
+/** The plan that knows since when an interface is on its way; the first detach that was sent counts. */
+export function withLeavingSince(plan: Plan, eni: EniId, atMs: number): Plan {
+  return {
+    ...plan,
+    interfaces: plan.interfaces.map((each) =>
+      each.eni === eni && each.leavingSinceMs === undefined ? { ...each, leavingSinceMs: atMs } : each,
+    ),
+  };
+}
+
 /** True while every interface still has the attachment that the plan began with (P15). */
 export function isUntouched(plan: Plan, facts: ReadonlyMap<EniId, Fact<InterfaceFact>>): boolean {
   return plan.interfaces.every((each) => {

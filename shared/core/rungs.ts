@@ -1,6 +1,7 @@
 /** Where a plan begins, and where it goes on when a member refuses. */
 import type { Question } from './decision.ts';
 import { candidates } from './eligibility.ts';
+import { isPlannedMove } from './episode.ts';
 import type { InstanceId } from './ids.ts';
 import { interfaceOf, memberOf } from './observation.ts';
 import type { Plan } from './plan.ts';
@@ -34,9 +35,9 @@ export function nextRung(q: Question, plan: Plan): Rung {
   const { service, observation, nowMs } = q;
   const source = plan.source;
   const without = [...plan.tried, ...(source ? [source] : [])];
-  const kind = service.episode?.kind;
+  const { episode } = service;
   // Nobody is sent by a planned move where nobody asked: back first.
-  if ((kind === 'switchover' || kind === 'failback') && source && !plan.tried.includes(source))
+  if (episode && isPlannedMove(episode.kind) && source && !plan.tried.includes(source))
     return { kind: 'member', id: source };
   const [next] = candidates(service, observation, without, nowMs).eligible;
   if (next) return { kind: 'member', id: next };

@@ -325,3 +325,6 @@ export const emptyTrail = { next: 1, head: '' } as const;
 
 export const interfacesOf = (service: Service): readonly EniId[] =>
   service.declaration.interfaces.map((each) => each.eni);
+
+export const isMember = (service: Service, id: InstanceId | undefined): id is InstanceId =>
+  service.declaration.members.some((each) => each.instance === id);

@@ -38,6 +38,13 @@ export function whereabouts(service: Service, observation: Observation): Whereab
   return holder ? { kind: 'together', holder } : { kind: 'unknown', why: 'the service has no interfaces' };
 }
 
+/** The instances that have any of the interfaces. */
+export function holdersIn(where: Whereabouts): readonly InstanceId[] {
+  if (where.kind === 'together') return [where.holder];
+  if (where.kind === 'split') return where.holders;
+  return where.kind === 'on-nothing' && where.beside ? [where.beside] : [];
+}
+
 /** Where the interfaces are attached, by interface. */
 export function attachmentsIn(service: Service, observation: Observation): Record<string, AttachmentId> {
   const found: Record<string, AttachmentId> = {};

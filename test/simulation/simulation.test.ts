@@ -28,17 +28,17 @@ describe('the simulator', () => {
         "dynamodb.Query in dispatch servicesFor",
         "dynamodb.Query in restore #round",
         "dynamodb.UpdateItem in brake brakeCheck",
+        "dynamodb.UpdateItem in claim claim",
         "dynamodb.UpdateItem in deliver deliver",
         "dynamodb.UpdateItem in journal writeOnce",
-        "dynamodb.UpdateItem in restore #claim",
-        "ec2.AttachNetworkInterface in move attach",
+        "ec2.AttachNetworkInterface in hands #attach",
         "ec2.DescribeInstanceStatus in observe observe",
         "ec2.DescribeInstances in observe observe",
-        "ec2.DescribeNetworkInterfaces in move lookNow",
+        "ec2.DescribeNetworkInterfaces in looking lookNow",
         "ec2.DescribeNetworkInterfaces in observe observe",
-        "ec2.DetachNetworkInterface in move detach",
+        "ec2.DetachNetworkInterface in hands #detach",
         "sns.Publish in deliver (anonymous)",
-        "sqs.SendMessage in restore #sendWatchdog",
+        "sqs.SendMessage in later-looks sendWatchdog",
       ]
     `);
     expect(places).toHaveLength(18);

@@ -1,0 +1,45 @@
+/** The one mould for what happened beside the end of an episode: its record for the trail, its notice for people. */
+import { type Severity, toNotice } from '../core/notice.ts';
+import type { ServiceState } from '../core/state.ts';
+import type { RecordKind } from '../core/trail.ts';
+import type { Ports } from './ports.ts';
+import type { Entry } from './record.ts';
+
+/** What happened, what it changes, and how people are told. */
+export interface Story {
+  readonly kind: RecordKind;
+  readonly author: string;
+  /** The notice's word for it: a reason code, or what was done. */
+  readonly outcome: string;
+  readonly severity: Severity;
+  readonly headline: string;
+  readonly lines: readonly string[];
+  readonly next: readonly string[];
+  /** What the record says beside who and when. */
+  readonly facts: Readonly<Record<string, unknown>>;
+  /** What the notice says to programs. */
+  readonly data: Readonly<Record<string, unknown>>;
+  /** By these the record is found again. */
+  readonly instances: readonly string[];
+  readonly enis: readonly string[];
+  readonly change: (state: ServiceState) => ServiceState;
+}
+
+/** `service` as it is when the notice is written: its description and contacts go into the text. */
+export function toEntry(ports: Ports, service: Pick<ServiceState, 'name' | 'declared'>, story: Story): Entry {
+  const atMs = ports.clock.now();
+  const { kind, author, facts, instances, enis, change } = story;
+  const { outcome, severity, headline, lines, next, data } = story;
+  const told = { service: service.name, outcome, severity, headline, atMs, lines, next, data };
+  return {
+    draft: { kind, atMs, author, facts, instances, enis },
+    change,
+    notice: ({ number, hash }) =>
+      toNotice(
+        { ...told, trailNumber: number, headHash: hash },
+        `${service.name}.${kind}.${number}`,
+        severity === 'critical',
+        service,
+      ),
+  };
+}

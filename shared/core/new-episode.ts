@@ -1,0 +1,73 @@
+/** The three ways to open an episode: a failover, a planned move, a rescue; each with all that may stand against it. */
+import { again, type Decision, type Question, type Refusal, refuse } from './decision.ts';
+import { candidates } from './eligibility.ts';
+import type { Evidence } from './evidence.ts';
+import { blockedBy } from './forbidden.ts';
+import type { InstanceId } from './ids.ts';
+import { healthOf, memberOf } from './observation.ts';
+import { makePlan } from './rungs.ts';
+import { isMember, type OperatorRequest } from './state.ts';
+import { times } from './times.ts';
+import type { Whereabouts } from './whereabouts.ts';
+
+/** From a holder that has failed to the first eligible standby; forced where EC2 itself says so. */
+export function failover(q: Question, holder: InstanceId, evidence: Evidence & { kind: 'failed' }): Decision {
+  const { service, observation, nowMs } = q;
+  const why = `${holder}: ${evidence.why}`;
+  const choice = candidates(service, observation, [holder], nowMs);
+  const forbidden = blockedBy(q, 'failover', why, choice);
+  if (forbidden) return forbidden;
+  const [target] = choice.eligible;
+  if (!target) return unreadMember(q, holder) ?? refuse('NO_ELIGIBLE_STANDBY', why, choice.refused);
+  const manner = evidence.byEc2 ? 'force' : 'plain-then-force';
+  const plan = makePlan(q, target, manner, holder);
+  return { kind: 'move', episode: 'failover', plan, evidence: evidence.why };
+}
+
+/** A standby that could not be read may be the one: that is no reason yet to call a person. */
+function unreadMember(q: Question, holder: InstanceId): Decision | undefined {
+  const unread = q.service.declaration.members.find(
+    ({ instance }) => instance !== holder && memberOf(q.observation, instance).kind === 'unknown',
+  );
+  return unread && again('UNKNOWN_STATE', `${unread.instance} could not be read`, true);
+}
+
+/** An operator's request (P29): carried out plainly and only to an eligible member, or refused and over. */
+export function planned(q: Question, holder: InstanceId, request: OperatorRequest): Decision {
+  const { service, observation, nowMs } = q;
+  const no = (refusal: Refusal): Refusal => ({ ...refusal, request: request.id });
+  if (nowMs - request.atMs > times.requestTtlMs)
+    return no(refuse('REQUEST_EXPIRED', `asked by ${request.author}`));
+  if (request.target === holder) return no(refuse('REQUEST_REFUSED', `${holder} has the interfaces already`));
+  const choice = candidates(service, observation, [holder], nowMs);
+  const forbidden = blockedBy(q, request.kind, request.reason, choice);
+  if (forbidden) return no(forbidden);
+  if (!choice.eligible.includes(request.target)) {
+    const own = choice.refused.filter((each) => each.member === request.target);
+    return no(refuse('REQUEST_REFUSED', `${request.target} may not take the interfaces`, own));
+  }
+  const plan = makePlan(q, request.target, 'plain', holder);
+  return { kind: 'move', episode: request.kind, plan, evidence: `${request.author}: ${request.reason}` };
+}
+
+/** Brings interfaces that are on nothing beside the rest, else to any eligible member, else back (P16, P26). */
+export function rescue(q: Question, where: Whereabouts, why: string, isOurs = false): Decision {
+  const { service, observation, nowMs } = q;
+  const last = service.lastSeen?.holder ?? service.stranded?.plan.source;
+  const choice = candidates(service, observation, [], nowMs);
+  const forbidden = isOurs ? undefined : blockedBy(q, 'rescue', why, choice);
+  if (forbidden) return forbidden;
+  const isWell = (id: InstanceId | undefined) =>
+    isMember(service, id) && healthOf(memberOf(observation, id)).kind === 'healthy';
+  const beside = where.kind === 'on-nothing' ? where.beside : undefined;
+  // One that refused last time may well be asked first: the ladder goes on from it.
+  const wanted = service.stranded?.plan.target;
+  const target =
+    [beside, isOurs ? last : undefined].find(isWell) ??
+    choice.eligible.find((id) => id === wanted) ??
+    choice.eligible[0] ??
+    (isMember(service, last) && memberOf(observation, last).kind === 'known' ? last : undefined);
+  if (!target) return refuse('NO_ELIGIBLE_STANDBY', why, choice.refused);
+  const plan = makePlan(q, target, 'plain-then-force', last);
+  return { kind: 'move', episode: 'rescue', plan, evidence: why };
+}
