@@ -88,7 +88,7 @@ const throttleOf: Readonly<Record<ServiceName, readonly [string, number]>> = {
   dynamodb: ['ProvisionedThroughputExceededException', 400],
   cloudwatch: ['Throttling', 400],
   sqs: ['RequestThrottled', 403],
-  sns: ['Throttled', 429],
+  sns: ['ThrottledException', 429],
   lambda: ['TooManyRequestsException', 429],
 };
 const deniedOf: Readonly<Record<ServiceName, readonly [string, number]>> = {
@@ -119,9 +119,18 @@ function errorFor(kind: FaultKind, { service, operation, input }: Call): Error {
         : sdkError('OperationNotPermitted', 'This interface cannot be detached.', 400);
     }
     default:
-      return sdkError('TimeoutError', `${operation} did not answer in time`, undefined);
+      return timeoutError(service);
   }
 }
+
+/** As the SDK's own request handler says it, with what the SDK adds to it. */
+export function timeoutError(service: ServiceName): Error {
+  const configured = `a request has exceeded the configured ${timeoutMs[service]} ms requestTimeout`;
+  const error = sdkError('TimeoutError', `@smithy/node-http-handler - [ERROR] ${configured}.`, undefined);
+  return Object.assign(error, { code: 'ETIMEDOUT' });
+}
+
+const aborted = () => sdkError('AbortError', 'Request aborted', undefined);
 
 export interface NetworkOptions {
   readonly loop: EventLoop;
