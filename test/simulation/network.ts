@@ -148,9 +148,23 @@ export interface NetworkOptions {
   readonly log: (call: Call, what: string) => void;
 }
 
+/** What the SDK lets a caller say beside the command. */
+export interface SendOptions {
+  /** The caller waits no longer; what was sent has its effect all the same. */
+  readonly abortSignal?: AbortSignal;
+}
+
 export interface Network {
   /** The one proxy around the `send` of every client. */
-  send(worker: Worker, service: ServiceName, command: object): Promise<object>;
+  send(worker: Worker, service: ServiceName, command: object, options?: SendOptions): Promise<object>;
+  /** The same for a call whose operation is known by name. */
+  request(
+    worker: Worker,
+    service: ServiceName,
+    operation: string,
+    input: object,
+    options?: SendOptions,
+  ): Promise<object>;
   calls(): number;
   /** Calls whose effect is still to come. */
   underway(): number;
@@ -180,18 +194,15 @@ export function makeNetwork(options: NetworkOptions): Network {
   return {
     calls: () => ordinal,
     underway: () => underway,
-    send(worker, service, command) {
-      if (worker.isDead()) return forever();
+    send(worker, service, command, options) {
       const { input } = command as { readonly input: object };
+      return this.request(worker, service, operationOf(command), input, options);
+    },
+    request(worker, service, operation, input, { abortSignal } = {}) {
+      if (worker.isDead()) return forever();
+      if (abortSignal?.aborted) return Promise.reject(aborted());
       ordinal += 1;
-      const call: Call = {
-        ordinal,
-        worker,
-        service,
-        operation: operationOf(command),
-        input,
-        atMs: loop.now(),
-      };
+      const call: Call = { ordinal, worker, service, operation, input, atMs: loop.now() };
       onCall(call);
       const injury = injure(call);
       if (injury) log(call, `FAULT ${injury.kind}${injury.ms === undefined ? '' : ` ${injury.ms} ms`}`);
@@ -204,8 +215,11 @@ export function makeNetwork(options: NetworkOptions): Network {
       const tookMs = injury?.kind === 'slow' ? (injury.ms ?? 2_500) : usualMs;
 
       return new Promise((resolve, reject) => {
+        let isOver = false;
         const answer = (outcome: object | Error) =>
           worker.deliver(() => {
+            if (isOver) return;
+            isOver = true;
             log(call, outcome instanceof Error ? outcome.name : 'ok');
             if (outcome instanceof Error) reject(outcome);
             else resolve(outcome);
@@ -255,6 +269,8 @@ export function makeNetwork(options: NetworkOptions): Network {
             }
           }
         };
+        const giveUp = () => answer(aborted());
+        abortSignal?.addEventListener('abort', giveUp, { once: true });
         if (injury?.kind === 'freeze') {
           worker.freeze();
           loop.after(injury.ms ?? 30_000, () => {
