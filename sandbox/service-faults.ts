@@ -50,7 +50,7 @@ export function makeServiceFaults(): ServiceFaults {
       if (fault?.delayMs !== undefined) await sleep(fault.delayMs);
       if (fault?.code === undefined) return handle(request);
       if (fault.applied) await handle(request);
-      return toErrorAnswer(service, fault.code, request);
+      return toErrorAnswer(service, toFault(fault.code), request);
     },
   };
 }
@@ -61,10 +61,25 @@ const ERROR_NAMESPACE: Record<string, string> = {
   cloudwatch: 'com.amazonaws.cloudwatch',
 };
 
-function toErrorAnswer(service: ServiceFault['service'], code: string, request: AwsRequest): AwsAnswer {
+function toFault(code: string): AwsFailure {
   const isServerFault = /Internal|Unavailable|ServiceFailure/i.test(code);
   const status = isServerFault ? (/Unavailable/i.test(code) ? 503 : 500) : 400;
-  const message = `${code}: a fault that was asked for at /_sandbox/faults`;
+  return { code, message: `${code}: a fault that was asked for at /_sandbox/faults`, status };
+}
+
+export interface AwsFailure {
+  readonly code: string;
+  readonly message: string;
+  readonly status: number;
+}
+
+/** A failure as the service puts it on the wire, in the protocol in which it was asked. */
+export function toErrorAnswer(
+  service: ServiceFault['service'],
+  { code, message, status }: AwsFailure,
+  request: AwsRequest,
+): AwsAnswer {
+  const isServerFault = status >= 500;
   if (service === 'lambda') {
     return {
       ...jsonAnswer({ Type: 'User', message }, status, 'application/json'),

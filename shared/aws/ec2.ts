@@ -15,7 +15,15 @@ import {
   type NetworkInterface,
   type Tag,
 } from '@aws-sdk/client-ec2';
-import type { AttachAnswer, ChecksFact, DetachAnswer, Ec2, InstanceFact, Rehearsed } from '../app/ports.ts';
+import type {
+  AttachAnswer,
+  ChecksFact,
+  Clock,
+  DetachAnswer,
+  Ec2,
+  InstanceFact,
+  Rehearsed,
+} from '../app/ports.ts';
 import { messageOf, PortError } from '../core/errors.ts';
 import type { AttachmentId, EniId, InstanceId } from '../core/ids.ts';
 import type { Attachment, CheckStatus, InterfaceFact, TypeLimits } from '../core/observation.ts';
@@ -179,6 +187,24 @@ async function rehearsed(action: Rehearsed['action'], call: () => Promise<unknow
   }
 }
 
+/** Gives a call up by the clock that tests can turn: AbortSignal.timeout knows only the real one. */
+async function within<T>(
+  clock: Clock,
+  limitMs: number,
+  call: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const tooLate = new AbortController();
+  const isDone = new AbortController();
+  void clock.sleep(limitMs, isDone.signal).then(() => {
+    if (!isDone.signal.aborted) tooLate.abort();
+  });
+  try {
+    return await call(tooLate.signal);
+  } finally {
+    isDone.abort();
+  }
+}
+
 /** Cuts a list into pieces of at most `size`. */
 function pieces<T>(list: readonly T[], size: number): readonly (readonly T[])[] {
   const count = Math.ceil(list.length / size);
@@ -213,26 +239,35 @@ export function makeEc2(client: Pick<EC2Client, 'send'>, retrying: Retrying): Ec
     return [];
   }
 
+  async function interfacesOf(
+    ids: readonly EniId[],
+    options?: { readonly abortSignal: AbortSignal },
+  ): Promise<ReadonlyMap<EniId, InterfaceFact>> {
+    if (ids.length === 0) return new Map();
+    const found: NetworkInterface[] = [];
+    let NextToken: string | undefined;
+    do {
+      const page = await client.send(
+        new DescribeNetworkInterfacesCommand({
+          // A filter, not ids: an unknown id would fail the whole call.
+          Filters: [{ Name: 'network-interface-id', Values: [...ids] }],
+          ...(NextToken && { NextToken }),
+        }),
+        options,
+      );
+      found.push(...listed(page.NetworkInterfaces));
+      NextToken = page.NextToken;
+    } while (NextToken);
+    return new Map(found.map((each) => [each.NetworkInterfaceId as EniId, toInterface(each)]));
+  }
+
   return {
     interfaces: (ids, how) =>
-      withRetries(retrying, how === 'poll' ? polls : reads, async () => {
-        if (ids.length === 0) return new Map();
-        const found: NetworkInterface[] = [];
-        let NextToken: string | undefined;
-        do {
-          const page = await client.send(
-            new DescribeNetworkInterfacesCommand({
-              // A filter, not ids: an unknown id would fail the whole call.
-              Filters: [{ Name: 'network-interface-id', Values: [...ids] }],
-              ...(NextToken && { NextToken }),
-            }),
-            ...(how === 'poll' ? [{ abortSignal: AbortSignal.timeout(times.pollTimeoutMs) }] : []),
-          );
-          found.push(...listed(page.NetworkInterfaces));
-          NextToken = page.NextToken;
-        } while (NextToken);
-        return new Map(found.map((each) => [each.NetworkInterfaceId as EniId, toInterface(each)]));
-      }),
+      how === 'poll'
+        ? withRetries(retrying, polls, () =>
+            within(retrying.clock, times.pollTimeoutMs, (abortSignal) => interfacesOf(ids, { abortSignal })),
+          )
+        : withRetries(retrying, reads, () => interfacesOf(ids)),
 
     instances: (ids) =>
       withRetries(retrying, reads, async () => {

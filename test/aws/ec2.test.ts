@@ -13,8 +13,10 @@ import {
 } from '@aws-sdk/client-ec2';
 import { mockClient } from 'aws-sdk-client-mock';
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { Clock } from '../../shared/app/ports.ts';
 import { makeEc2 } from '../../shared/aws/ec2.ts';
 import type { AttachmentId, EniId, InstanceId } from '../../shared/core/ids.ts';
+import { times } from '../../shared/core/times.ts';
 import {
   awsError,
   brokenAnswer,
@@ -175,6 +177,56 @@ describe('interfaces', () => {
   it('are not absent when an answer carries no list', async () => {
     aws.on(DescribeNetworkInterfacesCommand).resolves({});
     await expect(ec2.interfaces([ENI])).rejects.toMatchObject({ name: 'PortError' });
+  });
+});
+
+describe('a poll', () => {
+  const signalOf = () => {
+    const [, options] = (aws.calls()[0]?.args ?? []) as readonly unknown[];
+    return (options as { readonly abortSignal: AbortSignal } | undefined)?.abortSignal;
+  };
+  it('is given up after its time, by the clock that tests turn', async () => {
+    let passMs = (_ms: number): void => undefined;
+    const clock: Clock = {
+      now: () => START_MS,
+      sleep: (ms) =>
+        new Promise((resolve) => {
+          passMs = (given) => {
+            if (given >= ms) resolve();
+          };
+        }),
+    };
+    aws.on(DescribeNetworkInterfacesCommand).callsFake(
+      () =>
+        new Promise((_, reject) => {
+          signalOf()?.addEventListener('abort', () =>
+            reject(Object.assign(new Error('Request aborted'), { name: 'AbortError' })),
+          );
+        }),
+    );
+    const heard = makeEc2(client, { clock, random: () => 0 })
+      .interfaces([ENI], 'poll')
+      .catch((error: unknown) => error);
+    passMs(times.pollTimeoutMs);
+    expect(await heard).toMatchObject({ failure: 'unavailable', code: 'AbortError' });
+    expect(inputs()).toHaveLength(1);
+  });
+  it('leaves no timer behind', async () => {
+    let isOver = false;
+    const clock: Clock = {
+      now: () => START_MS,
+      sleep: (_, signal) =>
+        new Promise((resolve) =>
+          signal?.addEventListener('abort', () => {
+            isOver = true;
+            resolve();
+          }),
+        ),
+    };
+    aws.on(DescribeNetworkInterfacesCommand).resolves({ NetworkInterfaces: [] });
+    await makeEc2(client, { clock, random: () => 0 }).interfaces([ENI], 'poll');
+    expect(isOver).toBe(true);
+    expect(signalOf()?.aborted).toBe(false);
   });
 });
 

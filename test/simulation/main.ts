@@ -7,7 +7,7 @@ import { faultPoints } from './fault-points.ts';
 import { interleave, type Rival, rivals } from './interleavings.ts';
 import { type FaultKind, faultKinds } from './network.ts';
 import { render, unreached } from './report.ts';
-import { runPlan, runSeed, shrink } from './seeds.ts';
+import { type Mode, runPlan, runSeed, shrink } from './seeds.ts';
 import { type Done, seedTasks, type Task, walks } from './tasks.ts';
 
 const usage = `node test/simulation/main.ts [options]
@@ -18,6 +18,7 @@ const usage = `node test/simulation/main.ts [options]
   --story impaired/2 --faults 12:crash-after+30:stale
   --story impaired/2 --rival sweep --stops 14,3
                             one walk, with its log
+  --wire                    with --seeds, --seed or --faults: through the real SDK clients, some ten times slower
   --threads T               how many at once (one for each core)`;
 
 const { values: given } = parseArgs({
@@ -32,6 +33,7 @@ const { values: given } = parseArgs({
     rival: { type: 'string' },
     stops: { type: 'string', default: '1,0' },
     threads: { type: 'string' },
+    wire: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 });
@@ -66,15 +68,16 @@ function parseFaults(text: string): readonly PlannedFault[] {
 }
 
 const minutes = whole('minutes', given.minutes);
+const mode: Mode = given.wire ? 'wire' : 'plain';
 
 /** One seed with its log. A broken invariant is shown with the fewest happenings that break it. */
 async function replay(seed: number): Promise<number> {
-  let ran = await runSeed(seed, minutes, true);
+  let ran = await runSeed(seed, minutes, true, undefined, mode);
   const { violation } = ran;
   if (violation) {
     process.stderr.write(`${violation.invariant} is broken; looking for the shortest plan ...\n`);
-    ran = await shrink(ran);
-    ran = await runPlan(ran.plan, true);
+    ran = await shrink(ran, undefined, mode);
+    ran = await runPlan(ran.plan, true, undefined, mode);
   }
   const { plan, world } = ran;
   process.stdout.write(`${(world.lines ?? []).join('\n')}\n\n`);
@@ -86,13 +89,15 @@ async function replay(seed: number): Promise<number> {
   return violation ? 1 : 0;
 }
 
+const weather = async () => (given.wire ? { wire: await (await import('./wire.ts')).openWire() } : {});
+
 async function replayWalk(story: Story): Promise<number> {
   const [at = '1', back = '0'] = given.stops.split(',');
   const rival = given.rival as Rival | undefined;
   if (rival && !rivals.includes(rival)) complain(`--rival ${rival}: expected ${rivals.join(', ')}`);
   const { world } = rival
     ? await interleave(story, rival, whole('stops', at), whole('stops', back), true)
-    : await walk(story, parseFaults(given.faults), {}, true);
+    : await walk(story, parseFaults(given.faults), await weather(), true);
   process.stdout.write(`${(world.lines ?? []).join('\n')}\n`);
   return world.checker.violations.length > 0 ? 1 : 0;
 }
@@ -128,7 +133,7 @@ async function run(tasks: readonly Task[]): Promise<number> {
         ? `${task.depth === 1 ? 'single faults' : 'pairs of faults'}, ${task.story.interfaces} interface${task.story.interfaces === 1 ? '' : 's'}`
         : task.kind === 'interleaving'
           ? `interleavings with ${task.rival}`
-          : `seeds of ${task.minutes} minutes`;
+          : `seeds of ${task.minutes} minutes${task.mode === 'wire' ? ', real wire' : ''}`;
     runs[kind] = (runs[kind] ?? 0) + answer.runs;
     total += answer.runs;
     cpuMs += answer.cpuMs;
@@ -178,9 +183,10 @@ async function run(tasks: readonly Task[]): Promise<number> {
   const [first] = found.filter((each) => each.replay.startsWith('--seed'));
   if (first) {
     process.stdout.write('\nThe shortest plan of the first:\n');
-    const shrunk = await shrink(await runSeed(Number(first.replay.split(' ')[1]), minutes));
+    const broken = await runSeed(Number(first.replay.split(' ')[1]), minutes, false, undefined, mode);
+    const shrunk = await shrink(broken, undefined, mode);
     for (const each of shrunk.plan.happenings) process.stdout.write(`  ${JSON.stringify(each)}\n`);
-    const { world } = await runPlan(shrunk.plan, true);
+    const { world } = await runPlan(shrunk.plan, true, undefined, mode);
     process.stdout.write(`${(world.lines ?? []).slice(-80).join('\n')}\n`);
   }
   for (const { replay: how } of found.slice(0, 5))
@@ -194,12 +200,15 @@ async function main(): Promise<number> {
     return 0;
   }
   if (given.seed !== undefined) return replay(whole('seed', given.seed));
+  if (given.wire && given.rival) complain('--wire does not go with --rival');
   if (given.story !== undefined) return replayWalk(parseStory(given.story));
+  if (given.wire && (given.walks || given.seeds === undefined))
+    complain('--wire goes with --seeds or --seed');
   const isAll = given.seeds === undefined && !given.walks;
   const seeds = given.seeds === undefined ? (isAll ? 2_000 : 0) : whole('seeds', given.seeds);
   return run([
     ...(isAll || given.walks ? await walks(true) : []),
-    ...seedTasks(seeds, whole('start', given.start), minutes),
+    ...seedTasks(seeds, whole('start', given.start), minutes, mode),
   ]);
 }
 

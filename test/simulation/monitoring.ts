@@ -9,8 +9,12 @@ export interface Alarm {
   readonly arn: string;
   readonly state: 'OK' | 'ALARM' | 'INSUFFICIENT_DATA';
   readonly transitionedAtMs: number;
-  /** Watches the status checks of this instance; a custom alarm watches what only the simulator knows. */
+  /**
+   * A metric alarm watches the status checks of this instance; a custom alarm is a composite one, over what only the
+   * simulator knows.
+   */
   readonly instanceId?: string;
+  /** Only a composite alarm can be suppressed, and says so; a metric alarm can be muted, and only its events say so. */
   readonly suppressed: boolean;
 }
 
@@ -35,6 +39,7 @@ export interface Monitoring {
 
 const region = 'us-east-1';
 const account = '000000000000';
+const customRule = 'ALARM(errors)';
 export const arnOf = (name: string) => `arn:aws:cloudwatch:${region}:${account}:alarm:${name}`;
 
 export interface MonitoringOptions {
@@ -83,27 +88,28 @@ export function makeMonitoring(options: MonitoringOptions): Monitoring {
         state: {
           value: alarm.state,
           timestamp: new Date(loop.now()).toISOString().replace('Z', '+0000'),
-          ...(alarm.suppressed && { actionsSuppressedBy: 'Alarm' }),
+          ...(alarm.suppressed &&
+            (alarm.instanceId ? { muteDetail: { mutedBy: 'ops' } } : { actionsSuppressedBy: 'Alarm' })),
         },
-        configuration: {
-          metrics: [
-            {
-              id: 'm1',
-              metricStat: {
-                metric: alarm.instanceId
-                  ? {
+        configuration: alarm.instanceId
+          ? {
+              metrics: [
+                {
+                  id: 'm1',
+                  metricStat: {
+                    metric: {
                       namespace: 'AWS/EC2',
                       name: 'StatusCheckFailed',
                       dimensions: { InstanceId: alarm.instanceId },
-                    }
-                  : { namespace: 'App', name: 'Errors', dimensions: {} },
-                period: 60,
-                stat: 'Maximum',
-              },
-              returnData: true,
-            },
-          ],
-        },
+                    },
+                    period: 60,
+                    stat: 'Maximum',
+                  },
+                  returnData: true,
+                },
+              ],
+            }
+          : { alarmRule: customRule },
       },
     });
   }
@@ -168,25 +174,35 @@ export function makeMonitoring(options: MonitoringOptions): Monitoring {
         AlarmTypes?: string[];
         StateValue?: string;
       };
-      if (!AlarmTypes?.includes('MetricAlarm'))
-        throw sdkError('ValidationError', 'ask for metric alarms', 400);
+      if (!AlarmTypes?.includes('MetricAlarm') || !AlarmTypes.includes('CompositeAlarm'))
+        throw sdkError('ValidationError', 'ask for metric and composite alarms', 400);
       const named = (
         AlarmNames ? AlarmNames.flatMap((name) => alarms.get(name) ?? []) : [...alarms.values()]
       ).filter((alarm) => StateValue === undefined || alarm.state === StateValue);
+      const common = (alarm: Alarm) => ({
+        AlarmName: alarm.name,
+        AlarmArn: alarm.arn,
+        StateValue: alarm.state,
+        StateTransitionedTimestamp: new Date(alarm.transitionedAtMs),
+        StateUpdatedTimestamp: new Date(alarm.transitionedAtMs),
+        ActionsEnabled: true,
+      });
       return {
-        MetricAlarms: named.map((alarm) => ({
-          AlarmName: alarm.name,
-          AlarmArn: alarm.arn,
-          StateValue: alarm.state,
-          StateTransitionedTimestamp: new Date(alarm.transitionedAtMs),
-          StateUpdatedTimestamp: new Date(alarm.transitionedAtMs),
-          Namespace: alarm.instanceId ? 'AWS/EC2' : 'App',
-          MetricName: alarm.instanceId ? 'StatusCheckFailed' : 'Errors',
-          Dimensions: alarm.instanceId ? [{ Name: 'InstanceId', Value: alarm.instanceId }] : [],
-          ActionsEnabled: true,
-          ...(alarm.suppressed && { ActionsSuppressedBy: 'Alarm' }),
-        })),
-        CompositeAlarms: [],
+        MetricAlarms: named
+          .filter(({ instanceId }) => instanceId !== undefined)
+          .map((alarm) => ({
+            ...common(alarm),
+            Namespace: 'AWS/EC2',
+            MetricName: 'StatusCheckFailed',
+            Dimensions: [{ Name: 'InstanceId', Value: alarm.instanceId }],
+          })),
+        CompositeAlarms: named
+          .filter(({ instanceId }) => instanceId === undefined)
+          .map((alarm) => ({
+            ...common(alarm),
+            AlarmRule: customRule,
+            ...(alarm.suppressed && { ActionsSuppressedBy: 'Alarm' }),
+          })),
       };
     },
     forge(instanceId, kind) {

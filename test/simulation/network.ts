@@ -88,7 +88,7 @@ const throttleOf: Readonly<Record<ServiceName, readonly [string, number]>> = {
   dynamodb: ['ProvisionedThroughputExceededException', 400],
   cloudwatch: ['Throttling', 400],
   sqs: ['RequestThrottled', 403],
-  sns: ['Throttled', 429],
+  sns: ['ThrottledException', 429],
   lambda: ['TooManyRequestsException', 429],
 };
 const deniedOf: Readonly<Record<ServiceName, readonly [string, number]>> = {
@@ -119,9 +119,18 @@ function errorFor(kind: FaultKind, { service, operation, input }: Call): Error {
         : sdkError('OperationNotPermitted', 'This interface cannot be detached.', 400);
     }
     default:
-      return sdkError('TimeoutError', `${operation} did not answer in time`, undefined);
+      return timeoutError(service);
   }
 }
+
+/** As the SDK's own request handler says it, with what the SDK adds to it. */
+export function timeoutError(service: ServiceName): Error {
+  const configured = `a request has exceeded the configured ${timeoutMs[service]} ms requestTimeout`;
+  const error = sdkError('TimeoutError', `@smithy/node-http-handler - [ERROR] ${configured}.`, undefined);
+  return Object.assign(error, { code: 'ETIMEDOUT' });
+}
+
+const aborted = () => sdkError('AbortError', 'Request aborted', undefined);
 
 export interface NetworkOptions {
   readonly loop: EventLoop;
@@ -139,9 +148,23 @@ export interface NetworkOptions {
   readonly log: (call: Call, what: string) => void;
 }
 
+/** What the SDK lets a caller say beside the command. */
+export interface SendOptions {
+  /** The caller waits no longer; what was sent has its effect all the same. */
+  readonly abortSignal?: AbortSignal;
+}
+
 export interface Network {
   /** The one proxy around the `send` of every client. */
-  send(worker: Worker, service: ServiceName, command: object): Promise<object>;
+  send(worker: Worker, service: ServiceName, command: object, options?: SendOptions): Promise<object>;
+  /** The same for a call whose operation is known by name. */
+  request(
+    worker: Worker,
+    service: ServiceName,
+    operation: string,
+    input: object,
+    options?: SendOptions,
+  ): Promise<object>;
   calls(): number;
   /** Calls whose effect is still to come. */
   underway(): number;
@@ -171,18 +194,15 @@ export function makeNetwork(options: NetworkOptions): Network {
   return {
     calls: () => ordinal,
     underway: () => underway,
-    send(worker, service, command) {
-      if (worker.isDead()) return forever();
+    send(worker, service, command, options) {
       const { input } = command as { readonly input: object };
+      return this.request(worker, service, operationOf(command), input, options);
+    },
+    request(worker, service, operation, input, { abortSignal } = {}) {
+      if (worker.isDead()) return forever();
+      if (abortSignal?.aborted) return Promise.reject(aborted());
       ordinal += 1;
-      const call: Call = {
-        ordinal,
-        worker,
-        service,
-        operation: operationOf(command),
-        input,
-        atMs: loop.now(),
-      };
+      const call: Call = { ordinal, worker, service, operation, input, atMs: loop.now() };
       onCall(call);
       const injury = injure(call);
       if (injury) log(call, `FAULT ${injury.kind}${injury.ms === undefined ? '' : ` ${injury.ms} ms`}`);
@@ -195,8 +215,11 @@ export function makeNetwork(options: NetworkOptions): Network {
       const tookMs = injury?.kind === 'slow' ? (injury.ms ?? 2_500) : usualMs;
 
       return new Promise((resolve, reject) => {
+        let isOver = false;
         const answer = (outcome: object | Error) =>
           worker.deliver(() => {
+            if (isOver) return;
+            isOver = true;
             log(call, outcome instanceof Error ? outcome.name : 'ok');
             if (outcome instanceof Error) reject(outcome);
             else resolve(outcome);
@@ -246,6 +269,8 @@ export function makeNetwork(options: NetworkOptions): Network {
             }
           }
         };
+        const giveUp = () => answer(aborted());
+        abortSignal?.addEventListener('abort', giveUp, { once: true });
         if (injury?.kind === 'freeze') {
           worker.freeze();
           loop.after(injury.ms ?? 30_000, () => {

@@ -11,10 +11,20 @@ export interface Ran {
 
 const minute = 60_000;
 
-export async function runPlan(plan: RunPlan, logging = false, tamper?: Weather['tamper']): Promise<Ran> {
+/** How the adapters reach AWS: `plain` past the SDK clients, `wire` through them. */
+export type Mode = 'plain' | 'wire';
+
+export async function runPlan(
+  plan: RunPlan,
+  logging = false,
+  tamper?: Weather['tamper'],
+  mode: Mode = 'plain',
+): Promise<Ran> {
   const storm = new Storm(plan);
   const { injure, passage, skewMs } = storm;
-  const world = new World(plan.world, { injure, passage, skewMs, ...(tamper && { tamper }) }, logging);
+  const weather = { injure, passage, skewMs, ...(tamper && { tamper }) };
+  const wire = mode === 'wire' && { wire: await (await import('./wire.ts')).openWire() };
+  const world = new World(plan.world, { ...weather, ...wire }, logging);
   storm.calm();
   await world.build();
   storm.begin();
@@ -30,18 +40,23 @@ export async function runPlan(plan: RunPlan, logging = false, tamper?: Weather['
   return { plan, world, violation: world.checker.violations[0] };
 }
 
-export const runSeed = (seed: number, minutes: number, logging = false, tamper?: Weather['tamper']) =>
-  runPlan(drawPlan(seed, minutes), logging, tamper);
+export const runSeed = (
+  seed: number,
+  minutes: number,
+  logging = false,
+  tamper?: Weather['tamper'],
+  mode: Mode = 'plain',
+) => runPlan(drawPlan(seed, minutes), logging, tamper, mode);
 
 /** The fewest happenings that still break the same invariant: each is left out in turn, larger pieces first. */
-export async function shrink(ran: Ran, tamper?: Weather['tamper']): Promise<Ran> {
+export async function shrink(ran: Ran, tamper?: Weather['tamper'], mode: Mode = 'plain'): Promise<Ran> {
   let best = ran;
   const invariant = ran.violation?.invariant;
   for (let size = Math.ceil(best.plan.happenings.length / 2); size >= 1; ) {
     let removed = false;
     for (let from = 0; from < best.plan.happenings.length; ) {
       const happenings = best.plan.happenings.filter((_, index) => index < from || index >= from + size);
-      const next = await runPlan({ ...best.plan, happenings }, false, tamper);
+      const next = await runPlan({ ...best.plan, happenings }, false, tamper, mode);
       if (next.violation?.invariant === invariant) {
         best = next;
         removed = true;

@@ -1,12 +1,18 @@
 /** Pieces of work that any thread can do by itself, and what comes of them. */
 import { explore, type Found, type Story, type Tally, walk } from './exhaustive.ts';
 import { exploreInterleavings, type Rival, rivals } from './interleavings.ts';
-import { runSeed } from './seeds.ts';
+import { type Mode, runSeed } from './seeds.ts';
 
 export type Task =
   | { readonly kind: 'faults'; readonly story: Story; readonly at: number; readonly depth: 1 | 2 }
   | { readonly kind: 'interleaving'; readonly story: Story; readonly rival: Rival; readonly at: number }
-  | { readonly kind: 'seeds'; readonly from: number; readonly count: number; readonly minutes: number };
+  | {
+      readonly kind: 'seeds';
+      readonly from: number;
+      readonly count: number;
+      readonly minutes: number;
+      readonly mode: Mode;
+    };
 
 export interface Done {
   readonly task: Task;
@@ -29,16 +35,17 @@ export async function doTask(task: Task): Promise<Done> {
     case 'seeds':
       for (let seed = task.from; seed < task.from + task.count; seed += 1) {
         tally.runs += 1;
+        const replay = `--seed ${seed}${task.mode === 'wire' ? ' --wire' : ''}`;
         try {
-          const { world, violation } = await runSeed(seed, task.minutes);
+          const { world, violation } = await runSeed(seed, task.minutes, false, undefined, task.mode);
           for (const [what, times] of world.counts)
             tally.counts.set(what, (tally.counts.get(what) ?? 0) + times);
-          if (violation) tally.found.push({ replay: `--seed ${seed}`, violation });
+          if (violation) tally.found.push({ replay, violation });
         } catch (error) {
           // A world that cannot even be run is a finding like any other, with its seed.
           const what = error instanceof Error ? `${error.message}\n${error.stack}` : String(error);
           const violation = { invariant: 'SIMULATOR', service: '', what, atMs: 0 };
-          tally.found.push({ replay: `--seed ${seed}`, violation });
+          tally.found.push({ replay, violation });
         }
       }
       break;
@@ -72,12 +79,18 @@ export async function walks(pairs: boolean): Promise<readonly Task[]> {
   return tasks;
 }
 
-export function seedTasks(count: number, from: number, minutes: number): readonly Task[] {
+export function seedTasks(
+  count: number,
+  from: number,
+  minutes: number,
+  mode: Mode = 'plain',
+): readonly Task[] {
   const piece = 5;
   return Array.from({ length: Math.ceil(count / piece) }, (_, index) => ({
     kind: 'seeds' as const,
     from: from + index * piece,
     count: Math.min(piece, count - index * piece),
     minutes,
+    mode,
   }));
 }

@@ -18,7 +18,11 @@ export interface EventLoop extends SandboxClock {
 
 const isBefore = (a: Timer, b: Timer) => a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
 
-export function makeEventLoop(startMs: number): EventLoop {
+/**
+ * `stir` is for what lies between the loop and its workers and needs turns of its own (test/simulation/wire.ts): it
+ * says whether something is still on its way there, and time stands still as long as it is.
+ */
+export function makeEventLoop(startMs: number, stir: () => boolean = () => false): EventLoop {
   let nowMs = startMs;
   let order = 0;
   let hasSettled = true;
@@ -55,7 +59,12 @@ export function makeEventLoop(startMs: number): EventLoop {
   }
 
   /** One turn of Node's own loop runs every continuation: nothing here waits for anything else. */
-  const drain = () => new Promise<void>((resolve) => setImmediate(resolve));
+  const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+  async function drain(): Promise<void> {
+    do await turn();
+    while (stir());
+  }
 
   return {
     now: () => nowMs,

@@ -29,10 +29,12 @@ import {
   type Injury,
   makeNetwork,
   type Network,
+  type SendOptions,
 } from './network.ts';
 import { type Chance, makeChance } from './random.ts';
 import { makeTable, sdkError, type Table } from './table.ts';
 import { type EventLoop, makeEventLoop, makeWorker, type Worker } from './virtual-time.ts';
+import type { Wire } from './wire.ts';
 
 export interface ServicePlan {
   readonly name: string;
@@ -66,6 +68,8 @@ export interface Weather {
   readonly tamper?: (ports: Ports) => Ports;
   /** Hears of each call with the stack it came from: for naming fault points. */
   readonly onCall?: (call: Call) => void;
+  /** The real SDK clients in front of the network; without it, adapters send to the network directly. */
+  readonly wire?: Wire;
 }
 
 const startMs = Date.UTC(2026, 10, 21, 2, 0, 0);
@@ -152,7 +156,7 @@ export class World {
     this.#weather = weather;
     this.lines = logging ? [] : undefined;
     this.#chance = makeChance(plan.seed);
-    this.loop = makeEventLoop(startMs);
+    this.loop = makeEventLoop(startMs, weather.wire?.stir);
     const ids = this.#chance.fork('ec2');
     this.model = makeEc2Model({
       clock: this.loop,
@@ -440,18 +444,31 @@ export class World {
     return this.#workers.size;
   }
 
+  /** The adapters see the SDK's client type; what answers, in the end, is the one proxy. */
+  #clientOf(worker: Worker, service: AwsServiceName): never {
+    const { network } = this;
+    const { wire } = this.#weather;
+    const send = (command: object, options?: SendOptions) =>
+      wire
+        ? wire.send(network, worker, service, command, options)
+        : network.send(worker, service, command, options);
+    return { send } as never;
+  }
+
   portsOf(worker: Worker): Ports {
     const { clock } = worker;
     let nonce = 0;
     const chance = this.#chance.fork(worker.name);
     const random = this.plan.steady ? () => 0.5 : chance;
     const retrying = { clock, random };
-    // The adapters see the SDK's client type; what answers is the one proxy.
-    const client = (service: AwsServiceName) =>
-      ({ send: (command: object) => this.network.send(worker, service, command) }) as never;
+    const client = (service: AwsServiceName) => this.#clientOf(worker, service);
     const say = (level: string) => (message: string, facts?: object) =>
       this.log(() => `${worker.name} ${level}: ${message} ${facts ? JSON.stringify(facts) : ''}`);
-    const queue = makeWorkQueue(client('sqs'), 'https://sqs/work', retrying);
+    const queue = makeWorkQueue(
+      client('sqs'),
+      'https://sqs.us-east-1.amazonaws.com/000000000000/work',
+      retrying,
+    );
     const ports: Ports = {
       clock,
       random,
@@ -642,8 +659,7 @@ export class World {
     this.#sweeping = true;
     const worker = this.worker('sweep');
     const retrying = { clock: worker.clock, random: () => 0.5 };
-    const client = (service: AwsServiceName) =>
-      ({ send: (command: object) => this.network.send(worker, service, command) }) as never;
+    const client = (service: AwsServiceName) => this.#clientOf(worker, service);
     const fleet = makeFleet({ ec2: client('ec2'), cloudwatch: client('cloudwatch') }, retrying);
     const memory = this.#memory;
     let returned = false;
