@@ -464,6 +464,12 @@ const elsewhere: Case[] = [
     answer: { kind: 'record', code: 'REATTACHED_BY_OTHERS', holder: a },
   },
   {
+    rule: 'P11',
+    fact: 'looks twice before it believes that somebody attached an interface anew',
+    given: { state: { lastSeen: { ...seenOn(a), attachments: { [data]: attachmentOf(data, a, 7) } } } },
+    answer: again('REATTACHED_BY_OTHERS', true),
+  },
+  {
     rule: 'P28',
     fact: 'records interfaces on an instance that is no member',
     given: { on: stranger, believed: true },
@@ -521,6 +527,18 @@ const onNothing: Case[] = [
     rule: 'P27',
     fact: 'leaves interfaces on nothing that it has never seen anywhere',
     given: { on: 'nothing', believed: true, neverSeen: true },
+    answer: { kind: 'record', code: 'DETACHED_BY_OTHERS' },
+  },
+  {
+    rule: 'P16',
+    fact: 'takes a detach for its own as long as one may still take effect',
+    given: { on: 'nothing', believed: true, state: { ...late, mayDetachUntilMs: now } },
+    answer: move('rescue', a),
+  },
+  {
+    rule: 'P16',
+    fact: "takes it for a person's one millisecond later",
+    given: { on: 'nothing', believed: true, state: { ...late, mayDetachUntilMs: now - 1 } },
     answer: { kind: 'record', code: 'DETACHED_BY_OTHERS' },
   },
   ...(['stopped', 'terminated', 'impaired', 'gone'] as const).map(
@@ -867,6 +885,32 @@ const requests: Case[] = [
     answer: refuse('REQUEST_REFUSED'),
   },
   {
+    rule: 'P29',
+    fact: 'refuses a request while the interfaces are where somebody else put them, and people know',
+    given: {
+      ...asked(),
+      on: { data: a, admin: b },
+      believed: true,
+      state: { request: request(b), lastObserved: `SPLIT on ${a} and ${b}` },
+    },
+    answer: { ...refuse('REQUEST_REFUSED'), request: 'r-1' },
+  },
+  {
+    rule: 'P29',
+    fact: 'refuses a request while the holder is no member, and people know',
+    given: { ...asked(), on: stranger, state: { request: request(b), lastSeen: seenOn(stranger) } },
+    answer: { ...refuse('REQUEST_REFUSED'), request: 'r-1' },
+  },
+  {
+    rule: 'P29',
+    fact: 'ends an expired request together with the failover that it refuses',
+    given: {
+      ...failed,
+      state: { pause: pause(), request: request(b, { atMs: now - times.requestTtlMs - 1 }) },
+    },
+    answer: { ...refuse('PAUSED'), request: 'r-1' },
+  },
+  {
     rule: 'P30',
     fact: 'does not carry out a request while paused',
     given: asked({ pause: pause() }),
@@ -1107,6 +1151,18 @@ const tables: Readonly<Record<string, readonly Case[]>> = {
   "an operator's request": requests,
   'an open episode': openEpisodes,
 };
+
+it('lets a request wait that is not expired while it refuses a failover (P29)', () => {
+  const q = world({ ...failed, state: { pause: pause(), request: request(b) } });
+  expect(decide(q)).toMatchObject(refuse('PAUSED'));
+  expect(decide(q)).not.toHaveProperty('request');
+});
+
+it('refuses for good when the service has no members', () => {
+  const q = world({ members: stoppedA });
+  const service = { ...q.service, declaration: { ...q.service.declaration, members: [] } };
+  expect(decide({ ...q, service })).toMatchObject(refuse('NO_MEMBERS'));
+});
 
 describe.each(Object.entries(tables))('%s', (_, cases) => {
   it.each(titled(cases))('%s', (_title, { given, answer }) => {
