@@ -1,12 +1,13 @@
 /** The simulator's quick part: it repeats itself, it sees what it should, and no single fault breaks anything. */
 import { describe, expect, it } from 'vitest';
 import type { Ports } from '../../shared/app/ports.ts';
-import { explore, type Story, type Tally, walk } from './exhaustive.ts';
+import { explore, planFor, type Story, strike, type Tally, walk } from './exhaustive.ts';
 import { faultPoints } from './fault-points.ts';
 import { drawPlan } from './happenings.ts';
 import { interleave } from './interleavings.ts';
 import { regressions } from './regressions.ts';
 import { runPlan, runSeed, shrink } from './seeds.ts';
+import { World } from './world.ts';
 
 const plain: Story = { failure: 'impaired', interfaces: 2 };
 
@@ -15,6 +16,25 @@ describe('the simulator', () => {
     const [first, second] = [await runSeed(7, 20, true), await runSeed(7, 20, true)];
     expect(first.world.lines?.length).toBeGreaterThan(500);
     expect(second.world.lines).toEqual(first.world.lines);
+  });
+
+  it('goes on from a registration that it has kept as from one that it makes', async () => {
+    const calls: string[][] = [];
+    for (const run of [0, 1]) {
+      const heard: string[] = [];
+      const world: World = new World(
+        { ...planFor(plain), seed: 77 },
+        { onCall: ({ worker, operation, atMs }) => heard.push(`${worker.name} ${operation} ${atMs}`) },
+      );
+      await world.build();
+      expect(heard.length > 0).toBe(run === 0);
+      heard.length = 0;
+      strike(world, plain);
+      await world.runTo(90_000);
+      calls.push(heard);
+    }
+    expect(calls[0]?.length).toBeGreaterThan(50);
+    expect(calls[1]).toEqual(calls[0]);
   });
 
   it('finds the points of a plain failover by itself', async () => {

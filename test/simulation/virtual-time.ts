@@ -54,8 +54,8 @@ export function makeEventLoop(startMs: number): EventLoop {
     return first;
   }
 
-  /** One turn of Node's own loop runs every continuation: nothing here waits for anything else. */
-  const drain = () => new Promise<void>((resolve) => setImmediate(resolve));
+  /** Ticks come when every continuation has run: nothing here waits for anything else. */
+  const drain = () => new Promise<void>((resolve) => process.nextTick(resolve));
 
   return {
     now: () => nowMs,

@@ -1,5 +1,5 @@
 /** One account in virtual time: the real use cases and adapters over the sandbox's EC2 and models of the rest. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { handle } from '../../functions/failover/handle.ts';
 import { Ec2Error, type Ec2Event, type Ec2Model, makeEc2Model } from '../../sandbox/ec2/model.ts';
 import {
@@ -26,12 +26,13 @@ import { arnOf, type Monitoring, makeMonitoring, type Passage } from './monitori
 import {
   type ServiceName as AwsServiceName,
   type Call,
+  changesEc2,
   type Injury,
   makeNetwork,
   type Network,
 } from './network.ts';
 import { type Chance, makeChance } from './random.ts';
-import { makeTable, sdkError, type Table } from './table.ts';
+import { type Item, makeTable, sdkError, type Table } from './table.ts';
 import { type EventLoop, makeEventLoop, makeWorker, type Worker } from './virtual-time.ts';
 
 export interface ServicePlan {
@@ -107,6 +108,15 @@ export interface Notice {
   readonly atMs: number;
 }
 
+/** What registering left behind, for the next world that is planned just so. */
+interface Registered {
+  readonly items: readonly Item[];
+  readonly notices: readonly Notice[];
+  readonly counts: ReadonlyMap<string, number>;
+  readonly serial: number;
+}
+const registeredBefore = new Map<string, Registered>();
+
 interface Declared {
   readonly plan: ServicePlan;
   readonly name: ServiceName;
@@ -146,6 +156,7 @@ export class World {
   #memory: SweepMemory = emptyMemory();
   #subnets: Record<string, string> = {};
   #sweeping = false;
+  #hasChangedEc2 = false;
 
   constructor(plan: WorldPlan, weather: Weather = {}, logging = false) {
     this.plan = plan;
@@ -190,6 +201,7 @@ export class World {
         return injury;
       },
       onCall: (call) => {
+        if (changesEc2(call)) this.#hasChangedEc2 = true;
         weather.onCall?.(call);
         this.checker.onCall(call);
       },
@@ -236,16 +248,38 @@ export class World {
     for (const service of plan.services) this.#declare(service, managed);
     await this.loop.run(this.loop.now() + 100);
     model.configure({ latency: plan.steady ? steadyLatency : drawnLatency });
+    // A walk builds the same world thousands of times: where nothing is left to chance, what registering left in
+    // the table the first time is what it would leave every time. A log is always of the whole story.
+    const key = plan.steady && !this.lines ? JSON.stringify(plan) : undefined;
+    const known = key === undefined ? undefined : registeredBefore.get(key);
+    if (!known) await this.#register();
+    await this.loop.run(startMs + 55_000);
+    if (known) this.#restore(known);
+    else if (key !== undefined && !this.#hasChangedEc2) registeredBefore.set(key, this.#registered());
+    this.bornMs = this.loop.now();
+    this.checker.begin();
+    if (plan.sweeps) this.#sweepEveryMinute();
+  }
+
+  async #register(): Promise<void> {
     for (const { declaration } of this.services) {
       const answer = await this.asOperator('register', (ports) =>
         register(ports, { declaration, author: 'ops' }),
       );
       if (answer?.kind !== 'registered') throw new Error(`not registered: ${JSON.stringify(answer)}`);
     }
-    await this.loop.run(startMs + 55_000);
-    this.bornMs = this.loop.now();
-    this.checker.begin();
-    if (plan.sweeps) this.#sweepEveryMinute();
+  }
+
+  #registered(): Registered {
+    const { table, notices, counts } = this;
+    return { items: table.items(), notices: [...notices], counts: new Map(counts), serial: this.#serial };
+  }
+
+  #restore({ items, notices, counts, serial }: Registered): void {
+    this.table.restore(items);
+    this.notices.push(...notices);
+    for (const [what, times] of counts) this.counts.set(what, times);
+    this.#serial = serial;
   }
 
   #declare(plan: ServicePlan, managed: { Key: string; Value: string }[]): void {
@@ -462,7 +496,7 @@ export class World {
           return `${worker.name}.${nonce}`;
         },
       },
-      hash: { sha256: (text) => createHash('sha256').update(text).digest('hex') },
+      hash: { sha256: (text) => hash('sha256', text) },
       ec2: makeEc2(client('ec2'), retrying),
       alarms: makeAlarms(client('cloudwatch'), retrying),
       store: makeStateTable(client('dynamodb'), 'state', retrying),
