@@ -11,7 +11,7 @@ import type { ServiceState } from '../../shared/core/state.ts';
 import { times } from '../../shared/core/times.ts';
 import { verifyChain } from '../../shared/core/trail.ts';
 import { arnOf } from './monitoring.ts';
-import { type Call, changesEc2 } from './network.ts';
+import { type Call, changesEc2, isRead } from './network.ts';
 import type { AttributeValue, Item, TableWrite } from './table.ts';
 import type { Worker } from './virtual-time.ts';
 import type { World } from './world.ts';
@@ -112,17 +112,30 @@ export class Checker {
   readonly #touchedAt = new Map<string, number>();
   readonly #sameEnd = new Map<string, { readonly why: string; readonly times: number }>();
   readonly #touches = new Map<string, number>();
-  readonly #promised = new Map<string, { readonly service: string; readonly keep: boolean }>();
+  readonly #notices = new Map<string, { readonly service: string; readonly keep: boolean }>();
   readonly #wroteAt = new Map<string, number>();
   readonly #mutatedAt = new Map<string, number>();
   #controller: Controller = { pause: undefined, brakes: new Set() };
   #counted: { readonly zone: string; readonly service: string; readonly atMs: number }[] = [];
   #begun = false;
+  #promised: ReadonlySet<string> | undefined;
   /** When anything in the world last changed, by whomever. */
   #changedAtMs = 0;
 
   constructor(world: World) {
     this.#world = world;
+  }
+
+  /** Holds the world to these only: the rest is promised under conditions that it does not keep. */
+  promiseOnly(invariants: readonly string[]): void {
+    this.#promised = new Set(invariants);
+  }
+
+  /** Where the episode of this worker is going. */
+  targetOf(worker: string): string | undefined {
+    for (const state of this.items.values())
+      if (state.lease?.owner === worker && state.episode) return state.episode.plan.target;
+    return undefined;
   }
 
   begin(): void {
@@ -134,6 +147,10 @@ export class Checker {
 
   #fail(invariant: string, service: string, what: string): void {
     if (!this.#begun) return;
+    if (this.#promised && !this.#promised.has(invariant)) {
+      this.#world.count(`not promised: ${invariant}`);
+      return;
+    }
     const atMs = this.#world.loop.now() - this.#world.bornMs;
     this.#world.log(() => `VIOLATION ${invariant} ${service}: ${what}`);
     this.violations.push({ invariant, service, what, atMs });
@@ -259,6 +276,8 @@ export class Checker {
 
   onEc2(event: Ec2Event): void {
     const nowMs = this.#now();
+    // A quarantine may have ended by itself since the last event.
+    this.#lookAtEligibility();
     this.#changedAtMs = nowMs;
     if (event.kind === 'attachment') {
       this.#onAttachment(event);
@@ -371,6 +390,7 @@ export class Checker {
 
   /** S1, S2, S3, S4, S8, S10, S11: judged as the call leaves the code that checked its lease, before any freeze. */
   onCall(call: Call): void {
+    if (call.worker.isOver) this.#onLeftBehind(call);
     // A dry run asks only whether the role might: it changes nothing.
     if (!changesEc2(call) || (call.input as { DryRun?: boolean }).DryRun === true) return;
     const { worker, operation } = call;
@@ -407,6 +427,18 @@ export class Checker {
     if (operation === 'DetachNetworkInterface') this.#onDetach(call, service, state, eni, attachmentId ?? '');
     if (operation === 'AttachNetworkInterface')
       this.#onAttach(service, state, eni, input.InstanceId ?? '', input);
+  }
+
+  /**
+   * An invocation that has returned goes on in the time of a later one. A read, a copy into the trail or a count
+   * for the brake may be tried once more then: each says the same whenever it comes. Nothing else may be sent.
+   */
+  #onLeftBehind({ worker, service, operation, input }: Call): void {
+    this.#world.count(`after the end: ${service}.${operation}`);
+    const { Key } = input as { Key?: { sk?: { S?: string } } };
+    const isCopyOrCount = service === 'dynamodb' && (operation === 'PutItem' || Key?.sk?.S !== 'SERVICE');
+    if (!isRead(operation) && !isCopyOrCount)
+      this.#fail('S8', '', `${worker.name} sends ${operation}, and has returned`);
   }
 
   #onDetach(call: Call, service: string, state: ServiceState, eni: string, id: string): void {
@@ -598,12 +630,14 @@ export class Checker {
     const after = toRow(row) as unknown as ServiceState;
     const { name } = after;
     const before = this.items.get(name);
+    if (before && (before.quarantine !== after.quarantine || before.declared !== after.declared))
+      this.#lookAtEligibility();
     this.items.set(name, after);
     // Readiness, and that a refusal is over, may be noted up to ten minutes late, when its turn comes.
     const isNews = after.frozen !== undefined && after.frozen.number !== before?.frozen?.number;
     if ((isNews && after.frozen?.kind !== 'readiness') || after.epoch !== before?.epoch)
       this.#wroteAt.set(name, this.#now());
-    for (const entry of after.outbox) this.#promised.set(entry.dedupeId, { service: name, keep: entry.keep });
+    for (const entry of after.outbox) this.#notices.set(entry.dedupeId, { service: name, keep: entry.keep });
     if (!before || !this.#begun) return;
     const writer = call?.worker;
     const who = writer?.name ?? 'nobody';
@@ -829,7 +863,7 @@ export class Checker {
         name,
         `${state.episode.id} is open (${state.episode.state}, lease ${state.lease?.owner})`,
       );
-    for (const [id, { service }] of this.#promised)
+    for (const [id, { service }] of this.#notices)
       if (service === name && !this.#world.notices.some((each) => each.dedupeId === id)) {
         const isWaiting = state.outbox.some((each) => each.dedupeId === id);
         this.#fail('L4', name, `${id} was never published${isWaiting ? ', and waits in the outbox' : ''}`);
@@ -887,6 +921,8 @@ export class Checker {
     if (paused(state.pause) || paused(this.#controller.pause)) return;
     if (this.#controller.brakes.has(state.facts.availabilityZone)) return;
     if (declaration.policy.mode === 'observe' || state.stranded) return;
+    // Somebody moved it there: people were told, and theirs it is (P28).
+    if (!declaration.members.some((each) => each.instance === holder)) return;
     const recent = state.failoversAtMs.filter((atMs) => nowMs - atMs < times.budgetWindowMs);
     if (recent.length >= declaration.policy.budgetPerHour) return;
     const standby = declaration.members

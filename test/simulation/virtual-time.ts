@@ -96,6 +96,8 @@ export interface Worker {
   readonly name: string;
   readonly skewMs: number;
   readonly clock: Clock;
+  /** Its invocation has returned: what it still does, it does in the time of a later one. */
+  isOver: boolean;
   isDead(): boolean;
   isFrozen(): boolean;
   /** Hands an answer or a tick to the process: dropped when it is dead, kept while it is frozen. */
@@ -105,6 +107,9 @@ export interface Worker {
   /** Stops, as a process under SIGSTOP does, until it is thawed. */
   freeze(): void;
   thaw(): void;
+  /** As Lambda does between two invocations: only the next one ends it. */
+  rest(): void;
+  wake(): void;
   /** Runs once it is neither frozen nor dead: at once, if so now. */
   whenAwake(run: () => void): void;
   onDeath(run: () => void): void;
@@ -113,12 +118,13 @@ export interface Worker {
 export function makeWorker(loop: EventLoop, name: string, skewMs: number): Worker {
   let dead = false;
   let frozen = false;
+  let resting = false;
   let kept: (() => void)[] = [];
   const mourners: (() => void)[] = [];
 
   const deliver = (run: () => void) => {
     if (dead) return;
-    if (frozen) {
+    if (frozen || resting) {
       kept.push(run);
       return;
     }
@@ -126,9 +132,17 @@ export function makeWorker(loop: EventLoop, name: string, skewMs: number): Worke
     run();
   };
 
+  const goOn = () => {
+    if (frozen || resting) return;
+    const due = kept;
+    kept = [];
+    for (const run of due) deliver(run);
+  };
+
   return {
     name,
     skewMs,
+    isOver: false,
     clock: {
       now: () => loop.now() + skewMs,
       sleep: (ms, signal) =>
@@ -159,14 +173,18 @@ export function makeWorker(loop: EventLoop, name: string, skewMs: number): Worke
       frozen = true;
     },
     thaw() {
-      if (!frozen) return;
       frozen = false;
-      const due = kept;
-      kept = [];
-      for (const run of due) deliver(run);
+      goOn();
+    },
+    rest() {
+      resting = true;
+    },
+    wake() {
+      resting = false;
+      goOn();
     },
     whenAwake(run) {
-      if (frozen) kept.push(run);
+      if (frozen || resting) kept.push(run);
       else if (!dead) run();
     },
     onDeath(run) {

@@ -117,6 +117,13 @@ interface Registered {
 }
 const registeredBefore = new Map<string, Registered>();
 
+/** A process of Lambda's: thawed for an invocation, frozen after it, killed with it. */
+interface Environment {
+  invocations: Worker[];
+}
+/** Of those that have returned so many are kept: what an older one left hanging has long gone on. */
+const remembered = 3;
+
 interface Declared {
   readonly plan: ServicePlan;
   readonly name: ServiceName;
@@ -155,7 +162,12 @@ export class World {
   #serial = 0;
   #memory: SweepMemory = emptyMemory();
   #subnets: Record<string, string> = {};
-  #sweeping = false;
+  #sweeping: Worker | undefined;
+  /** Environments that wait for their next invocation, frozen, with what the ones before left hanging. */
+  #idle: Environment[] = [];
+  /** Of the sweep's function there is one at a time. */
+  #sweeper: Environment = { invocations: [] };
+  #version = 1;
   #hasChangedEc2 = false;
 
   constructor(plan: WorldPlan, weather: Weather = {}, logging = false) {
@@ -197,6 +209,8 @@ export class World {
         const injury = weather.injure?.(call);
         if (!injury) return undefined;
         this.count(`fault ${injury.kind}`);
+        const isForce = (call.input as { Force?: boolean }).Force === true;
+        if (isForce && injury.kind === 'refused') this.count('force refused');
         this.checker.onInjury(call);
         return injury;
       },
@@ -510,9 +524,51 @@ export class World {
     return (this.bornMs > 0 && this.#weather.tamper?.(ports)) || ports;
   }
 
+  /** The environment goes on where it was: what was left hanging gets its answers and its ticks now. */
+  #enter(environment: Environment, worker: Worker): void {
+    const { invocations } = environment;
+    while (invocations.length > remembered) invocations.shift()?.crash();
+    for (const each of invocations) each.wake();
+    invocations.push(worker);
+    worker.onDeath(() => {
+      if (!worker.isOver) for (const each of [...invocations]) each.crash();
+    });
+  }
+
+  /** Returned: Lambda freezes the process as it is, with every promise that nobody waited for. */
+  #leave(environment: Environment, worker: Worker): void {
+    worker.isOver = true;
+    this.#workers.delete(worker);
+    for (const each of environment.invocations) each.rest();
+  }
+
+  /**
+   * A new version. What is running goes on with the old one; environments that wait, or that stand still in the
+   * middle, are never thawed again, and what was warm in memory is lost.
+   */
+  deploy(): void {
+    this.#version += 1;
+    this.log(() => `DEPLOYED version ${this.#version}`);
+    const idle = [...this.#idle.splice(0), ...(this.#sweeping ? [] : [this.#sweeper])];
+    for (const { invocations } of idle) for (const each of [...invocations]) each.crash();
+    for (const worker of [...this.#workers]) if (worker.isFrozen()) worker.crash();
+    this.#sweeper = { invocations: [] };
+    this.#memory = emptyMemory();
+    if (this.busy() > 0) this.count('deployed beside a running invocation');
+  }
+
   /** One invocation of functions/failover; `onEnd` hears whether it returned. */
   invoke(event: object, onEnd: (isDone: boolean) => void): Worker {
     const worker = this.worker('failover');
+    const environment = this.#idle.pop() ?? { invocations: [] };
+    const version = this.#version;
+    this.#enter(environment, worker);
+    const leave = () => {
+      stop();
+      this.#leave(environment, worker);
+      if (version === this.#version) this.#idle.push(environment);
+      else worker.crash();
+    };
     const ports = this.portsOf(worker);
     this.checker.onInvocation(worker, event);
     this.log(() => `${worker.name} begins: ${brief(event)}`);
@@ -548,12 +604,13 @@ export class World {
         if (answer.kind === 'looked')
           for (const report of answer.reports) this.count(`report ${report.kind} ${report.code}`);
         end(true);
-        worker.crash();
+        leave();
       },
       (error: unknown) => {
         this.log(() => `${worker.name} throws ${String(error)}`);
         this.checker.onThrow(worker, error);
-        worker.crash();
+        end(false);
+        leave();
       },
     );
     this.loop.settled();
@@ -673,30 +730,41 @@ export class World {
   /** One sweep; its memory is that of a warm process, lost when the process dies. */
   sweepOnce(): Worker | undefined {
     if (this.#sweeping) return undefined;
-    this.#sweeping = true;
     const worker = this.worker('sweep');
+    const environment = this.#sweeper;
+    const version = this.#version;
+    this.#sweeping = worker;
+    this.#enter(environment, worker);
     const retrying = { clock: worker.clock, random: () => 0.5 };
     const client = (service: AwsServiceName) =>
       ({ send: (command: object) => this.network.send(worker, service, command) }) as never;
     const fleet = makeFleet({ ec2: client('ec2'), cloudwatch: client('cloudwatch') }, retrying);
     const memory = this.#memory;
-    let returned = false;
     const stop = this.loop.after(55_000, () => worker.crash());
-    worker.onDeath(() => {
+    const end = () => {
       stop();
-      this.#sweeping = false;
-      if (!returned) this.#memory = emptyMemory();
+      if (this.#sweeping === worker) this.#sweeping = undefined;
+    };
+    worker.onDeath(() => {
+      end();
+      if (this.#sweeper !== environment || worker.isOver) return;
+      this.#sweeper = { invocations: [] };
+      this.#memory = emptyMemory();
     });
+    const leave = () => {
+      end();
+      this.#leave(environment, worker);
+      if (version !== this.#version) worker.crash();
+    };
     sweep(this.portsOf(worker), fleet, memory).then(
       (report) => {
         this.log(() => `${worker.name} ${JSON.stringify(report)}`);
-        returned = true;
-        worker.crash();
+        leave();
       },
       (error: unknown) => {
         this.log(() => `${worker.name} throws ${String(error)}`);
         this.checker.onThrow(worker, error);
-        worker.crash();
+        leave();
       },
     );
     this.loop.settled();
