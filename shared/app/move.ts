@@ -103,7 +103,7 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
   const refusedBy = new Map<EniId, string>();
 
   const ended = new Set(journal.service().detached);
-  /** A read that shows an attachment which an earlier episode ended is stale (P10). */
+  /** A read that shows an attachment which an earlier episode ended, or this one saw end, is stale (P10). */
   const believable = (fact: Fact<InterfaceFact>): Fact<InterfaceFact> =>
     fact.kind === 'known' && fact.value.attachment && ended.has(fact.value.attachment.id)
       ? unknown('EC2 shows an attachment that has ended')
@@ -269,6 +269,9 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
       const was = old?.kind === 'known' ? old.value.attachment : undefined;
       const is = fact.kind === 'known' ? fact.value.attachment : undefined;
       if (is) seen.add(is.id);
+      // What the plan detaches comes back as another attachment or not at all.
+      const detached = plan.interfaces.find((each) => each.eni === eni)?.detach;
+      if (detached && fact.kind === 'known' && is?.id !== detached) ended.add(detached);
       if (old?.kind !== 'known' || fact.kind !== 'known') continue;
       if (was && !is) journal.note({ step: 'detached', eni, detail: `${was.id} from ${was.instanceId}` });
       if (is?.status === 'attached' && (was?.id !== is.id || was.status !== 'attached'))
