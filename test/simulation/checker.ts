@@ -939,9 +939,16 @@ export class Checker {
       );
   }
 
-  /** When it last became eligible: never before its instance last stopped being failed. */
-  #eligibleSince(_name: string, member: string): number {
-    return Math.max(this.#instance(member).failedUntilMs, 0);
+  /** When it last became eligible: not before its instance stopped being failed and its quarantine ended. */
+  #eligibleSince(name: string, member: string): number {
+    const state = this.items.get(name);
+    const quarantine = state?.quarantine[member];
+    const declaration = state && declarationOf(state);
+    const healedAtMs =
+      quarantine?.healthySinceMs === undefined || !declaration
+        ? 0
+        : quarantine.healthySinceMs + declaration.policy.quarantineFor;
+    return Math.max(this.#instance(member).failedUntilMs, healedAtMs, quarantine?.untilMs ?? 0);
   }
 
   /** S12: the whole chain, and what replaying it says of the holder. */

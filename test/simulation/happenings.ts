@@ -215,15 +215,17 @@ export function drawPlan(seed: number, minutes: number): RunPlan {
       'app-alarm',
       'reboot',
     ] as const);
-    if (kind === 'impair')
-      happenings.push({
-        atMs,
-        kind,
-        instance,
-        check: chance.pick(['system', 'instance', 'ebs']),
-        ...(chance.likely(0.6) && { forMs: chance.between(5 * second, 6 * minute) }),
-      });
-    else if (kind === 'app-alarm')
+    if (kind === 'impair') {
+      const check = chance.pick(['system', 'instance', 'ebs'] as const);
+      const forMs = chance.likely(0.6) ? chance.between(5 * second, 6 * minute) : undefined;
+      happenings.push({ atMs, kind, instance, check, ...(forMs && { forMs }) });
+      // Repaired, looked at by somebody, and taken back.
+      const backMs = atMs + (forMs ?? 0) + minute;
+      if (forMs && backMs < stormMs && chance.likely(0.15)) {
+        happenings.push({ atMs: backMs, kind: 'acknowledge', service: chosen });
+        happenings.push({ atMs: backMs + minute, kind: 'failback', service: chosen, member: 0 });
+      }
+    } else if (kind === 'app-alarm')
       happenings.push({ atMs, kind, service: chosen, forMs: chance.between(5 * second, 10 * minute) });
     else
       happenings.push({
@@ -438,7 +440,9 @@ export class Storm {
         return { copies: [] };
       case 'twice':
         world.count('event duplicated');
-        return { copies: [{ afterMs: usualMs }, { afterMs: this.#chance.between(200, 30_000) }] };
+        return {
+          copies: [{ afterMs: usualMs }, { afterMs: this.#chance.pick([usualMs + 500, 4_000, 30_000]) }],
+        };
       case 'late':
         world.count('event delayed');
         return { copies: [{ afterMs: this.#chance.between(10_000, 400_000) }] };

@@ -31,7 +31,7 @@ export const regressions: Readonly<Record<string, WalkStory | WorldStory>> = {
   'an end that a queued renewal carried to the table is not closed a second time': {
     kind: 'walk',
     story: { failure: 'impaired', interfaces: 1 },
-    faults: [{ at: 28, kind: 'denied' }],
+    faults: [{ at: 29, kind: 'denied' }],
   },
   'a request is answered although a person has detached an interface': {
     kind: 'world',

@@ -30,7 +30,8 @@ export const reachable: Readonly<Record<string, (counts: ReadonlyMap<string, num
   'force refused': (counts) => counts.get('force refused') ?? 0,
   'deployed beside a running invocation': (counts) => counts.get('deployed beside a running invocation') ?? 0,
   'clocks beyond the margin': (counts) => counts.get('clocks beyond the margin') ?? 0,
-  'delivery deduped': (counts) => counts.get('delivery deduped') ?? 0,
+  'delivery deduped': (counts) => counts.get('delivery found COMPLETED') ?? 0,
+  'delivery while the first is running': (counts) => counts.get('delivery found INPROGRESS') ?? 0,
 };
 
 function sum(counts: ReadonlyMap<string, number>, pattern: RegExp): number {

@@ -42,12 +42,14 @@ describe('the simulator', () => {
     expect(places).toMatchInlineSnapshot(`
       [
         "dynamodb.GetItem in record readService",
+        "dynamodb.PutItem in dedupe (anonymous)",
         "dynamodb.PutItem in deliver copyFrozen",
         "dynamodb.Query in brake brakeCheck",
         "dynamodb.Query in dispatch (anonymous)",
         "dynamodb.Query in dispatch servicesFor",
         "dynamodb.Query in restore #round",
         "dynamodb.UpdateItem in brake brakeCheck",
+        "dynamodb.UpdateItem in dedupe (anonymous)",
         "dynamodb.UpdateItem in deliver deliver",
         "dynamodb.UpdateItem in journal writeOnce",
         "dynamodb.UpdateItem in restore #claim",
@@ -61,8 +63,8 @@ describe('the simulator', () => {
         "sqs.SendMessage in restore #sendWatchdog",
       ]
     `);
-    expect(places).toHaveLength(18);
-    expect(calls).toBe(46);
+    expect(places).toHaveLength(20);
+    expect(calls).toBe(48);
   });
 
   // Every fault, every pair and two thousand seeds are `npm run simulate`, which `npm run check` runs after the tests.
@@ -150,6 +152,22 @@ describe('the checker', () => {
       store: { ...ports.store, copyToTrail: async () => undefined },
     }));
     expect(violations.map((each) => each.invariant)).toContain('S12');
+  });
+
+  it('sees what an invocation sends after it has returned', async () => {
+    const plan = drawPlan(3, 20);
+    const holder = plan.world.services[0]?.members[0] ?? 0;
+    const happenings = [{ atMs: 10_000, kind: 'impair', instance: holder, check: 'system' }] as const;
+    const { violation } = await runPlan({ ...plan, happenings }, false, (ports) => ({
+      ...ports,
+      notifier: {
+        publish: async (notice) => {
+          await ports.notifier.publish(notice);
+          void ports.clock.sleep(1_000).then(() => ports.notifier.publish(notice));
+        },
+      },
+    }));
+    expect(violation?.what).toContain('sends Publish, and has returned');
   });
 
   it('sees notices that nobody published', async () => {

@@ -21,6 +21,7 @@ import { makeNotifier, makeWorkQueue, withDirectInvocation } from '../../shared/
 import { makeStateTable } from '../../shared/aws/state-table.ts';
 import type { InstanceId, OwnerId, ServiceName } from '../../shared/core/ids.ts';
 import { Checker } from './checker.ts';
+import { type Deliveries, deliveriesTable, makeDeliveries, makeOnce } from './deliveries.ts';
 import { makeQueue, type Queue } from './messaging.ts';
 import { arnOf, type Monitoring, makeMonitoring, type Passage } from './monitoring.ts';
 import {
@@ -155,7 +156,7 @@ export class World {
   bornMs = 0;
   readonly #chance: Chance;
   readonly #weather: Weather;
-  readonly #completed = new Map<string, unknown>();
+  readonly #deliveries: Deliveries;
   readonly #workers = new Set<Worker>();
   #staleMs = 0;
   #describing = false;
@@ -187,6 +188,11 @@ export class World {
     });
     this.checker = new Checker(this);
     this.table = makeTable('state', (write) => this.checker.onWrite(write, this.current));
+    this.#deliveries = makeDeliveries(
+      () => this.loop.now(),
+      lambdaTimeoutMs,
+      (what) => this.count(what),
+    );
     this.queue = makeQueue(this.loop, (event, onEnd) => this.invoke(event, onEnd));
     this.monitoring = makeMonitoring({
       loop: this.loop,
@@ -386,7 +392,9 @@ export class World {
         case 'ec2':
           return this.#ec2(call, staleMs);
         case 'dynamodb':
-          return this.table.execute(operation, input);
+          return (input as { TableName?: string }).TableName === deliveriesTable
+            ? this.#deliveries.execute(operation, input)
+            : this.table.execute(operation, input);
         case 'cloudwatch':
           return this.monitoring.describe(input);
         case 'sqs':
@@ -589,15 +597,11 @@ export class World {
       stop();
       end(false);
     });
-    const once = async <T>(key: string, work: () => Promise<T>): Promise<T> => {
-      if (this.#completed.has(key)) {
-        this.count('delivery deduped');
-        return this.#completed.get(key) as T;
-      }
-      const result = await work();
-      this.#completed.set(key, result);
-      return result;
-    };
+    const once = makeOnce(
+      (command) => this.network.send(worker, 'dynamodb', command),
+      () => deadlineMs - worker.clock.now(),
+      ports.log,
+    );
     handle(event, ports, { owner: worker.name as OwnerId, deadlineMs }, once).then(
       (answer) => {
         this.log(() => `${worker.name} returns ${JSON.stringify(answer)}`);
