@@ -14,6 +14,7 @@ import type { Plan } from '../core/plan.ts';
 import { times } from '../core/times.ts';
 import type { Journal } from './journal.ts';
 import type { Ports } from './ports.ts';
+import type { WrittenPlan } from './written-plan.ts';
 
 /** The interfaces as one Describe showed them. */
 export interface Look {
@@ -59,20 +60,22 @@ export class Watch {
   readonly seen = new Set<AttachmentId>();
   readonly #ports: Ports;
   readonly #journal: Journal;
+  readonly #plan: WrittenPlan;
   readonly #enis: readonly EniId[];
-  readonly #ended: ReadonlySet<AttachmentId>;
+  readonly #ended: Set<AttachmentId>;
 
   /** `first` is a look that is still fresh. */
-  constructor(ports: Ports, journal: Journal, plan: Plan, first: Look) {
+  constructor(ports: Ports, journal: Journal, plan: WrittenPlan, first: Look) {
     this.#ports = ports;
     this.#journal = journal;
-    this.#enis = plan.interfaces.map((each) => each.eni);
+    this.#plan = plan;
+    this.#enis = plan.now.interfaces.map((each) => each.eni);
     this.#ended = new Set(journal.service().detached);
     this.last = first;
     this.#noteSeen();
   }
 
-  /** A read that shows an attachment which an earlier episode ended is stale (P10). */
+  /** A read that shows an attachment which an earlier episode ended, or this one saw end, is stale (P10). */
   believable(eni: EniId): Fact<InterfaceFact> {
     const shown = attachmentIn(this.last, eni);
     if (shown && this.#ended.has(shown.id)) return unknown('EC2 shows an attachment that has ended');
@@ -96,10 +99,14 @@ export class Watch {
 
   /** What EC2 shows goes into the log when it shows it first: the durations of the trail are EC2's, not ours. */
   #noteSeen(before?: Look): void {
+    const detached = new Map(this.#plan.now.interfaces.map((each) => [each.eni, each.detach]));
     for (const [eni, fact] of this.last.facts) {
       const was = before && attachmentIn(before, eni);
       const is = attachmentIn(this.last, eni);
       if (is) this.seen.add(is.id);
+      // What the plan detaches comes back as another attachment or not at all.
+      const gone = detached.get(eni);
+      if (gone && fact.kind === 'known' && is?.id !== gone) this.#ended.add(gone);
       if (before?.facts.get(eni)?.kind !== 'known' || fact.kind !== 'known') continue;
       if (was && !is)
         this.#journal.note({ step: 'detached', eni, detail: `${was.id} from ${was.instanceId}` });

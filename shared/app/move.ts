@@ -57,7 +57,7 @@ function begin(context: MoveContext, first: Look): Moving {
   return {
     ...context,
     plan,
-    watch: new Watch(ports, journal, plan.now, first),
+    watch: new Watch(ports, journal, plan, first),
     hands: new Hands(ports, journal, plan, acted),
     pace: new Pace(ports),
     state: 'CLAIMED',

@@ -1,5 +1,5 @@
 /** Holds every effect against the invariants S1 to S15, and the quiet end against L1 to L6; asks the world, never the controller. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { NativeAttributeValue } from '@aws-sdk/util-dynamodb';
 import { unmarshall } from '@aws-sdk/util-dynamodb';
 import * as v from 'valibot';
@@ -11,8 +11,8 @@ import type { ServiceState } from '../../shared/core/state.ts';
 import { times } from '../../shared/core/times.ts';
 import { verifyChain } from '../../shared/core/trail.ts';
 import { arnOf } from './monitoring.ts';
-import { type Call, changesEc2 } from './network.ts';
-import type { Item, TableWrite } from './table.ts';
+import { type Call, changesEc2, isRead } from './network.ts';
+import type { AttributeValue, Item, TableWrite } from './table.ts';
 import type { Worker } from './virtual-time.ts';
 import type { World } from './world.ts';
 
@@ -54,11 +54,28 @@ interface Controller {
 const sightMs = 20_000;
 const gone: ReadonlySet<string> = new Set(['stopping', 'stopped', 'shutting-down', 'terminated']);
 const planned: ReadonlySet<string> = new Set(['switchover', 'failback']);
-const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
-const toRow = (item: Item) => unmarshall(item as never) as Record<string, NativeAttributeValue>;
+const sha256 = (text: string) => hash('sha256', text);
+const natives = new WeakMap<AttributeValue, NativeAttributeValue>();
+
+/** Each value of an item once: what a write left alone is the same object before and after it. */
+function toRow(item: Item): Record<string, NativeAttributeValue> {
+  const row: Record<string, NativeAttributeValue> = {};
+  for (const name in item) {
+    const value = item[name] as AttributeValue;
+    let native = natives.get(value);
+    if (native === undefined) {
+      native = unmarshall({ value } as never)['value'];
+      natives.set(value, native);
+    }
+    row[name] = native;
+  }
+  return row;
+}
 
 /** Which count a row of the brake's belongs to: everything but the minute. */
 const countOf = (sk: string) => sk.slice(0, sk.lastIndexOf('#'));
+
+const isOther = (a: unknown, b: unknown) => a !== b && JSON.stringify(a) !== JSON.stringify(b);
 
 const declarations = new Map<string, Declaration>();
 function declarationOf(state: ServiceState): Declaration {
@@ -95,17 +112,30 @@ export class Checker {
   readonly #touchedAt = new Map<string, number>();
   readonly #sameEnd = new Map<string, { readonly why: string; readonly times: number }>();
   readonly #touches = new Map<string, number>();
-  readonly #promised = new Map<string, { readonly service: string; readonly keep: boolean }>();
+  readonly #notices = new Map<string, { readonly service: string; readonly keep: boolean }>();
   readonly #wroteAt = new Map<string, number>();
   readonly #mutatedAt = new Map<string, number>();
   #controller: Controller = { pause: undefined, brakes: new Set() };
   #counted: { readonly zone: string; readonly service: string; readonly atMs: number }[] = [];
   #begun = false;
+  #promised: ReadonlySet<string> | undefined;
   /** When anything in the world last changed, by whomever. */
   #changedAtMs = 0;
 
   constructor(world: World) {
     this.#world = world;
+  }
+
+  /** Holds the world to these only: the rest is promised under conditions that it does not keep. */
+  promiseOnly(invariants: readonly string[]): void {
+    this.#promised = new Set(invariants);
+  }
+
+  /** Where the episode of this worker is going. */
+  targetOf(worker: string): string | undefined {
+    for (const state of this.items.values())
+      if (state.lease?.owner === worker && state.episode) return state.episode.plan.target;
+    return undefined;
   }
 
   begin(): void {
@@ -117,6 +147,10 @@ export class Checker {
 
   #fail(invariant: string, service: string, what: string): void {
     if (!this.#begun) return;
+    if (this.#promised && !this.#promised.has(invariant)) {
+      this.#world.count(`not promised: ${invariant}`);
+      return;
+    }
     const atMs = this.#world.loop.now() - this.#world.bornMs;
     this.#world.log(() => `VIOLATION ${invariant} ${service}: ${what}`);
     this.violations.push({ invariant, service, what, atMs });
@@ -233,13 +267,17 @@ export class Checker {
 
   #wasEligible(service: string, member: string): boolean {
     const known = this.#eligible.get(`${service} ${member}`);
-    return known !== undefined && (known.now || this.#now() - known.untilMs <= sightMs);
+    // Looked at once more: a quarantine ends by itself.
+    const isNow = known !== undefined && (known.now || this.#isEligible(service, member));
+    return isNow || (known !== undefined && this.#now() - known.untilMs <= sightMs);
   }
 
   // ── What happens ──────────────────────────────────────────────────────────────────────────────────────
 
   onEc2(event: Ec2Event): void {
     const nowMs = this.#now();
+    // A quarantine may have ended by itself since the last event.
+    this.#lookAtEligibility();
     this.#changedAtMs = nowMs;
     if (event.kind === 'attachment') {
       this.#onAttachment(event);
@@ -352,6 +390,7 @@ export class Checker {
 
   /** S1, S2, S3, S4, S8, S10, S11: judged as the call leaves the code that checked its lease, before any freeze. */
   onCall(call: Call): void {
+    if (call.worker.isOver) this.#onLeftBehind(call);
     // A dry run asks only whether the role might: it changes nothing.
     if (!changesEc2(call) || (call.input as { DryRun?: boolean }).DryRun === true) return;
     const { worker, operation } = call;
@@ -388,6 +427,18 @@ export class Checker {
     if (operation === 'DetachNetworkInterface') this.#onDetach(call, service, state, eni, attachmentId ?? '');
     if (operation === 'AttachNetworkInterface')
       this.#onAttach(service, state, eni, input.InstanceId ?? '', input);
+  }
+
+  /**
+   * An invocation that has returned goes on in the time of a later one. A read, a copy into the trail or a count
+   * for the brake may be tried once more then: each says the same whenever it comes. Nothing else may be sent.
+   */
+  #onLeftBehind({ worker, service, operation, input }: Call): void {
+    this.#world.count(`after the end: ${service}.${operation}`);
+    const { Key } = input as { Key?: { sk?: { S?: string } } };
+    const isCopyOrCount = service === 'dynamodb' && (operation === 'PutItem' || Key?.sk?.S !== 'SERVICE');
+    if (!isRead(operation) && !isCopyOrCount)
+      this.#fail('S8', '', `${worker.name} sends ${operation}, and has returned`);
   }
 
   #onDetach(call: Call, service: string, state: ServiceState, eni: string, id: string): void {
@@ -579,12 +630,14 @@ export class Checker {
     const after = toRow(row) as unknown as ServiceState;
     const { name } = after;
     const before = this.items.get(name);
+    if (before && (before.quarantine !== after.quarantine || before.declared !== after.declared))
+      this.#lookAtEligibility();
     this.items.set(name, after);
     // Readiness, and that a refusal is over, may be noted up to ten minutes late, when its turn comes.
     const isNews = after.frozen !== undefined && after.frozen.number !== before?.frozen?.number;
     if ((isNews && after.frozen?.kind !== 'readiness') || after.epoch !== before?.epoch)
       this.#wroteAt.set(name, this.#now());
-    for (const entry of after.outbox) this.#promised.set(entry.dedupeId, { service: name, keep: entry.keep });
+    for (const entry of after.outbox) this.#notices.set(entry.dedupeId, { service: name, keep: entry.keep });
     if (!before || !this.#begun) return;
     const writer = call?.worker;
     const who = writer?.name ?? 'nobody';
@@ -596,8 +649,7 @@ export class Checker {
       this.#fail('S5', name, `epoch went from ${before.epoch} to ${after.epoch}`);
     else if (
       before.lease?.owner !== who &&
-      (JSON.stringify(before.episode) !== JSON.stringify(after.episode) ||
-        JSON.stringify(before.lease) !== JSON.stringify(after.lease))
+      (isOther(before.episode, after.episode) || isOther(before.lease, after.lease))
     )
       this.#fail('S5', name, `${who} wrote episode or lease, which are ${before.lease?.owner ?? "nobody's"}`);
 
@@ -795,6 +847,7 @@ export class Checker {
 
   /** L1 to L6, once faults have stopped for lease + 2 sweeps + EC2's own time and more. */
   finish(quietForMs: number): void {
+    this.#lookAtEligibility();
     for (const { name } of this.#world.services) this.#finish(name, quietForMs);
   }
 
@@ -810,7 +863,7 @@ export class Checker {
         name,
         `${state.episode.id} is open (${state.episode.state}, lease ${state.lease?.owner})`,
       );
-    for (const [id, { service }] of this.#promised)
+    for (const [id, { service }] of this.#notices)
       if (service === name && !this.#world.notices.some((each) => each.dedupeId === id)) {
         const isWaiting = state.outbox.some((each) => each.dedupeId === id);
         this.#fail('L4', name, `${id} was never published${isWaiting ? ', and waits in the outbox' : ''}`);
@@ -868,6 +921,8 @@ export class Checker {
     if (paused(state.pause) || paused(this.#controller.pause)) return;
     if (this.#controller.brakes.has(state.facts.availabilityZone)) return;
     if (declaration.policy.mode === 'observe' || state.stranded) return;
+    // Somebody moved it there: people were told, and theirs it is (P28).
+    if (!declaration.members.some((each) => each.instance === holder)) return;
     const recent = state.failoversAtMs.filter((atMs) => nowMs - atMs < times.budgetWindowMs);
     if (recent.length >= declaration.policy.budgetPerHour) return;
     const standby = declaration.members
@@ -884,9 +939,16 @@ export class Checker {
       );
   }
 
-  /** When it last became eligible: never before its instance last stopped being failed. */
-  #eligibleSince(_name: string, member: string): number {
-    return Math.max(this.#instance(member).failedUntilMs, 0);
+  /** When it last became eligible: not before its instance stopped being failed and its quarantine ended. */
+  #eligibleSince(name: string, member: string): number {
+    const state = this.items.get(name);
+    const quarantine = state?.quarantine[member];
+    const declaration = state && declarationOf(state);
+    const healedAtMs =
+      quarantine?.healthySinceMs === undefined || !declaration
+        ? 0
+        : quarantine.healthySinceMs + declaration.policy.quarantineFor;
+    return Math.max(this.#instance(member).failedUntilMs, healedAtMs, quarantine?.untilMs ?? 0);
   }
 
   /** S12: the whole chain, and what replaying it says of the holder. */

@@ -144,6 +144,38 @@ export function addTo(tally: Tally, world: World): void {
 export const replayOf = (story: Story, faults: readonly PlannedFault[]) =>
   `--story ${story.failure}/${story.interfaces} --faults ${faults.map(({ at, kind }) => `${at}:${kind}`).join('+')}`;
 
+/** How many calls there are after any one fault at call `at`: the second of three may be at each of the later ones. */
+export async function callsAfter(story: Story, at: number): Promise<number> {
+  const { points } = await walk(story, []);
+  let most = 0;
+  for (const kind of pairable(points[at - 1] ?? [])) {
+    const single = await walk(story, [{ at, ...injuryOf(kind) }]);
+    most = Math.max(most, single.points.length);
+  }
+  return most;
+}
+
+/** Three faults, of the kinds that pairs are of: one at call `at`, one at call `then`, one at each later call. */
+export async function exploreTriples(story: Story, at: number, then: number, tally: Tally): Promise<void> {
+  const { points } = await walk(story, []);
+  for (const kind of pairable(points[at - 1] ?? [])) {
+    const first = { at, ...injuryOf(kind) };
+    const single = await walk(story, [first]);
+    for (const other of pairable(single.points[then - 1] ?? [])) {
+      const second = { at: then, ...injuryOf(other) };
+      const pair = await walk(story, [first, second]);
+      for (let last = then + 1; last <= pair.points.length; last += 1)
+        for (const third of pairable(pair.points[last - 1] ?? [])) {
+          const faults = [first, second, { at: last, ...injuryOf(third) }];
+          const { violations, world } = await walk(story, faults);
+          addTo(tally, world);
+          const [violation] = violations;
+          if (violation) tally.found.push({ replay: replayOf(story, faults), violation });
+        }
+    }
+  }
+}
+
 /** Every kind of fault at one call; with `depth` 2, followed by every kind at every later call. */
 export async function explore(story: Story, at: number, depth: 1 | 2, tally: Tally): Promise<void> {
   const { points } = await walk(story, []);

@@ -8,7 +8,7 @@ export interface FaultPoints {
   readonly places: readonly string[];
 }
 
-const useCase = /at (?:async )?(?:new )?([\w.#<>]*) ?\(?\S*\/shared\/app\/(\S+?)\.ts/;
+const useCase = /at (?:async )?(?:new )?([\w.#<>]*) ?\(?\S*\/shared\/(?:app|runtime)\/(\S+?)\.ts/;
 
 export async function faultPoints(story: Story): Promise<FaultPoints> {
   const places = new Set<string>();

@@ -1,12 +1,15 @@
 /** What befalls a world beside the calls themselves: an explicit list, so that a run can be replayed without any one of them. */
 
-import type { Passage } from './monitoring.ts';
+import { type Announcement, announcements, type Passage } from './monitoring.ts';
 import type { Call, Injury, ServiceName } from './network.ts';
 import { faultsFor } from './network.ts';
 import { type Chance, makeChance } from './random.ts';
 import type { ServicePlan, World, WorldPlan } from './world.ts';
 
 type Timed<T> = T & { readonly atMs: number };
+
+/** The call of functions/failover from which something begins. */
+type Trigger = 'any' | 'claim' | 'detach' | 'attach';
 
 export type Happening = Timed<
   | {
@@ -65,10 +68,27 @@ export type Happening = Timed<
       readonly share: number;
       readonly forMs: number;
     }
+  /** From a step of a failover on: the table away between two effects of EC2, the permission gone in the middle. */
+  | {
+      readonly kind: 'outage-at-step';
+      readonly trigger: Trigger;
+      readonly of: ServiceName;
+      readonly injury: Injury;
+      readonly forMs: number;
+    }
+  /** The member that a failover is moving to, at one of its steps. */
+  | {
+      readonly kind: 'target-dies';
+      readonly trigger: Trigger;
+      readonly skip: number;
+      readonly how: 'impaired' | 'stopped' | 'terminated';
+    }
+  | { readonly kind: 'announced'; readonly instance: number; readonly what: Announcement }
+  | { readonly kind: 'deploy' }
   /** At the first call that it can hit, once so many of functions/failover's calls (or of all) have gone by. */
   | {
       readonly kind: 'call';
-      readonly trigger: 'any' | 'claim' | 'detach' | 'attach';
+      readonly trigger: Trigger;
       readonly skip: number;
       readonly times: number;
       readonly injury: Injury;
@@ -80,11 +100,15 @@ export interface RunPlan {
   readonly seed: number;
   readonly minutes: number;
   readonly world: WorldPlan;
+  /** How far each clock may be from the true time, either way. */
+  readonly skewMs?: number;
   readonly happenings: readonly Happening[];
 }
 
 // ── Drawing a plan ──────────────────────────────────────────────────────────────────────────────────────
 
+/** Two clocks then differ by no more than the second that every lease allows for. */
+export const marginMs = 500;
 const second = 1_000;
 const minute = 60 * second;
 
@@ -191,15 +215,17 @@ export function drawPlan(seed: number, minutes: number): RunPlan {
       'app-alarm',
       'reboot',
     ] as const);
-    if (kind === 'impair')
-      happenings.push({
-        atMs,
-        kind,
-        instance,
-        check: chance.pick(['system', 'instance', 'ebs']),
-        ...(chance.likely(0.6) && { forMs: chance.between(5 * second, 6 * minute) }),
-      });
-    else if (kind === 'app-alarm')
+    if (kind === 'impair') {
+      const check = chance.pick(['system', 'instance', 'ebs'] as const);
+      const forMs = chance.likely(0.6) ? chance.between(5 * second, 6 * minute) : undefined;
+      happenings.push({ atMs, kind, instance, check, ...(forMs && { forMs }) });
+      // Repaired, looked at by somebody, and taken back.
+      const backMs = atMs + (forMs ?? 0) + minute;
+      if (forMs && backMs < stormMs && chance.likely(0.15)) {
+        happenings.push({ atMs: backMs, kind: 'acknowledge', service: chosen });
+        happenings.push({ atMs: backMs + minute, kind: 'failback', service: chosen, member: 0 });
+      }
+    } else if (kind === 'app-alarm')
       happenings.push({ atMs, kind, service: chosen, forMs: chance.between(5 * second, 10 * minute) });
     else
       happenings.push({
@@ -219,6 +245,29 @@ export function drawPlan(seed: number, minutes: number): RunPlan {
         skip: chance.between(0, 12),
         times: chance.pick([1, 1, 1, 2, 4, 5]),
         injury: drawInjury(chance),
+      });
+    const steps = ['claim', 'detach', 'attach'] as const;
+    if (chance.likely(0.2))
+      happenings.push({
+        atMs,
+        kind: 'outage-at-step',
+        trigger: chance.pick(steps),
+        ...chance.pick([
+          { of: 'dynamodb', injury: { kind: 'timeout' } },
+          { of: 'dynamodb', injury: { kind: 'timeout-applied' } },
+          { of: 'dynamodb', injury: { kind: 'throttled' } },
+          { of: 'ec2', injury: { kind: 'denied' } },
+          { of: 'ec2', injury: { kind: 'throttled' } },
+        ] as const),
+        forMs: chance.pick([1_500, 4_000, 12_000, 30_000, 90_000]),
+      });
+    if (chance.likely(0.2))
+      happenings.push({
+        atMs,
+        kind: 'target-dies',
+        trigger: chance.pick(steps),
+        skip: chance.between(1, 8),
+        how: chance.pick(['impaired', 'stopped', 'terminated']),
       });
   }
   const crowded = services.length >= 6;
@@ -284,6 +333,13 @@ export function drawPlan(seed: number, minutes: number): RunPlan {
       }),
       () => ({ atMs, kind: 'edit', service: chosen, confirm: chance.pick(['2m', '4m']) }),
       () => ({ atMs, kind: 'duplicate-message' }),
+      () => ({ atMs, kind: 'deploy' }),
+      () => ({
+        atMs,
+        kind: 'announced',
+        instance: memberOf(chosen),
+        what: chance.pick(announcements),
+      }),
       () => ({
         atMs,
         kind: 'events',
@@ -309,9 +365,13 @@ export function drawPlan(seed: number, minutes: number): RunPlan {
     ];
     happenings.push(chance.pick(draw)());
   }
+  // A new version comes when it comes: in the middle of a failure too.
+  if (chance.likely(0.2))
+    happenings.push({ atMs: (happenings[0]?.atMs ?? 0) + chance.between(0, 30_000), kind: 'deploy' });
   happenings.sort((a, b) => a.atMs - b.atMs);
   const world: WorldPlan = { seed, zones, services, steady: false, sweeps: true };
-  return { seed, minutes, world, happenings };
+  const skewMs = chance.likely(0.05) ? chance.pick([2_000, 5_000, 15_000]) : chance.pick([0, marginMs]);
+  return { seed, minutes, world, skewMs, happenings };
 }
 
 const makePlanChance = (seed: number) => makeChance(seed).fork('plan');
@@ -333,17 +393,20 @@ export class Storm {
   #outages: { untilMs: number; of: ServiceName; injury: Injury; share: number }[] = [];
   #events: { untilMs: number; weather: 'lost' | 'twice' | 'late' | 'shuffled' } | undefined;
   #over = false;
-  readonly #skewed: boolean;
+  readonly #skewMs: number;
+  #watches: { readonly trigger: Trigger; skip: number; isArmed: boolean; readonly run: Reaction }[] = [];
 
   constructor(plan: RunPlan) {
     this.#chance = makeChance(plan.seed).fork('storm');
-    this.#skewed = this.#chance.likely(0.5);
+    const isSkewed = this.#chance.likely(0.5);
+    this.#skewMs = plan.skewMs ?? (isSkewed ? marginMs : 0);
   }
 
   readonly injure = (call: Call): Injury | undefined => {
     if (this.#over) return undefined;
     const nowMs = call.atMs;
     const isFailover = call.worker.name.startsWith('failover');
+    if (isFailover && this.#watches.length > 0) this.#watch(call);
     let chosen: Injury | undefined;
     for (const each of this.#pending) {
       if (each.left <= 0 || nowMs < each.from) continue;
@@ -377,7 +440,9 @@ export class Storm {
         return { copies: [] };
       case 'twice':
         world.count('event duplicated');
-        return { copies: [{ afterMs: usualMs }, { afterMs: this.#chance.between(200, 30_000) }] };
+        return {
+          copies: [{ afterMs: usualMs }, { afterMs: this.#chance.pick([usualMs + 500, 4_000, 30_000]) }],
+        };
       case 'late':
         world.count('event delayed');
         return { copies: [{ afterMs: this.#chance.between(10_000, 400_000) }] };
@@ -387,11 +452,28 @@ export class Storm {
     }
   };
 
-  /** Two clocks differ by at most a second. */
+  /** Each process by its name, always the same. */
   readonly skewMs = (worker: string): number => {
-    if (!this.#skewed || worker.startsWith('register')) return 0;
-    return makeChance(0).fork(worker).between(-500, 500);
+    if (this.#skewMs === 0 || worker.startsWith('register')) return 0;
+    return makeChance(0).fork(worker).between(-this.#skewMs, this.#skewMs);
   };
+
+  /** Runs once, `skip` calls of functions/failover after the trigger; again at the next one if it says not yet. */
+  when(trigger: Trigger, skip: number, run: Reaction): void {
+    this.#watches.push({ trigger, skip, isArmed: trigger === 'any', run });
+  }
+
+  #watch(call: Call): void {
+    this.#watches = this.#watches.filter((each) => {
+      each.isArmed ||= triggers[each.trigger](call);
+      if (!each.isArmed) return true;
+      if (each.skip > 0) {
+        each.skip -= 1;
+        return true;
+      }
+      return each.run(call) === 'not yet';
+    });
+  }
 
   add(happening: Extract<Happening, { kind: 'call' }>, from: number): void {
     const { skip, times } = happening;
@@ -415,7 +497,9 @@ export class Storm {
   }
 }
 
-const triggers: Readonly<Record<'any' | 'claim' | 'detach' | 'attach', (call: Call) => boolean>> = {
+type Reaction = (call: Call) => 'done' | 'not yet';
+
+const triggers: Readonly<Record<Trigger, (call: Call) => boolean>> = {
   any: () => true,
   claim: ({ input }) =>
     Boolean((input as { ConditionExpression?: string }).ConditionExpression?.includes('not_exists(#lease)')),
@@ -589,6 +673,34 @@ function happen(world: World, storm: Storm, plan: RunPlan, each: Happening): voi
       return;
     case 'outage':
       storm.addOutage(each.of, each.injury, each.share, loop.now() + each.forMs);
+      return;
+    case 'outage-at-step':
+      storm.when(each.trigger, 0, () => {
+        world.count(`step reached: ${each.kind} ${each.of} ${each.injury.kind}`);
+        storm.addOutage(each.of, each.injury, 1, loop.now() + each.forMs);
+        return 'done';
+      });
+      return;
+    case 'target-dies':
+      storm.when(each.trigger, each.skip, ({ worker }) => {
+        const id = world.checker.targetOf(worker.name);
+        if (!id) return 'not yet';
+        world.count(`step reached: ${each.kind}`);
+        world.log(() => `${id} is the target, and is ${each.how}`);
+        // Not within the call that is being sent.
+        loop.after(0, () => {
+          if (each.how === 'impaired') alive(id, () => model.impair(id, 'system'));
+          else if (each.how === 'stopped') world.asPerson('StopInstances', { InstanceIds: [id] });
+          else world.asPerson('TerminateInstances', { InstanceIds: [id] });
+        });
+        return 'done';
+      });
+      return;
+    case 'announced':
+      monitoring.announce(instanceAt(each.instance), each.what);
+      return;
+    case 'deploy':
+      world.deploy();
       return;
     case 'call':
       storm.add(each, loop.now());

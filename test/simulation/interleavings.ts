@@ -5,7 +5,15 @@ import type { Worker } from './virtual-time.ts';
 import { World } from './world.ts';
 
 /** Who comes in between. */
-export const rivals = ['event', 'sweep', 'switchover', 'pause', 'recovery'] as const;
+export const rivals = [
+  'event',
+  'sweep',
+  'switchover',
+  'pause',
+  'recovery',
+  'target-fails',
+  'target-stops',
+] as const;
 export type Rival = (typeof rivals)[number];
 
 export interface Interleaved {
@@ -34,6 +42,12 @@ function unleash(world: World, rival: Rival, event: object | undefined): void {
       return;
     case 'pause':
       world.pause(name, 20_000);
+      return;
+    case 'target-fails':
+      world.model.impair(world.instances[1] ?? '', 'system');
+      return;
+    case 'target-stops':
+      world.asPerson('StopInstances', { InstanceIds: [world.instances[1] ?? ''] });
       return;
     case 'recovery':
       world.model.recover(world.instances[0] ?? '');

@@ -8,11 +8,13 @@ import { interleave, type Rival, rivals } from './interleavings.ts';
 import { type FaultKind, faultKinds } from './network.ts';
 import { render, unreached } from './report.ts';
 import { type Mode, runPlan, runSeed, shrink } from './seeds.ts';
-import { type Done, seedTasks, type Task, walks } from './tasks.ts';
+import { type Done, inTurn, seedTasks, type Task, tripleTasks, walks } from './tasks.ts';
 
 const usage = `node test/simulation/main.ts [options]
   (nothing)                 everything that the check runs: walks and 2,000 seeds
   --seeds N --start S       N seeds from S on (1), of --minutes M (20) simulated minutes
+  --long                    for a night: every three faults, and a million seeds of two simulated hours; Ctrl-C
+                            ends it with the report so far, and so do ten violations
   --walks                   every single fault, every pair, every interleaving
   --seed X                  one seed, with its log; a violation is shrunk first
   --story impaired/2 --faults 12:crash-after+30:stale
@@ -25,9 +27,10 @@ const { values: given } = parseArgs({
   options: {
     seeds: { type: 'string' },
     start: { type: 'string', default: '1' },
-    minutes: { type: 'string', default: '20' },
+    minutes: { type: 'string' },
     seed: { type: 'string' },
     walks: { type: 'boolean', default: false },
+    long: { type: 'boolean', default: false },
     story: { type: 'string' },
     faults: { type: 'string', default: '' },
     rival: { type: 'string' },
@@ -67,7 +70,9 @@ function parseFaults(text: string): readonly PlannedFault[] {
     });
 }
 
-const minutes = whole('minutes', given.minutes);
+const minutes = whole('minutes', given.minutes ?? (given.long ? '120' : '20'));
+/** A night that has found so much is over. */
+const enough = given.long ? 10 : Number.POSITIVE_INFINITY;
 const mode: Mode = given.wire ? 'wire' : 'plain';
 
 /** One seed with its log. A broken invariant is shown with the fewest happenings that break it. */
@@ -102,6 +107,14 @@ async function replayWalk(story: Story): Promise<number> {
   return world.checker.violations.length > 0 ? 1 : 0;
 }
 
+const interfaces = (story: Story) => `${story.interfaces} interface${story.interfaces === 1 ? '' : 's'}`;
+
+function duration(ms: number): string {
+  const sec = Math.round(ms / 1_000);
+  if (sec < 120) return `${sec} s`;
+  return sec < 7_200 ? `${Math.round(sec / 60)} min` : `${(sec / 3_600).toFixed(1)} h`;
+}
+
 /** Hands the tasks to the threads, the next one to whoever is free. */
 async function run(tasks: readonly Task[]): Promise<number> {
   const startedMs = performance.now();
@@ -113,16 +126,21 @@ async function run(tasks: readonly Task[]): Promise<number> {
   let done = 0;
   let total = 0;
   const isTerminal = process.stderr.isTTY;
+  let isStopped = false;
+  let saidMs = startedMs;
 
   const progress = () => {
-    if (!isTerminal) return;
-    const tookMs = performance.now() - startedMs;
+    const nowMs = performance.now();
+    // Where no line can be written over, one a minute.
+    if (!isTerminal && nowMs - saidMs < 60_000) return;
+    saidMs = nowMs;
     const part = done / tasks.length;
-    const leftSec = part > 0 ? (tookMs / part - tookMs) / 1_000 : 0;
     const bar = '█'.repeat(Math.round(part * 30)).padEnd(30, '░');
-    const rate = Math.round(total / (tookMs / 1_000));
+    const rate = Math.round((total / (nowMs - startedMs)) * 1_000);
+    const left = part > 0 ? duration((nowMs - startedMs) * (1 / part - 1)) : '?';
+    const memoryMb = Math.round(process.memoryUsage.rss() / 2 ** 20);
     process.stderr.write(
-      `\r${bar} ${(part * 100).toFixed(0)} %  ${total} runs, ${rate} a second, ${leftSec.toFixed(0)} s left, ${found.length} violations `,
+      `${isTerminal ? '\r' : ''}${bar} ${(part * 100).toFixed(1)} %  ${total} runs, ${rate} a second, ${left} left, ${memoryMb} MB, ${found.length} violations ${isTerminal ? '' : '\n'}`,
     );
   };
 
@@ -130,16 +148,19 @@ async function run(tasks: readonly Task[]): Promise<number> {
     const { task } = answer;
     const kind =
       task.kind === 'faults'
-        ? `${task.depth === 1 ? 'single faults' : 'pairs of faults'}, ${task.story.interfaces} interface${task.story.interfaces === 1 ? '' : 's'}`
-        : task.kind === 'interleaving'
-          ? `interleavings with ${task.rival}`
-          : `seeds of ${task.minutes} minutes${task.mode === 'wire' ? ', real wire' : ''}`;
+        ? `${task.depth === 1 ? 'single faults' : 'pairs of faults'}, ${interfaces(task.story)}`
+        : task.kind === 'triples'
+          ? `three faults, ${interfaces(task.story)}`
+          : task.kind === 'interleaving'
+            ? `interleavings with ${task.rival}`
+            : `seeds of ${task.minutes} minutes${task.mode === 'wire' ? ', real wire' : ''}`;
     runs[kind] = (runs[kind] ?? 0) + answer.runs;
     total += answer.runs;
     cpuMs += answer.cpuMs;
     found.push(...answer.found);
     for (const [what, times] of answer.counts) counts.set(what, (counts.get(what) ?? 0) + times);
     done += 1;
+    if (found.length >= enough) isStopped = true;
     progress();
   };
 
@@ -147,6 +168,11 @@ async function run(tasks: readonly Task[]): Promise<number> {
     given.threads ? whole('threads', given.threads) : availableParallelism(),
     tasks.length,
   );
+  // What is under way is finished, which takes seconds. The second time it is the default again: gone at once.
+  process.once('SIGINT', () => {
+    isStopped = true;
+    process.stderr.write('\nfinishing what is under way; once more to leave at once\n');
+  });
   await Promise.all(
     Array.from(
       { length: threads },
@@ -154,7 +180,7 @@ async function run(tasks: readonly Task[]): Promise<number> {
         new Promise<void>((resolve, reject) => {
           const thread = new Worker(new URL('./crew.ts', import.meta.url));
           const feed = () => {
-            const task = tasks[next];
+            const task = isStopped ? undefined : tasks[next];
             next += 1;
             if (task) thread.postMessage(task);
             else thread.terminate().then(() => resolve(), reject);
@@ -171,13 +197,15 @@ async function run(tasks: readonly Task[]): Promise<number> {
   if (isTerminal) process.stderr.write('\n');
 
   const wallMs = performance.now() - startedMs;
+  if (done < tasks.length)
+    process.stdout.write(`Stopped after ${((100 * done) / tasks.length).toFixed(1)} % of the work.\n\n`);
   process.stdout.write(`${render({ runs, found, counts, wallMs, cpuMs })}\n`);
   const { calls, places } = await faultPoints({ failure: 'impaired', interfaces: 2 });
   process.stdout.write(
     `\nA plain failover of two interfaces awaits ${calls} calls at ${places.length} places\n`,
   );
   const isLarge = Object.entries(runs).some(([kind, times]) => kind.startsWith('seeds') && times >= 1_000);
-  const never = isLarge ? unreached(counts) : [];
+  const never = isLarge && done === tasks.length ? unreached(counts) : [];
   if (never.length > 0)
     process.stdout.write(`\nNever reached, so nothing is proven of it: ${never.join(', ')}\n`);
   const [first] = found.filter((each) => each.replay.startsWith('--seed'));
@@ -204,6 +232,15 @@ async function main(): Promise<number> {
   if (given.story !== undefined) return replayWalk(parseStory(given.story));
   if (given.wire && (given.walks || given.seeds === undefined))
     complain('--wire goes with --seeds or --seed');
+  if (given.long) {
+    const seeds = seedTasks(
+      whole('seeds', given.seeds ?? '1000000'),
+      whole('start', given.start),
+      minutes,
+      mode,
+    );
+    return run(inTurn(await tripleTasks(), seeds));
+  }
   const isAll = given.seeds === undefined && !given.walks;
   const seeds = given.seeds === undefined ? (isAll ? 2_000 : 0) : whole('seeds', given.seeds);
   return run([

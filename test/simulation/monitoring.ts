@@ -33,9 +33,14 @@ export interface Monitoring {
   describe(input: object): object;
   /** Puts an event on the bus that nothing in the world stands behind. */
   forge(instanceId: string, kind: 'alarm' | 'state-change'): void;
+  /** AWS says that an instance will be lost; it may be, or not. */
+  announce(instanceId: string, what: Announcement): void;
   /** Evaluations that are still to come. */
   underway(): number;
 }
+
+export const announcements = ['spot-interruption', 'rebalance', 'health'] as const;
+export type Announcement = (typeof announcements)[number];
 
 const region = 'us-east-1';
 const account = '000000000000';
@@ -221,6 +226,35 @@ export function makeMonitoring(options: MonitoringOptions): Monitoring {
           transitionedAtMs: loop.now(),
           instanceId,
           suppressed: false,
+        });
+    },
+    announce(instanceId, what) {
+      if (what === 'health')
+        emit({
+          'detail-type': 'AWS Health Event',
+          source: 'aws.health',
+          resources: [instanceId],
+          detail: {
+            eventArn: `arn:aws:health:${region}::event/EC2/AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED/${serial}`,
+            service: 'EC2',
+            eventTypeCode: 'AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED',
+            communicationId: `communication-${serial}`,
+            statusCode: 'open',
+            affectedEntities: [{ entityValue: instanceId }],
+          },
+        });
+      else
+        emit({
+          'detail-type':
+            what === 'rebalance'
+              ? 'EC2 Instance Rebalance Recommendation'
+              : 'EC2 Spot Instance Interruption Warning',
+          source: 'aws.ec2',
+          resources: [`arn:aws:ec2:us-east-1a:instance/${instanceId}`],
+          detail: {
+            'instance-id': instanceId,
+            ...(what === 'spot-interruption' && { 'instance-action': 'terminate' }),
+          },
         });
     },
     underway: () => underway,

@@ -12,6 +12,7 @@ interface WalkStory {
 interface WorldStory {
   readonly kind: 'world';
   readonly world: WorldPlan;
+  readonly skewMs?: number;
   readonly happenings: readonly Happening[];
 }
 
@@ -30,7 +31,7 @@ export const regressions: Readonly<Record<string, WalkStory | WorldStory>> = {
   'an end that a queued renewal carried to the table is not closed a second time': {
     kind: 'walk',
     story: { failure: 'impaired', interfaces: 1 },
-    faults: [{ at: 28, kind: 'denied' }],
+    faults: [{ at: 29, kind: 'denied' }],
   },
   'a request is answered although a person has detached an interface': {
     kind: 'world',
@@ -67,6 +68,23 @@ export const regressions: Readonly<Record<string, WalkStory | WorldStory>> = {
     happenings: [
       { atMs: 10_000, kind: 'app-alarm', service: 0, forMs: 12 * minute },
       { atMs: 10_000, kind: 'call', trigger: 'claim', skip: 0, times: 40, injury: { kind: 'refused' } },
+    ],
+  },
+  'a stale look after a refused attach does not bring an attachment back that was seen to end': {
+    kind: 'world',
+    world: plain(6, { indexes: [1, 2, 3], members: [0, 1] }),
+    skewMs: 0,
+    happenings: [
+      { atMs: 10_000, kind: 'impair', instance: 0, check: 'system', forMs: 2 * minute },
+      { atMs: 10_000, kind: 'call', trigger: 'attach', skip: 1, times: 1, injury: { kind: 'refused' } },
+      {
+        atMs: 10_000,
+        kind: 'call',
+        trigger: 'attach',
+        skip: 6,
+        times: 3,
+        injury: { kind: 'stale', ms: 4_500 },
+      },
     ],
   },
   'a stale look at the end does not make a live attachment an ended one': {

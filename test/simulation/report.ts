@@ -23,7 +23,15 @@ export const reachable: Readonly<Record<string, (counts: ReadonlyMap<string, num
   'somebody else detached it': (counts) => counts.get('notice DETACHED_BY_OTHERS') ?? 0,
   'paused, and left alone': (counts) => counts.get('refusal PAUSED') ?? 0,
   'handed over before the deadline': (counts) => sum(counts, /^report handed-over/),
-  'delivery deduped': (counts) => counts.get('delivery deduped') ?? 0,
+  'announced, and left alone': (counts) => counts.get('notice ANNOUNCED') ?? 0,
+  'target died in the middle': (counts) => counts.get('step reached: target-dies') ?? 0,
+  'table away in the middle': (counts) => sum(counts, /^step reached: outage-at-step dynamodb/),
+  'permission gone in the middle': (counts) => counts.get('step reached: outage-at-step ec2 denied') ?? 0,
+  'force refused': (counts) => counts.get('force refused') ?? 0,
+  'deployed beside a running invocation': (counts) => counts.get('deployed beside a running invocation') ?? 0,
+  'clocks beyond the margin': (counts) => counts.get('clocks beyond the margin') ?? 0,
+  'delivery deduped': (counts) => counts.get('delivery found COMPLETED') ?? 0,
+  'delivery while the first is running': (counts) => counts.get('delivery found INPROGRESS') ?? 0,
 };
 
 function sum(counts: ReadonlyMap<string, number>, pattern: RegExp): number {
@@ -80,7 +88,10 @@ export function render({ runs, found, counts, wallMs, cpuMs }: Summary): string 
     ...table(counted(/^fault /)),
     '',
     'What befell the worlds',
-    ...table([...counted(/^happening /), ...counted(/^(?=event |killed)/)]),
+    ...table([
+      ...counted(/^happening /),
+      ...counted(/^(?=event |killed|step reached|not promised|after the end)/),
+    ]),
     '',
     'How episodes ended',
     ...table(counted(/^outcome /)),

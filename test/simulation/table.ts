@@ -17,6 +17,9 @@ export interface Table {
   execute(operation: string, input: object): object;
   get(pk: string, sk: string): Item | undefined;
   partition(pk: string): readonly Item[];
+  /** Puts items as they were taken from another table; nobody changes an item in place. */
+  restore(items: readonly Item[]): void;
+  items(): readonly Item[];
 }
 
 interface DynaliteError {
@@ -46,7 +49,12 @@ const checks = part<{
   checkTypes(data: object, types: object): object;
   checkValidations(data: object, types: object, custom: Validation['custom'], store: object): void;
 }>('validations/index');
-const database = part<{ compare: unknown; updateIndexes: unknown }>('db/index');
+const database = part<{
+  compare: unknown;
+  updateIndexes: unknown;
+  checkConditional(data: object, item: Item | undefined): DynaliteError | null | undefined;
+  itemSize(item: Item): number;
+}>('db/index');
 // The model answers for its one sparse index by itself; going through the motions costs a third of a write.
 database.updateIndexes = (_store: object, _table: object, _before: object, _after: object, reply: Reply) =>
   reply(null);
@@ -54,7 +62,7 @@ const { compare } = database;
 /** Reserved words are refused by the validation that each shape of an expression passes first. */
 const isReserved = () => false;
 const notFound = Object.assign(new Error('not found'), { name: 'NotFoundError' });
-type Parser = { parse(text: string, options: object): object };
+type Parser = { parse(text: string, options: object): Tree | string };
 const parsers = {
   update: part<Parser>('db/updateParser'),
   condition: part<Parser>('db/conditionParser'),
@@ -74,9 +82,23 @@ function toSdkError({ statusCode, body }: DynaliteError): Error {
 
 // ── Expressions, parsed once for each shape ─────────────────────────────────────────────────────────────
 
+/** An expression's tree. It is filled in anew for each request, and nobody keeps it: all here happens at once. */
 interface Template {
-  readonly tree: unknown;
-  readonly names: ReadonlyMap<unknown, string>;
+  readonly tree: Tree;
+  /** Where the tree holds a value of the request, and which. */
+  readonly slots: readonly { readonly holder: Record<string, unknown>; key: string; name: string }[];
+  /** dynalite resolves what a section sets in its place: here is what stood there. */
+  readonly unresolved: readonly { readonly section: Section; readonly val: unknown }[];
+  /** An update that only sets and removes whole attributes. */
+  readonly isPlain: boolean;
+}
+interface Section {
+  readonly type: string;
+  readonly path: readonly (string | number)[];
+  val?: unknown;
+}
+interface Tree {
+  readonly sections?: readonly Section[];
 }
 const templates = new Map<string, Template>();
 const samples: Readonly<Record<string, () => AttributeValue>> = {
@@ -88,17 +110,28 @@ const samples: Readonly<Record<string, () => AttributeValue>> = {
   M: () => ({ M: {} }),
   SS: () => ({ SS: ['x'] }),
 };
-const typeOf = (value: AttributeValue) => Object.keys(value)[0] ?? '?';
+function typeOf(value: AttributeValue | undefined): string {
+  for (const type in value) return type;
+  return '?';
+}
 
-/** The tree of an expression with the request's own values in the places of the samples it was parsed with. */
-function fill(node: unknown, { names }: Template, values: Item): unknown {
-  if (node === null || typeof node !== 'object') return node;
-  const name = names.get(node);
-  if (name !== undefined) return values[name];
-  if (Array.isArray(node)) return node.map((each) => fill(each, { tree: node, names }, values));
-  return Object.fromEntries(
-    Object.entries(node).map(([key, each]) => [key, fill(each, { tree: node, names }, values)]),
+function toTemplate(tree: Tree, marked: ReadonlyMap<unknown, string>): Template {
+  const slots: Template['slots'][number][] = [];
+  const visit = (node: unknown): void => {
+    if (node === null || typeof node !== 'object') return;
+    const holder = node as Record<string, unknown>;
+    for (const key of Object.keys(holder)) {
+      const name = marked.get(holder[key]);
+      if (name === undefined) visit(holder[key]);
+      else slots.push({ holder, key, name });
+    }
+  };
+  visit(tree);
+  const { sections = [] } = tree;
+  const isPlain = sections.every(
+    ({ type, path, val }) => path.length === 1 && (type === 'remove' || (type === 'set' && marked.has(val))),
   );
+  return { tree, slots, unresolved: sections.map((section) => ({ section, val: section.val })), isPlain };
 }
 
 function parse(
@@ -107,11 +140,10 @@ function parse(
   attrNames: Readonly<Record<string, string>>,
   values: Item,
   validate: () => void,
-): unknown {
-  const types = Object.keys(values)
-    .map((name) => `${name}=${typeOf(values[name] ?? {})}`)
-    .join();
-  const key = `${kind} ${text} ${JSON.stringify(attrNames)} ${types}`;
+): Template {
+  let key = `${kind} ${text}`;
+  for (const name in attrNames) key += ` ${name} ${attrNames[name]}`;
+  for (const name in values) key += ` ${name}=${typeOf(values[name])}`;
   let template = templates.get(key);
   if (template === undefined) {
     validate();
@@ -130,10 +162,12 @@ function parse(
     };
     const tree = parsers[kind].parse(text, { context });
     if (typeof tree === 'string') throw sdkError('ValidationException', tree, 400);
-    template = { tree, names: new Map(marked.map(([name, value]) => [value, name])) };
+    template = toTemplate(tree, new Map(marked.map(([name, value]) => [value, name])));
     templates.set(key, template);
   }
-  return fill(template.tree, template, values);
+  for (const { section, val } of template.unresolved) section.val = val;
+  for (const { holder, key, name } of template.slots) holder[key] = values[name];
+  return template;
 }
 
 // ── The table ───────────────────────────────────────────────────────────────────────────────────────────
@@ -153,6 +187,7 @@ interface Request {
   readonly ExclusiveStartKey?: Item;
 }
 
+const maxItemSize = 409_600;
 const textOf = (value: AttributeValue | undefined) => String(value?.['S'] ?? '');
 
 /** `onWrite` hears of every write after it has taken effect. */
@@ -172,6 +207,21 @@ export function makeTable(name: string, onWrite: (write: TableWrite) => void = (
   };
   const get = (pk: string, sk: string) => partitions.get(pk)?.get(sk);
 
+  let writes = 0;
+
+  function put(item: Item): void {
+    writes += 1;
+    // A whole item is long to measure, and grows by little: now and then is often enough.
+    if (writes % 8 === 0 && database.itemSize(item) > maxItemSize)
+      throw sdkError('ValidationException', 'Item size has exceeded the maximum allowed size', 400);
+    const pk = textOf(item['pk']);
+    const sk = textOf(item['sk']);
+    const partition = partitions.get(pk) ?? new Map<string, Item>();
+    const before = partition.get(sk);
+    partitions.set(pk, partition.set(sk, item));
+    onWrite({ pk, sk, before, after: item });
+  }
+
   /** dynalite's store, of which the two actions need this much. */
   let wanted: Item = {};
   const items = {
@@ -182,17 +232,12 @@ export function makeTable(name: string, onWrite: (write: TableWrite) => void = (
       else reply(notFound);
     },
     put: (_key: string, item: Item, reply: (error: Error | null) => void) => {
-      const pk = textOf(wanted['pk']);
-      const sk = textOf(wanted['sk']);
-      const partition = partitions.get(pk) ?? new Map<string, Item>();
-      const before = partition.get(sk);
-      partitions.set(pk, partition.set(sk, item));
-      onWrite({ pk, sk, before, after: item });
+      put(item);
       reply(null);
     },
   };
   const store = {
-    options: { maxItemSize: 409_600 },
+    options: { maxItemSize },
     getTable: (_name: string, reply: (error: null, table: object) => void) => reply(null, schema),
     getItemDb: () => items,
   };
@@ -210,17 +255,60 @@ export function makeTable(name: string, onWrite: (write: TableWrite) => void = (
     };
   }
 
+  const isWholeKey = (item: Item) => textOf(item['pk']) !== '' && textOf(item['sk']) !== '';
+
+  function refuseUnless(condition: object | undefined, before: Item | undefined): void {
+    const refusal = condition && database.checkConditional({ _condition: condition }, before);
+    if (refusal) throw toSdkError(refusal);
+  }
+
+  /**
+   * Whole attributes set and removed, which is nearly every write: dynalite's own condition, without its copy of
+   * the whole item. What did not change stays the same object. Undefined: that is not all there is to it.
+   */
+  function updatePlainly(input: Request, update: Template, condition: object | undefined): Item | undefined {
+    const { Key = {} } = input;
+    const isKey = Object.keys(Key).length === 2 && isWholeKey(Key);
+    const touchesKey = update.tree.sections?.some(({ path: [name] }) => name === 'pk' || name === 'sk');
+    if (!update.isPlain || !isKey || touchesKey) return undefined;
+    const before = get(textOf(Key['pk']), textOf(Key['sk']));
+    refuseUnless(condition, before);
+    const after: Record<string, AttributeValue> = { ...(before ?? Key) };
+    for (const { type, path, val } of update.tree.sections ?? []) {
+      const name = String(path[0]);
+      if (type === 'remove') delete after[name];
+      else after[name] = val as AttributeValue;
+    }
+    put(after);
+    return after;
+  }
+
   function write(operation: 'UpdateItem' | 'PutItem', input: Request): object {
     const { UpdateExpression, ConditionExpression, ExpressionAttributeNames: names = {} } = input;
     const values = input.ExpressionAttributeValues ?? {};
     const validate = validated(operation, input);
+    const update =
+      UpdateExpression === undefined ? undefined : parse('update', UpdateExpression, names, values, validate);
+    const condition =
+      ConditionExpression === undefined
+        ? undefined
+        : parse('condition', ConditionExpression, names, values, validate).tree;
+    if (update) {
+      const updated = updatePlainly(input, update, condition);
+      if (updated) return input.ReturnValues === 'ALL_NEW' ? { Attributes: updated } : {};
+    } else if (input.Item && isWholeKey(input.Item) && input.ReturnValues === undefined) {
+      const { Item } = input;
+      refuseUnless(condition, get(textOf(Item['pk']), textOf(Item['sk'])));
+      put(Item);
+      return {};
+    }
     const data = {
       TableName: input.TableName,
       ReturnValues: input.ReturnValues,
       Key: input.Key,
       Item: input.Item,
-      _updates: UpdateExpression && parse('update', UpdateExpression, names, values, validate),
-      _condition: ConditionExpression && parse('condition', ConditionExpression, names, values, validate),
+      _updates: update?.tree,
+      _condition: condition,
     };
     wanted = input.Key ?? input.Item ?? {};
     let failure: DynaliteError | undefined;
@@ -283,5 +371,9 @@ export function makeTable(name: string, onWrite: (write: TableWrite) => void = (
     },
     get,
     partition: (pk) => [...(partitions.get(pk)?.values() ?? [])],
+    restore(items) {
+      for (const item of items) put(item);
+    },
+    items: () => [...partitions.values()].flatMap((partition) => [...partition.values()]),
   };
 }

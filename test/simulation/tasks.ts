@@ -1,10 +1,19 @@
 /** Pieces of work that any thread can do by itself, and what comes of them. */
-import { explore, type Found, type Story, type Tally, walk } from './exhaustive.ts';
+import {
+  callsAfter,
+  explore,
+  exploreTriples,
+  type Found,
+  type Story,
+  type Tally,
+  walk,
+} from './exhaustive.ts';
 import { exploreInterleavings, type Rival, rivals } from './interleavings.ts';
 import { type Mode, runSeed } from './seeds.ts';
 
 export type Task =
   | { readonly kind: 'faults'; readonly story: Story; readonly at: number; readonly depth: 1 | 2 }
+  | { readonly kind: 'triples'; readonly story: Story; readonly at: number; readonly then: number }
   | { readonly kind: 'interleaving'; readonly story: Story; readonly rival: Rival; readonly at: number }
   | {
       readonly kind: 'seeds';
@@ -22,6 +31,9 @@ export interface Done {
   readonly cpuMs: number;
 }
 
+const replayOfSeed = (seed: number, minutes: number, mode: Mode) =>
+  `--seed ${seed}${minutes === 20 ? '' : ` --minutes ${minutes}`}${mode === 'wire' ? ' --wire' : ''}`;
+
 export async function doTask(task: Task): Promise<Done> {
   const before = process.threadCpuUsage();
   const tally: Tally = { runs: 0, found: [], counts: new Map() };
@@ -29,23 +41,25 @@ export async function doTask(task: Task): Promise<Done> {
     case 'faults':
       await explore(task.story, task.at, task.depth, tally);
       break;
+    case 'triples':
+      await exploreTriples(task.story, task.at, task.then, tally);
+      break;
     case 'interleaving':
       await exploreInterleavings(task.story, task.rival, task.at, tally);
       break;
     case 'seeds':
       for (let seed = task.from; seed < task.from + task.count; seed += 1) {
         tally.runs += 1;
-        const replay = `--seed ${seed}${task.mode === 'wire' ? ' --wire' : ''}`;
         try {
           const { world, violation } = await runSeed(seed, task.minutes, false, undefined, task.mode);
           for (const [what, times] of world.counts)
             tally.counts.set(what, (tally.counts.get(what) ?? 0) + times);
-          if (violation) tally.found.push({ replay, violation });
+          if (violation) tally.found.push({ replay: replayOfSeed(seed, task.minutes, task.mode), violation });
         } catch (error) {
           // A world that cannot even be run is a finding like any other, with its seed.
           const what = error instanceof Error ? `${error.message}\n${error.stack}` : String(error);
           const violation = { invariant: 'SIMULATOR', service: '', what, atMs: 0 };
-          tally.found.push({ replay, violation });
+          tally.found.push({ replay: replayOfSeed(seed, task.minutes, task.mode), violation });
         }
       }
       break;
@@ -94,3 +108,22 @@ export function seedTasks(
     mode,
   }));
 }
+
+/** Every three faults of the kinds that pairs are of, in the plain failovers. */
+export async function tripleTasks(): Promise<readonly Task[]> {
+  const tasks: Task[] = [];
+  for (const story of plain) {
+    const { points } = await walk(story, []);
+    for (let at = 1; at <= points.length; at += 1) {
+      const most = await callsAfter(story, at);
+      for (let then = at + 1; then < most; then += 1) tasks.push({ kind: 'triples', story, at, then });
+    }
+  }
+  return tasks;
+}
+
+/** One of these, one of those: whoever stops halfway has seen something of both. */
+export const inTurn = (some: readonly Task[], others: readonly Task[]): readonly Task[] =>
+  Array.from({ length: Math.max(some.length, others.length) }, (_, index) => [some[index], others[index]])
+    .flat()
+    .filter((task) => task !== undefined);

@@ -58,12 +58,13 @@ export function makeEventLoop(startMs: number, stir: () => boolean = () => false
     return first;
   }
 
-  /** One turn of Node's own loop runs every continuation: nothing here waits for anything else. */
+  /** Ticks come when every continuation has run; a turn of Node's own loop is needed only where streams are read. */
+  const tick = () => new Promise<void>((resolve) => process.nextTick(resolve));
   const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
   async function drain(): Promise<void> {
-    do await turn();
-    while (stir());
+    await tick();
+    while (stir()) await turn();
   }
 
   return {
@@ -105,6 +106,8 @@ export interface Worker {
   readonly name: string;
   readonly skewMs: number;
   readonly clock: Clock;
+  /** Its invocation has returned: what it still does, it does in the time of a later one. */
+  isOver: boolean;
   isDead(): boolean;
   isFrozen(): boolean;
   /** Hands an answer or a tick to the process: dropped when it is dead, kept while it is frozen. */
@@ -114,6 +117,9 @@ export interface Worker {
   /** Stops, as a process under SIGSTOP does, until it is thawed. */
   freeze(): void;
   thaw(): void;
+  /** As Lambda does between two invocations: only the next one ends it. */
+  rest(): void;
+  wake(): void;
   /** Runs once it is neither frozen nor dead: at once, if so now. */
   whenAwake(run: () => void): void;
   onDeath(run: () => void): void;
@@ -122,12 +128,13 @@ export interface Worker {
 export function makeWorker(loop: EventLoop, name: string, skewMs: number): Worker {
   let dead = false;
   let frozen = false;
+  let resting = false;
   let kept: (() => void)[] = [];
   const mourners: (() => void)[] = [];
 
   const deliver = (run: () => void) => {
     if (dead) return;
-    if (frozen) {
+    if (frozen || resting) {
       kept.push(run);
       return;
     }
@@ -135,9 +142,17 @@ export function makeWorker(loop: EventLoop, name: string, skewMs: number): Worke
     run();
   };
 
+  const goOn = () => {
+    if (frozen || resting) return;
+    const due = kept;
+    kept = [];
+    for (const run of due) deliver(run);
+  };
+
   return {
     name,
     skewMs,
+    isOver: false,
     clock: {
       now: () => loop.now() + skewMs,
       sleep: (ms, signal) =>
@@ -168,14 +183,18 @@ export function makeWorker(loop: EventLoop, name: string, skewMs: number): Worke
       frozen = true;
     },
     thaw() {
-      if (!frozen) return;
       frozen = false;
-      const due = kept;
-      kept = [];
-      for (const run of due) deliver(run);
+      goOn();
+    },
+    rest() {
+      resting = true;
+    },
+    wake() {
+      resting = false;
+      goOn();
     },
     whenAwake(run) {
-      if (frozen) kept.push(run);
+      if (frozen || resting) kept.push(run);
       else if (!dead) run();
     },
     onDeath(run) {

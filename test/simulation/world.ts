@@ -1,5 +1,5 @@
 /** One account in virtual time: the real use cases and adapters over the sandbox's EC2 and models of the rest. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { handle } from '../../functions/failover/handle.ts';
 import { Ec2Error, type Ec2Event, type Ec2Model, makeEc2Model } from '../../sandbox/ec2/model.ts';
 import {
@@ -21,18 +21,20 @@ import { makeNotifier, makeWorkQueue, withDirectInvocation } from '../../shared/
 import { makeStateTable } from '../../shared/aws/state-table.ts';
 import type { InstanceId, OwnerId, ServiceName } from '../../shared/core/ids.ts';
 import { Checker } from './checker.ts';
+import { type Deliveries, deliveriesTable, makeDeliveries, makeOnce } from './deliveries.ts';
 import { makeQueue, type Queue } from './messaging.ts';
 import { arnOf, type Monitoring, makeMonitoring, type Passage } from './monitoring.ts';
 import {
   type ServiceName as AwsServiceName,
   type Call,
+  changesEc2,
   type Injury,
   makeNetwork,
   type Network,
   type SendOptions,
 } from './network.ts';
 import { type Chance, makeChance } from './random.ts';
-import { makeTable, sdkError, type Table } from './table.ts';
+import { type Item, makeTable, sdkError, type Table } from './table.ts';
 import { type EventLoop, makeEventLoop, makeWorker, type Worker } from './virtual-time.ts';
 import type { Wire } from './wire.ts';
 
@@ -111,6 +113,22 @@ export interface Notice {
   readonly atMs: number;
 }
 
+/** What registering left behind, for the next world that is planned just so. */
+interface Registered {
+  readonly items: readonly Item[];
+  readonly notices: readonly Notice[];
+  readonly counts: ReadonlyMap<string, number>;
+  readonly serial: number;
+}
+const registeredBefore = new Map<string, Registered>();
+
+/** A process of Lambda's: thawed for an invocation, frozen after it, killed with it. */
+interface Environment {
+  invocations: Worker[];
+}
+/** Of those that have returned so many are kept: what an older one left hanging has long gone on. */
+const remembered = 3;
+
 interface Declared {
   readonly plan: ServicePlan;
   readonly name: ServiceName;
@@ -142,14 +160,20 @@ export class World {
   bornMs = 0;
   readonly #chance: Chance;
   readonly #weather: Weather;
-  readonly #completed = new Map<string, unknown>();
+  readonly #deliveries: Deliveries;
   readonly #workers = new Set<Worker>();
   #staleMs = 0;
   #describing = false;
   #serial = 0;
   #memory: SweepMemory = emptyMemory();
   #subnets: Record<string, string> = {};
-  #sweeping = false;
+  #sweeping: Worker | undefined;
+  /** Environments that wait for their next invocation, frozen, with what the ones before left hanging. */
+  #idle: Environment[] = [];
+  /** Of the sweep's function there is one at a time. */
+  #sweeper: Environment = { invocations: [] };
+  #version = 1;
+  #hasChangedEc2 = false;
 
   constructor(plan: WorldPlan, weather: Weather = {}, logging = false) {
     this.plan = plan;
@@ -168,6 +192,11 @@ export class World {
     });
     this.checker = new Checker(this);
     this.table = makeTable('state', (write) => this.checker.onWrite(write, this.current));
+    this.#deliveries = makeDeliveries(
+      () => this.loop.now(),
+      lambdaTimeoutMs,
+      (what) => this.count(what),
+    );
     this.queue = makeQueue(this.loop, (event, onEnd) => this.invoke(event, onEnd));
     this.monitoring = makeMonitoring({
       loop: this.loop,
@@ -190,10 +219,13 @@ export class World {
         const injury = weather.injure?.(call);
         if (!injury) return undefined;
         this.count(`fault ${injury.kind}`);
+        const isForce = (call.input as { Force?: boolean }).Force === true;
+        if (isForce && injury.kind === 'refused') this.count('force refused');
         this.checker.onInjury(call);
         return injury;
       },
       onCall: (call) => {
+        if (changesEc2(call)) this.#hasChangedEc2 = true;
         weather.onCall?.(call);
         this.checker.onCall(call);
       },
@@ -240,16 +272,38 @@ export class World {
     for (const service of plan.services) this.#declare(service, managed);
     await this.loop.run(this.loop.now() + 100);
     model.configure({ latency: plan.steady ? steadyLatency : drawnLatency });
+    // A walk builds the same world thousands of times: where nothing is left to chance, what registering left in
+    // the table the first time is what it would leave every time. A log is always of the whole story.
+    const key = plan.steady && !this.lines ? JSON.stringify(plan) : undefined;
+    const known = key === undefined ? undefined : registeredBefore.get(key);
+    if (!known) await this.#register();
+    await this.loop.run(startMs + 55_000);
+    if (known) this.#restore(known);
+    else if (key !== undefined && !this.#hasChangedEc2) registeredBefore.set(key, this.#registered());
+    this.bornMs = this.loop.now();
+    this.checker.begin();
+    if (plan.sweeps) this.#sweepEveryMinute();
+  }
+
+  async #register(): Promise<void> {
     for (const { declaration } of this.services) {
       const answer = await this.asOperator('register', (ports) =>
         register(ports, { declaration, author: 'ops' }),
       );
       if (answer?.kind !== 'registered') throw new Error(`not registered: ${JSON.stringify(answer)}`);
     }
-    await this.loop.run(startMs + 55_000);
-    this.bornMs = this.loop.now();
-    this.checker.begin();
-    if (plan.sweeps) this.#sweepEveryMinute();
+  }
+
+  #registered(): Registered {
+    const { table, notices, counts } = this;
+    return { items: table.items(), notices: [...notices], counts: new Map(counts), serial: this.#serial };
+  }
+
+  #restore({ items, notices, counts, serial }: Registered): void {
+    this.table.restore(items);
+    this.notices.push(...notices);
+    for (const [what, times] of counts) this.counts.set(what, times);
+    this.#serial = serial;
   }
 
   #declare(plan: ServicePlan, managed: { Key: string; Value: string }[]): void {
@@ -342,7 +396,9 @@ export class World {
         case 'ec2':
           return this.#ec2(call, staleMs);
         case 'dynamodb':
-          return this.table.execute(operation, input);
+          return (input as { TableName?: string }).TableName === deliveriesTable
+            ? this.#deliveries.execute(operation, input)
+            : this.table.execute(operation, input);
         case 'cloudwatch':
           return this.monitoring.describe(input);
         case 'sqs':
@@ -446,13 +502,17 @@ export class World {
 
   /** The adapters see the SDK's client type; what answers, in the end, is the one proxy. */
   #clientOf(worker: Worker, service: AwsServiceName): never {
+    return {
+      send: (command: object, options?: SendOptions) => this.#send(worker, service, command, options),
+    } as never;
+  }
+
+  #send(worker: Worker, service: AwsServiceName, command: object, options?: SendOptions): Promise<object> {
     const { network } = this;
     const { wire } = this.#weather;
-    const send = (command: object, options?: SendOptions) =>
-      wire
-        ? wire.send(network, worker, service, command, options)
-        : network.send(worker, service, command, options);
-    return { send } as never;
+    return wire
+      ? wire.send(network, worker, service, command, options)
+      : network.send(worker, service, command, options);
   }
 
   portsOf(worker: Worker): Ports {
@@ -479,7 +539,7 @@ export class World {
           return `${worker.name}.${nonce}`;
         },
       },
-      hash: { sha256: (text) => createHash('sha256').update(text).digest('hex') },
+      hash: { sha256: (text) => hash('sha256', text) },
       ec2: makeEc2(client('ec2'), retrying),
       alarms: makeAlarms(client('cloudwatch'), retrying),
       store: makeStateTable(client('dynamodb'), 'state', retrying),
@@ -493,9 +553,51 @@ export class World {
     return (this.bornMs > 0 && this.#weather.tamper?.(ports)) || ports;
   }
 
+  /** The environment goes on where it was: what was left hanging gets its answers and its ticks now. */
+  #enter(environment: Environment, worker: Worker): void {
+    const { invocations } = environment;
+    while (invocations.length > remembered) invocations.shift()?.crash();
+    for (const each of invocations) each.wake();
+    invocations.push(worker);
+    worker.onDeath(() => {
+      if (!worker.isOver) for (const each of [...invocations]) each.crash();
+    });
+  }
+
+  /** Returned: Lambda freezes the process as it is, with every promise that nobody waited for. */
+  #leave(environment: Environment, worker: Worker): void {
+    worker.isOver = true;
+    this.#workers.delete(worker);
+    for (const each of environment.invocations) each.rest();
+  }
+
+  /**
+   * A new version. What is running goes on with the old one; environments that wait, or that stand still in the
+   * middle, are never thawed again, and what was warm in memory is lost.
+   */
+  deploy(): void {
+    this.#version += 1;
+    this.log(() => `DEPLOYED version ${this.#version}`);
+    const idle = [...this.#idle.splice(0), ...(this.#sweeping ? [] : [this.#sweeper])];
+    for (const { invocations } of idle) for (const each of [...invocations]) each.crash();
+    for (const worker of [...this.#workers]) if (worker.isFrozen()) worker.crash();
+    this.#sweeper = { invocations: [] };
+    this.#memory = emptyMemory();
+    if (this.busy() > 0) this.count('deployed beside a running invocation');
+  }
+
   /** One invocation of functions/failover; `onEnd` hears whether it returned. */
   invoke(event: object, onEnd: (isDone: boolean) => void): Worker {
     const worker = this.worker('failover');
+    const environment = this.#idle.pop() ?? { invocations: [] };
+    const version = this.#version;
+    this.#enter(environment, worker);
+    const leave = () => {
+      stop();
+      this.#leave(environment, worker);
+      if (version === this.#version) this.#idle.push(environment);
+      else worker.crash();
+    };
     const ports = this.portsOf(worker);
     this.checker.onInvocation(worker, event);
     this.log(() => `${worker.name} begins: ${brief(event)}`);
@@ -516,27 +618,24 @@ export class World {
       stop();
       end(false);
     });
-    const once = async <T>(key: string, work: () => Promise<T>): Promise<T> => {
-      if (this.#completed.has(key)) {
-        this.count('delivery deduped');
-        return this.#completed.get(key) as T;
-      }
-      const result = await work();
-      this.#completed.set(key, result);
-      return result;
-    };
+    const once = makeOnce(
+      (command) => this.#send(worker, 'dynamodb', command),
+      () => deadlineMs - worker.clock.now(),
+      ports.log,
+    );
     handle(event, ports, { owner: worker.name as OwnerId, deadlineMs }, once).then(
       (answer) => {
         this.log(() => `${worker.name} returns ${JSON.stringify(answer)}`);
         if (answer.kind === 'looked')
           for (const report of answer.reports) this.count(`report ${report.kind} ${report.code}`);
         end(true);
-        worker.crash();
+        leave();
       },
       (error: unknown) => {
         this.log(() => `${worker.name} throws ${String(error)}`);
         this.checker.onThrow(worker, error);
-        worker.crash();
+        end(false);
+        leave();
       },
     );
     this.loop.settled();
@@ -656,30 +755,41 @@ export class World {
   /** One sweep; its memory is that of a warm process, lost when the process dies. */
   sweepOnce(): Worker | undefined {
     if (this.#sweeping) return undefined;
-    this.#sweeping = true;
     const worker = this.worker('sweep');
+    const environment = this.#sweeper;
+    const version = this.#version;
+    this.#sweeping = worker;
+    this.#enter(environment, worker);
     const retrying = { clock: worker.clock, random: () => 0.5 };
     const client = (service: AwsServiceName) => this.#clientOf(worker, service);
     const fleet = makeFleet({ ec2: client('ec2'), cloudwatch: client('cloudwatch') }, retrying);
     const memory = this.#memory;
-    let returned = false;
     const lifeMs = 55_000;
     const stop = this.loop.after(lifeMs, () => worker.crash());
-    worker.onDeath(() => {
+    const end = () => {
       stop();
-      this.#sweeping = false;
-      if (!returned) this.#memory = emptyMemory();
+      if (this.#sweeping === worker) this.#sweeping = undefined;
+    };
+    worker.onDeath(() => {
+      end();
+      if (this.#sweeper !== environment || worker.isOver) return;
+      this.#sweeper = { invocations: [] };
+      this.#memory = emptyMemory();
     });
+    const leave = () => {
+      end();
+      this.#leave(environment, worker);
+      if (version !== this.#version) worker.crash();
+    };
     sweep(this.portsOf(worker), fleet, memory, worker.clock.now() + lifeMs).then(
       (report) => {
         this.log(() => `${worker.name} ${JSON.stringify(report)}`);
-        returned = true;
-        worker.crash();
+        leave();
       },
       (error: unknown) => {
         this.log(() => `${worker.name} throws ${String(error)}`);
         this.checker.onThrow(worker, error);
-        worker.crash();
+        leave();
       },
     );
     this.loop.settled();
