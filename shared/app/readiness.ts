@@ -13,19 +13,30 @@ export interface Readiness {
   /** Why a failover would not work now; undefined when it would. */
   readonly notReady: string | undefined;
   readonly standbys: Candidates;
+  /** Everything was read. Otherwise the next look may well know better: that is no news for people yet (P9). */
+  readonly isCertain: boolean;
+}
+
+function isRead(observation: Observation): boolean {
+  const { interfaces, members, alarms } = observation;
+  const parts = [...members.values()].flatMap((fact) =>
+    fact.kind === 'known' ? [fact.value.checks, fact.value.limits] : [fact],
+  );
+  return [...interfaces.values(), ...parts, ...alarms.values()].every((fact) => fact.kind !== 'unknown');
 }
 
 /** Ready means: all interfaces rest on one healthy member, and another one could take them. Pure. */
 export function readinessOf(service: Service, observation: Observation, nowMs: number): Readiness {
   const where = whereabouts(service, observation);
+  const isCertain = isRead(observation);
   if (where.kind !== 'together') {
     const standbys = candidates(service, observation, [], nowMs);
-    return { notReady: where.kind.toUpperCase().replace('-', '_'), standbys };
+    return { notReady: where.kind.toUpperCase().replace('-', '_'), standbys, isCertain };
   }
   const standbys = candidates(service, observation, [where.holder], nowMs);
   if (healthOf(memberOf(observation, where.holder)).kind !== 'healthy')
-    return { notReady: 'HOLDER_NOT_HEALTHY', standbys };
-  return { notReady: standbys.eligible.length === 0 ? 'NO_STANDBY_LEFT' : undefined, standbys };
+    return { notReady: 'HOLDER_NOT_HEALTHY', standbys, isCertain };
+  return { notReady: standbys.eligible.length === 0 ? 'NO_STANDBY_LEFT' : undefined, standbys, isCertain };
 }
 
 /** Records and tells a change of readiness; writes nothing, and says so, when it is as it was. */

@@ -30,6 +30,8 @@ export interface SweepMemory {
   readonly doubted: Set<ServiceName>;
   /** When the last whole look began, whatever became of it: one that always fails holds up nobody's turn. */
   readonly lookedAtMs: Map<ServiceName, number>;
+  /** Those that seemed not ready when not everything could be read: told if the next look finds the same. */
+  readonly uncertain: Set<ServiceName>;
   /** Limits of the fleet's instance types, and when EC2 was asked; undefined where it knows no such type. */
   readonly limits: Map<string, { readonly askedAtMs: number; readonly limits: TypeLimits | undefined }>;
 }
@@ -38,6 +40,7 @@ export const emptyMemory = (): SweepMemory => ({
   services: new Map(),
   doubted: new Set(),
   lookedAtMs: new Map(),
+  uncertain: new Set(),
   limits: new Map(),
 });
 
@@ -175,6 +178,7 @@ interface Round {
   readonly controller: ControllerState;
   readonly red: readonly RedAlarm[];
   readonly limits: Readonly<Record<string, TypeLimits>>;
+  readonly uncertain: ReadonlySet<ServiceName>;
   readonly endsAtMs: number;
 }
 
@@ -182,6 +186,7 @@ interface Looked {
   readonly service: Service;
   readonly enqueued: boolean;
   readonly notReady: string | undefined;
+  readonly isCertain: boolean;
 }
 
 /** The service, read now. Throws when its item is not there or cannot be understood. */
@@ -200,7 +205,7 @@ async function lookAt(ports: Ports, name: ServiceName, why: string, round: Round
     await deliverLeftovers(ports, service);
     service = await readItem(ports, name);
   }
-  if (service.tombstone) return { service, enqueued: false, notReady: undefined };
+  if (service.tombstone) return { service, enqueued: false, notReady: undefined, isCertain: true };
   // Limits that were read for the fleet are newer than the item's.
   const limits = { ...service.facts.limits, ...round.limits };
   const observation = await observe(ports, { ...service, facts: { ...service.facts, limits } });
@@ -208,7 +213,8 @@ async function lookAt(ports: Ports, name: ServiceName, why: string, round: Round
   // Nobody waits for this look any more, and a frozen process may be thawed a minute later: it is too old to act on.
   if (nowMs >= round.endsAtMs) throw new Error('the look came too late');
   const readiness = readinessOf(service, observation, nowMs);
-  const looked = { service, enqueued: false, notReady: readiness.notReady };
+  const { notReady, isCertain } = readiness;
+  const looked = { service, enqueued: false, notReady, isCertain };
   // Somebody is at it.
   if (!free) return looked;
 
@@ -232,7 +238,8 @@ async function lookAt(ports: Ports, name: ServiceName, why: string, round: Round
   }
   if (service.episode) return looked;
   const tended = await tend(ports, service, observation);
-  const isTold = tended !== undefined && (await tellReadiness(ports, tended, readiness));
+  const mayTell = isCertain || round.uncertain.has(name);
+  const isTold = mayTell && tended !== undefined && (await tellReadiness(ports, tended, readiness));
   // What was written now, by whomever, is what the next sweep must remember.
   return { ...looked, service: tended === undefined || isTold ? await readItem(ports, name) : tended };
 }
@@ -337,7 +344,9 @@ function tasksOf(known: readonly Service[], snapshot: Snapshot, memory: SweepMem
     .map((service) => ({
       name: service.name,
       lookedAtMs: memory.lookedAtMs.get(service.name) ?? 0,
-      found: suspicion(service, snapshot, nowMs),
+      found:
+        suspicion(service, snapshot, nowMs) ??
+        (memory.uncertain.has(service.name) ? standing('not everything could be read') : undefined),
     }))
     .sort((a, b) => a.lookedAtMs - b.lookedAtMs);
   const because = (pick: (found: Suspicion | undefined) => boolean) =>
@@ -399,7 +408,13 @@ export async function sweep(
   const limits = await readLimits(ports, memory, unread);
 
   const looked = new Map<ServiceName, Looked>();
-  const round: Round = { controller, red: snapshot.red ?? [], limits, endsAtMs };
+  const round: Round = {
+    controller,
+    red: snapshot.red ?? [],
+    limits,
+    uncertain: new Set(memory.uncertain),
+    endsAtMs,
+  };
   const trusted = [...memory.services.values()].filter((each) => !memory.doubted.has(each.name));
   const tasks = tasksOf(trusted, snapshot, memory, clock.now());
   const [notReached, canary] = await Promise.all([
@@ -409,6 +424,8 @@ export async function sweep(
         name,
         lookAt(ports, name, why, round).then((result) => () => {
           looked.set(name, result);
+          if (result.isCertain) memory.uncertain.delete(name);
+          else memory.uncertain.add(name);
           remember(result.service);
         }),
       );

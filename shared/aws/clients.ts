@@ -30,7 +30,7 @@ const timed = (timeoutMs: number) => ({
 
 /** Region, credentials and endpoint come from where every AWS tool takes them; `endpoint` overrules. */
 export function makeClients(endpoint?: string): Clients {
-  const at = endpoint ? { endpoint } : {};
+  const at = { ...(endpoint && { endpoint }) };
   return {
     ec2: new EC2Client({ ...timed(times.ec2TimeoutMs), ...at }),
     dynamodb: new DynamoDBClient({ ...timed(times.tableTimeoutMs), ...at }),

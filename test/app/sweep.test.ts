@@ -487,6 +487,25 @@ describe('a look', () => {
     expect((await later()).notReady).toEqual({});
     expect(world.kinds()).toEqual(['readiness', 'readiness']);
   });
+  story('is no news when standbys could not be read once', async (world) => {
+    const { sweep, later } = sweeping(world);
+    world.ec2.fail('limits', { kind: 'throttled' }, { times: 99 });
+    world.ec2.change(b, { instanceType: 'm9x.large' });
+    world.ec2.change(c, { instanceType: 'm9x.large' });
+    expect((await sweep()).notReady).toEqual({ [ordersDb]: 'NO_STANDBY_LEFT' });
+    expect(world.notifier.of('NOT_READY')).toHaveLength(0);
+    world.ec2.change(b, { instanceType: 'm6i.large' });
+    expect((await later()).lookedAt).toBe(1);
+    expect(world.kinds()).toEqual([]);
+  });
+  story('is told when standbys cannot be read at the next look either', async (world) => {
+    const { sweep, later } = sweeping(world);
+    world.ec2.fail('limits', { kind: 'throttled' }, { times: 99 });
+    for (const id of [b, c]) world.ec2.change(id, { instanceType: 'm9x.large' });
+    await sweep();
+    await later();
+    expect(world.notifier.of('NOT_READY')).toHaveLength(1);
+  });
   story('tells nothing while an episode is open, whatever it shows', async (world) => {
     world.excuse(['S12']);
     const plan = { ...strandedPlan, source: a };

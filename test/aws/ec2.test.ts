@@ -148,6 +148,17 @@ describe('interfaces', () => {
   ])('are unmovable when %s', async (_, change, why) => {
     expect((await factOf({ ...attached, ...change }))?.unmovable).toMatch(why);
   });
+  it('have no attachment that we could name when what holds them is no instance', async () => {
+    const fact = await factOf({
+      ...attached,
+      Attachment: { AttachmentId: 'ela-attach-1', Status: 'attached' },
+    });
+    expect(fact?.attachment).toBeUndefined();
+  });
+  it('are movable where EC2 does not say of what type they are', async () => {
+    const { InterfaceType: _, ...rest } = attached;
+    expect((await factOf(rest))?.unmovable).toBeUndefined();
+  });
   it.each(['interface', 'efa'] as const)('are movable when of the type %s', async (InterfaceType) => {
     expect((await factOf({ ...attached, InterfaceType }))?.unmovable).toBeUndefined();
   });
@@ -155,6 +166,7 @@ describe('interfaces', () => {
     ['no tags', undefined],
     ['another value', [{ Key: 'eni-failover', Value: 'ignored' }]],
     ['another key', [{ Key: 'managed', Value: 'eni-failover' }]],
+    ['the same value under another key', [{ Key: 'patching', Value: 'managed' }]],
   ])('are not tagged with %s', async (_, TagSet) => {
     const { TagSet: __, ...rest } = attached;
     expect((await factOf({ ...rest, ...(TagSet && { TagSet }) }))?.tagged).toBe(false);
@@ -391,6 +403,11 @@ describe('checks', () => {
     expect((await ec2.checks([HOLDER, STANDBY])).value.size).toBe(0);
     expect(inputs()).toHaveLength(1);
   });
+  it('drop nothing that an error of another kind names', async () => {
+    const denied = awsError('UnauthorizedOperation', 403, `You may not describe '${STANDBY}'`);
+    aws.on(DescribeInstanceStatusCommand).rejects(denied);
+    await expect(ec2.checks([HOLDER, STANDBY])).rejects.toMatchObject({ code: 'UnauthorizedOperation' });
+  });
   it('fail when EC2 misses an id that was not asked for', async () => {
     aws.on(DescribeInstanceStatusCommand).rejects(notFound(STANDBY));
     await expect(ec2.checks([HOLDER])).rejects.toMatchObject({
@@ -602,6 +619,8 @@ describe('attach', () => {
     // Of the interface, or nobody knows of what: only another look tells.
     ['IncorrectState', `The network interface '${ENI}' is not available`],
     ['IncorrectState', 'It is not in the right state'],
+    ['IncorrectState', `The network interface '${ENI}' is not available for the instance '${STANDBY}'`],
+    ['InvalidNetworkInterface.InUse', `It is attached to the instance '${HOLDER}'`],
   ])('answers look to %s (%s)', async (code, message) => {
     aws.on(AttachNetworkInterfaceCommand).rejects(awsError(code, 400, message));
     expect(await ec2.attach(order)).toStrictEqual({ kind: 'look', code });
@@ -619,6 +638,9 @@ describe('attach', () => {
       400,
       `Instance '${STANDBY}' already has an interface attached at device index '1'.`,
     ],
+    ['InvalidParameterValue', 400, `Device index '1' of '${STANDBY}' is already in use.`],
+    ['InvalidParameterValue', 400, 'Value (3) for parameter networkCardIndex is invalid.'],
+    ['AttachmentLimitExceeded', 400, 'All 4 interfaces that it carries are in use.'],
     [
       'InvalidParameterCombination',
       400,
