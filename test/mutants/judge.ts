@@ -116,12 +116,27 @@ export function makeJudge(tree: string, { passed, testsOf }: Survey): Judge {
   const byName = new Map(passed.map((each) => [nameOf(each.hunt), each]));
   // What killed one mutant of a file is likely to kill the next one as well.
   const killers = new Map<string, readonly Passed[]>();
+  const tests = new Map<string, readonly string[]>();
 
   function seen(mutant: Mutant, { by, hunt }: Answer & { kind: 'killed' }): Verdict {
     const killer = byName.get(hunt ?? '');
     const before = killers.get(mutant.file) ?? [];
     if (killer) killers.set(mutant.file, [killer, ...before.filter((each) => each !== killer)]);
     return { mutant, by: 'the simulator', how: hunt === undefined ? by : `${by} (${hunt})` };
+  }
+
+  /** First the tests that killed others of its file, and those of its own name: most of the time these suffice. */
+  async function testBoth(mutant: Mutant, files: readonly string[]): Promise<string | undefined> {
+    const own = path.basename(mutant.file, '.ts');
+    const before = tests.get(mutant.file) ?? [];
+    const likely = files.filter((each) => before.includes(each) || path.basename(each).startsWith(own));
+    for (const some of [likely, files.filter((each) => !likely.includes(each))]) {
+      const failed = some.length > 0 ? await testMutant(tree, mutant.id, some) : undefined;
+      const killer = failed?.split(' > ')[0];
+      if (killer !== undefined) tests.set(mutant.file, [killer, ...before].slice(0, 2));
+      if (failed !== undefined) return failed;
+    }
+    return undefined;
   }
 
   return async (hunter, mutant) => {
@@ -135,7 +150,7 @@ export function makeJudge(tree: string, { passed, testsOf }: Survey): Judge {
     const quickly = await hunt(first, []);
     if (quickly.kind === 'killed') return seen(mutant, quickly);
     const files = testsOf.get(mutant.id) ?? [];
-    const failed = files.length > 0 ? await testMutant(tree, mutant.id, files) : undefined;
+    const failed = await testBoth(mutant, files);
     if (failed !== undefined) return { mutant, by: 'a test', how: failed };
     const ran = new Set([...first, ...rest]);
     const elsewhere = new Set(passed.flatMap((each) => (ran.has(each) ? [] : each.states)));
