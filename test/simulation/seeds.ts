@@ -1,6 +1,7 @@
 /** One seed, one run: a drawn plan carried out in a storm, then calm, then judged. */
 import type { Violation } from './checker.ts';
-import { drawPlan, marginMs, type RunPlan, Storm, schedule } from './happenings.ts';
+import { drawPlan } from './draw-plan.ts';
+import { marginMs, type RunPlan, Storm, schedule } from './happenings.ts';
 import { type Weather, World } from './world.ts';
 
 export interface Ran {

@@ -1,9 +1,9 @@
 /** The simulator's quick part: it repeats itself, it sees what it should, and no single fault breaks anything. */
 import { describe, expect, it } from 'vitest';
 import type { Ports } from '../../shared/app/ports.ts';
+import { drawPlan } from './draw-plan.ts';
 import { explore, exploreTriples, planFor, type Story, strike, type Tally, walk } from './exhaustive.ts';
 import { faultPoints } from './fault-points.ts';
-import { drawPlan } from './happenings.ts';
 import { interleave } from './interleavings.ts';
 import { regressions } from './regressions.ts';
 import { runPlan, runSeed, shrink } from './seeds.ts';

@@ -1,0 +1,273 @@
+/** A run drawn from its seed: the services, what befalls them and when. */
+import { type Happening, marginMs, type RunPlan } from './happenings.ts';
+import { announcements } from './monitoring.ts';
+import type { Injury } from './network.ts';
+import { type Chance, makeChance } from './random.ts';
+import type { ServicePlan, WorldPlan } from './world.ts';
+
+const second = 1_000;
+const minute = 60 * second;
+
+function drawServices(chance: Chance, zones: readonly ('a' | 'b')[]): ServicePlan[] {
+  const crowd = chance.likely(0.2);
+  const count = crowd ? chance.between(6, 8) : chance.between(1, 4);
+  const used = new Map<number, Set<number>>();
+  return Array.from({ length: count }, (_, index) => {
+    const zone = crowd ? 'a' : chance.pick(zones);
+    const pool = zones.flatMap((each, at) => (each === zone ? [at] : []));
+    const members: number[] = [];
+    const wanted = chance.between(2, Math.min(4, pool.length));
+    while (members.length < wanted) {
+      const next = chance.pick(pool);
+      if (!members.includes(next)) members.push(next);
+    }
+    const holder = members[0] ?? 0;
+    const taken = used.get(holder) ?? new Set();
+    used.set(holder, taken);
+    // Only what the holder has now must not collide: elsewhere two services may well meet at one index.
+    const free = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12].filter((each) => !taken.has(each));
+    // No more than the instance type carries, with what may come from elsewhere.
+    const size = taken.size >= 3 ? 1 : chance.pick([1, 1, 2, 2, 3]);
+    const indexes: number[] = [];
+    while (indexes.length < size) {
+      const next = chance.pick(free);
+      if (!indexes.includes(next)) indexes.push(next);
+    }
+    for (const each of indexes) taken.add(each);
+    const alarm = chance.pick(['none', 'none', 'free', 'bound'] as const);
+    return {
+      name: `service-${index}`,
+      indexes,
+      members,
+      ...(alarm !== 'none' && { alarm }),
+      ready: chance.likely(0.25),
+      policy: {
+        ...(chance.likely(0.05) && { mode: 'observe' }),
+        ...(chance.likely(0.3) && { quarantine: 'until-healthy', quarantineFor: '2m' }),
+        ...(chance.likely(0.3) && { confirm: '1m' }),
+        budgetPerHour: chance.pick([3, 3, 3, 1, 10]),
+      },
+    };
+  });
+}
+
+const callKinds: readonly Injury['kind'][] = [
+  'crash-before',
+  'crash-before',
+  'crash-after',
+  'crash-after',
+  'throttled',
+  'timeout',
+  'timeout-applied',
+  'timeout-applied',
+  'applied-late',
+  'applied-late',
+  'stale',
+  'stale',
+  'denied',
+  'refused',
+  'refused',
+  'freeze',
+  'conflict',
+  'slow',
+];
+
+function drawInjury(chance: Chance): Injury {
+  const kind = chance.pick(callKinds);
+  if (kind === 'applied-late') return { kind, ms: chance.pick([200, 1_000, 4_000, 9_000, 25_000]) };
+  if (kind === 'stale') return { kind, ms: chance.between(500, 5_000) };
+  if (kind === 'freeze') return { kind, ms: chance.pick([500, 4_000, 12_000, 20_000, 40_000]) };
+  if (kind === 'slow') return { kind, ms: chance.between(1_000, 2_900) };
+  return { kind };
+}
+
+export function drawPlan(seed: number, minutes: number): RunPlan {
+  const chance = makePlanChance(seed);
+  const zones = Array.from({ length: chance.between(3, 8) }, (_, index) =>
+    index < 3 || chance.likely(0.7) ? 'a' : 'b',
+  ) as ('a' | 'b')[];
+  // A zone needs at least two, or its services have no standby ever.
+  if (zones.filter((each) => each === 'b').length === 1) zones.push('b');
+  const services = drawServices(chance, zones);
+  const stormMs = minutes * minute * 0.7;
+  const when = () => chance.between(1, Math.floor(stormMs));
+  const happenings: Happening[] = [];
+  const service = () => chance.between(0, services.length - 1);
+  const memberOf = (index: number) => chance.pick(services[index]?.members ?? [0]);
+  const holderOf = (index: number) => services[index]?.members[0] ?? 0;
+  const eniOf = (index: number) => chance.between(0, (services[index]?.indexes.length ?? 1) - 1);
+
+  const failures = Math.round((minutes / 20) * chance.between(1, 5));
+  for (let index = 0; index < failures; index += 1) {
+    const atMs = when();
+    const chosen = service();
+    const instance = chance.likely(0.6) ? holderOf(chosen) : memberOf(chosen);
+    const kind = chance.pick([
+      'impair',
+      'impair',
+      'impair',
+      'stop',
+      'terminate',
+      'app-alarm',
+      'reboot',
+    ] as const);
+    if (kind === 'impair') {
+      const check = chance.pick(['system', 'instance', 'ebs'] as const);
+      const forMs = chance.likely(0.6) ? chance.between(5 * second, 6 * minute) : undefined;
+      happenings.push({ atMs, kind, instance, check, ...(forMs && { forMs }) });
+      // Repaired, looked at by somebody, and taken back.
+      const backMs = atMs + (forMs ?? 0) + minute;
+      if (forMs && backMs < stormMs && chance.likely(0.15)) {
+        happenings.push({ atMs: backMs, kind: 'acknowledge', service: chosen });
+        happenings.push({ atMs: backMs + minute, kind: 'failback', service: chosen, member: 0 });
+      }
+    } else if (kind === 'app-alarm')
+      happenings.push({ atMs, kind, service: chosen, forMs: chance.between(5 * second, 10 * minute) });
+    else
+      happenings.push({
+        atMs,
+        kind,
+        instance,
+        ...(kind === 'stop' &&
+          chance.likely(0.6) && { startAfterMs: chance.between(20 * second, 5 * minute) }),
+      });
+    // Most faults lie near a failure: that is where they can hurt.
+    const faults = chance.between(0, 4);
+    for (let more = 0; more < faults; more += 1)
+      happenings.push({
+        atMs,
+        kind: 'call',
+        trigger: chance.pick(['any', 'claim', 'claim', 'detach', 'attach']),
+        skip: chance.between(0, 12),
+        times: chance.pick([1, 1, 1, 2, 4, 5]),
+        injury: drawInjury(chance),
+      });
+    const steps = ['claim', 'detach', 'attach'] as const;
+    if (chance.likely(0.2))
+      happenings.push({
+        atMs,
+        kind: 'outage-at-step',
+        trigger: chance.pick(steps),
+        ...chance.pick([
+          { of: 'dynamodb', injury: { kind: 'timeout' } },
+          { of: 'dynamodb', injury: { kind: 'timeout-applied' } },
+          { of: 'dynamodb', injury: { kind: 'throttled' } },
+          { of: 'ec2', injury: { kind: 'denied' } },
+          { of: 'ec2', injury: { kind: 'throttled' } },
+        ] as const),
+        forMs: chance.pick([1_500, 4_000, 12_000, 30_000, 90_000]),
+      });
+    if (chance.likely(0.2))
+      happenings.push({
+        atMs,
+        kind: 'target-dies',
+        trigger: chance.pick(steps),
+        skip: chance.between(1, 8),
+        how: chance.pick(['impaired', 'stopped', 'terminated']),
+      });
+  }
+  const crowded = services.length >= 6;
+  if (crowded && chance.likely(0.6))
+    happenings.push({
+      atMs: when(),
+      kind: 'zone-failure',
+      zone: 'a',
+      forMs: chance.between(minute, 8 * minute),
+    });
+
+  const extras = Math.round((minutes / 20) * chance.between(0, 8));
+  for (let index = 0; index < extras; index += 1) {
+    const atMs = when();
+    const chosen = service();
+    const forMs = chance.between(5 * second, 4 * minute);
+    const eni = eniOf(chosen);
+    const draw: (() => Happening)[] = [
+      () => ({ atMs, kind: 'no-data', instance: memberOf(chosen), forMs }),
+      () => ({ atMs, kind: 'not-ready', service: chosen, member: memberOf(chosen), forMs }),
+      () => ({ atMs, kind: 'suppress', instance: memberOf(chosen), forMs }),
+      () => ({
+        atMs,
+        kind: 'forged',
+        instance: holderOf(chosen),
+        event: chance.pick(['alarm', 'state-change']),
+      }),
+      () => ({ atMs, kind: 'person-detaches', service: chosen, eni }),
+      () => ({
+        atMs,
+        kind: 'person-moves',
+        service: chosen,
+        eni: chance.likely(0.6) ? 'all' : eni,
+        instance: chance.likely(0.8) ? memberOf(chosen) : chance.between(0, zones.length - 1),
+      }),
+      () =>
+        chance.likely(0.2)
+          ? { atMs, kind: 'person-deletes', service: chosen, eni }
+          : { atMs, kind: 'delete-on-termination', service: chosen, eni },
+      () => ({ atMs, kind: 'index-taken', instance: memberOf(chosen), index: chance.between(1, 4), forMs }),
+      () => ({ atMs, kind: 'delete-on-termination', service: chosen, eni }),
+      () => ({ atMs, kind: 'stuck', service: chosen, eni, forMs }),
+      () => ({
+        atMs,
+        kind: chance.likely(0.8) ? 'pause' : 'pause-all',
+        service: chosen,
+        forMs: chance.between(30 * second, 10 * minute),
+        resumes: chance.likely(0.5),
+      }),
+      () => ({ atMs, kind: 'acknowledge', service: chosen }),
+      () => ({ atMs, kind: 'release-brake', zone: 'a' }),
+      () => ({
+        atMs,
+        kind: chance.pick(['switchover', 'switchover', 'failback']),
+        service: chosen,
+        member: chance.between(0, 2),
+      }),
+      () => ({
+        atMs,
+        kind: chance.pick(['switchover', 'switchover', 'failback']),
+        service: chosen,
+        member: chance.between(0, 2),
+      }),
+      () => ({ atMs, kind: 'edit', service: chosen, confirm: chance.pick(['2m', '4m']) }),
+      () => ({ atMs, kind: 'duplicate-message' }),
+      () => ({ atMs, kind: 'deploy' }),
+      () => ({
+        atMs,
+        kind: 'announced',
+        instance: memberOf(chosen),
+        what: chance.pick(announcements),
+      }),
+      () => ({
+        atMs,
+        kind: 'events',
+        weather: chance.pick(['lost', 'twice', 'late', 'shuffled']),
+        forMs: 3 * forMs,
+      }),
+      () => ({
+        atMs,
+        kind: 'outage',
+        of: chance.pick(['dynamodb', 'dynamodb', 'ec2', 'ec2', 'sqs', 'sns', 'cloudwatch']),
+        injury: { kind: chance.pick(['throttled', 'timeout', 'timeout-applied', 'denied', 'slow']) },
+        share: chance.pick([0.3, 0.7, 1]),
+        forMs: chance.between(2 * second, 90 * second),
+      }),
+      () => ({
+        atMs,
+        kind: 'call',
+        trigger: 'any',
+        skip: chance.between(0, 30),
+        times: chance.between(1, 5),
+        injury: drawInjury(chance),
+      }),
+    ];
+    happenings.push(chance.pick(draw)());
+  }
+  // A new version comes when it comes: in the middle of a failure too.
+  if (chance.likely(0.2))
+    happenings.push({ atMs: (happenings[0]?.atMs ?? 0) + chance.between(0, 30_000), kind: 'deploy' });
+  happenings.sort((a, b) => a.atMs - b.atMs);
+  const world: WorldPlan = { seed, zones, services, steady: false, sweeps: true };
+  const skewMs = chance.likely(0.05) ? chance.pick([2_000, 5_000, 15_000]) : chance.pick([0, marginMs]);
+  return { seed, minutes, world, skewMs, happenings };
+}
+
+const makePlanChance = (seed: number) => makeChance(seed).fork('plan');
