@@ -129,6 +129,20 @@ async function run(tasks: readonly Task[]): Promise<number> {
   let isStopped = false;
   let saidMs = startedMs;
 
+  const waiting = new Map<string, number>();
+  for (const { kind } of tasks) waiting.set(kind, (waiting.get(kind) ?? 0) + 1);
+  const spent = new Map<string, { tasks: number; cpuMs: number }>();
+
+  /** By what a task of each kind has cost so far: they differ a hundredfold, and are not evenly spread. */
+  function leftMs(nowMs: number): number {
+    let estimateMs = 0;
+    for (const [kind, count] of waiting) {
+      const known = spent.get(kind) ?? { tasks: done, cpuMs };
+      estimateMs += (count * known.cpuMs) / known.tasks;
+    }
+    return (estimateMs * (nowMs - startedMs)) / cpuMs;
+  }
+
   const progress = () => {
     const nowMs = performance.now();
     // Where no line can be written over, one a minute.
@@ -137,7 +151,7 @@ async function run(tasks: readonly Task[]): Promise<number> {
     const part = done / tasks.length;
     const bar = '█'.repeat(Math.round(part * 30)).padEnd(30, '░');
     const rate = Math.round((total / (nowMs - startedMs)) * 1_000);
-    const left = part > 0 ? duration((nowMs - startedMs) * (1 / part - 1)) : '?';
+    const left = done > 0 ? duration(leftMs(nowMs)) : '?';
     const memoryMb = Math.round(process.memoryUsage.rss() / 2 ** 20);
     process.stderr.write(
       `${isTerminal ? '\r' : ''}${bar} ${(part * 100).toFixed(1)} %  ${total} runs, ${rate} a second, ${left} left, ${memoryMb} MB, ${found.length} violations ${isTerminal ? '' : '\n'}`,
@@ -160,6 +174,9 @@ async function run(tasks: readonly Task[]): Promise<number> {
     found.push(...answer.found);
     for (const [what, times] of answer.counts) counts.set(what, (counts.get(what) ?? 0) + times);
     done += 1;
+    waiting.set(task.kind, (waiting.get(task.kind) ?? 0) - 1);
+    const { tasks: before, cpuMs: beforeMs } = spent.get(task.kind) ?? { tasks: 0, cpuMs: 0 };
+    spent.set(task.kind, { tasks: before + 1, cpuMs: beforeMs + answer.cpuMs });
     if (found.length >= enough) isStopped = true;
     progress();
   };
@@ -168,10 +185,16 @@ async function run(tasks: readonly Task[]): Promise<number> {
     given.threads ? whole('threads', given.threads) : availableParallelism(),
     tasks.length,
   );
-  // What is under way is finished, which takes seconds. The second time it is the default again: gone at once.
-  process.once('SIGINT', () => {
+  // What is under way is finished, which takes seconds. npm passes on what the terminal has sent already: only a
+  // later one is a second one, and leaves at once.
+  let askedMs: number | undefined;
+  process.on('SIGINT', () => {
+    const nowMs = performance.now();
+    if (askedMs !== undefined && nowMs - askedMs > 1_000) process.exit(130);
+    if (askedMs === undefined)
+      process.stderr.write('\nfinishing what is under way; once more to leave at once\n');
+    askedMs ??= nowMs;
     isStopped = true;
-    process.stderr.write('\nfinishing what is under way; once more to leave at once\n');
   });
   await Promise.all(
     Array.from(
