@@ -923,7 +923,8 @@ export class Checker {
     if (declaration.policy.mode === 'observe' || state.stranded) return;
     // Somebody moved it there: people were told, and theirs it is (P28).
     if (!declaration.members.some((each) => each.instance === holder)) return;
-    const recent = state.failoversAtMs.filter((atMs) => nowMs - atMs < times.budgetWindowMs);
+    // What has just left the window may still be counted by the last look.
+    const recent = state.failoversAtMs.filter((atMs) => nowMs - atMs < times.budgetWindowMs + 150_000);
     if (recent.length >= declaration.policy.budgetPerHour) return;
     const standby = declaration.members
       .map((each) => each.instance as string)
