@@ -237,12 +237,10 @@ export async function closeEpisode(
     return 'written';
   }
   const nowMs = clock.now();
-  const left = candidates(
-    service,
-    observation,
-    [episode.plan.target, ...(episode.plan.source ? [episode.plan.source] : [])],
-    nowMs,
-  ).eligible;
+  const { source, target } = episode.plan;
+  // A member that was left in good health can take over next.
+  const without = [target, ending.sourceFailed ? source : undefined].flatMap((id) => id ?? []);
+  const left = candidates(service, observation, without, nowMs).eligible;
 
   journal.note({ step: 'closed', detail: ending.outcome });
   const change = (state: ServiceState): ServiceState => {

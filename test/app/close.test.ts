@@ -17,7 +17,7 @@ import { times } from '../../shared/core/times.ts';
 import { verifyChain } from '../../shared/core/trail.ts';
 import * as core from '../core/world.ts';
 import { sha256 } from '../fakes/invariants.ts';
-import { a, b, c, front, management, ordersDb, type World } from '../fakes/world.ts';
+import { a, applicationAlarm, b, c, front, management, ordersDb, type World } from '../fakes/world.ts';
 import { story } from './story.ts';
 
 const attachedTo = (world: World) => [front, management].map((eni) => world.ec2.where(eni)?.instanceId);
@@ -692,6 +692,41 @@ describe('a completed episode', () => {
     expect(world.episodes()).toHaveLength(1);
     expect(world.episodes()[0]?.outcome).not.toBe('COMPLETED');
   });
+});
+
+describe('the standbys that are left', () => {
+  const bodyOf = (world: World) => world.notifier.of('COMPLETED').at(-1)?.body;
+
+  story(
+    'after a switchover are also the healthy member that was left',
+    { members: [a, b] },
+    async (world) => {
+      const request = { id: 'r', kind: 'switchover', target: b, author: 'ann', reason: 'x' } as const;
+      world.store.change(ordersDb, (state) => ({
+        ...state,
+        request: { ...request, atMs: world.clock.now() },
+      }));
+      await world.look({ kind: 'request', atMs: world.clock.now() });
+      expect(attachedTo(world)).toEqual([b, b]);
+      expect(bodyOf(world)).toContain(`Standbys left: ${a}`);
+      expect(bodyOf(world)).not.toContain('NO STANDBY IS LEFT');
+    },
+  );
+
+  story('after a failover are those that could take over next', async (world) => {
+    await fails(world);
+    expect(bodyOf(world)).toContain(`Standbys left: ${c}\n`);
+  });
+
+  story(
+    'after a failover by an application alarm are not the member that was accused',
+    { signals: { alarms: [{ arn: applicationAlarm }] } },
+    async (world) => {
+      world.alarms.set(applicationAlarm, 'ALARM');
+      await world.look(world.applicationAlarm());
+      expect(bodyOf(world)).toContain(`Standbys left: ${c}\n`);
+    },
+  );
 });
 
 describe('freeze, copy, clear', () => {
