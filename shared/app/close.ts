@@ -99,10 +99,9 @@ export function afterwards(
     const named = [...(planned.detach ? [planned.detach] : []), ...planned.ours];
     for (const id of named) {
       const isCurrent = id === attachment?.id;
-      const rests = isResting && isCurrent && (planned.ours.includes(id) || plan.source !== plan.target);
+      const rests = isResting && (planned.ours.includes(id) || plan.source !== plan.target);
       if (fact?.kind === 'known' && !isCurrent && (id === planned.detach || seen.has(id))) gone.push(id);
-      else if (isCurrent ? !rests && !ending.untouched : fact?.kind !== 'known' && !ending.untouched)
-        late.push(id);
+      else if (!ending.untouched && (isCurrent ? !rests : fact?.kind !== 'known')) late.push(id);
     }
   }
   // Whatever the outcome is called: this is where the interfaces are, and the next look must not be surprised.
@@ -111,12 +110,10 @@ export function afterwards(
   const rest = hasMoved ? forgotten : kept;
 
   // However it ended: a source that failed stays out until it is cleared, unless the interfaces are back on it.
-  const wasCommitted = ending.sourceFailed && outcome !== 'ABORTED' && outcome !== 'REFUSED';
   const isBack = hasMoved && plan.source === plan.target;
-  const failed = wasCommitted && !isBack ? plan.source : undefined;
+  const failed = ending.sourceFailed && !isBack ? plan.source : undefined;
   // Back on the source: those that refused are not asked again at once, each try is an outage of its own.
-  const refusing =
-    isBack && outcome === 'RETURNED_TO_SOURCE' ? plan.tried.filter((id) => id !== plan.source) : [];
+  const refusing = outcome === 'RETURNED_TO_SOURCE' ? plan.tried.filter((id) => id !== plan.source) : [];
   const refusal = {
     sinceMs: nowMs,
     why: `refused the interfaces in ${episode.id}`,
@@ -240,12 +237,10 @@ export async function closeEpisode(
     return 'written';
   }
   const nowMs = clock.now();
-  const left = candidates(
-    service,
-    observation,
-    [episode.plan.target, ...(episode.plan.source ? [episode.plan.source] : [])],
-    nowMs,
-  ).eligible;
+  const { source, target } = episode.plan;
+  // A member that was left in good health can take over next.
+  const without = [target, ending.sourceFailed ? source : undefined].flatMap((id) => id ?? []);
+  const left = candidates(service, observation, without, nowMs).eligible;
 
   journal.note({ step: 'closed', detail: ending.outcome });
   const change = (state: ServiceState): ServiceState => {

@@ -31,8 +31,12 @@ export async function dispatch(
   const results = await Promise.allSettled(
     names.map((service) => restore(ports, { service, hint, look: 0 }, run)),
   );
-  const failures = results.flatMap((each) => (each.status === 'rejected' ? [each.reason as unknown] : []));
+  const reports: Report[] = [];
+  const failures: unknown[] = [];
+  for (const each of results)
+    if (each.status === 'fulfilled') reports.push(each.value);
+    else failures.push(each.reason);
   if (failures.length > 0)
     throw new AggregateError(failures, `not looked at: ${failures.map(messageOf).join('; ')}`);
-  return results.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+  return reports;
 }

@@ -1,8 +1,23 @@
 /** The end of an episode: what is left in the item, the record, the chain, and the notice. */
-import { describe, expect } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { afterwards, callOff, type Ending, toEnding, toFacts } from '../../shared/app/close.ts';
+import type { MoveEnd } from '../../shared/app/move.ts';
+import type { EpisodeKind, Outcome } from '../../shared/core/episode.ts';
+import type { AttachmentId, EniId, InstanceId } from '../../shared/core/ids.ts';
+import {
+  type Attachment,
+  absent,
+  type Fact,
+  type InterfaceFact,
+  unknown,
+} from '../../shared/core/observation.ts';
+import type { Plan } from '../../shared/core/plan.ts';
+import type { ServiceState } from '../../shared/core/state.ts';
+import { times } from '../../shared/core/times.ts';
 import { verifyChain } from '../../shared/core/trail.ts';
+import * as core from '../core/world.ts';
 import { sha256 } from '../fakes/invariants.ts';
-import { a, b, c, front, management, ordersDb, type World } from '../fakes/world.ts';
+import { a, applicationAlarm, b, c, front, management, ordersDb, type World } from '../fakes/world.ts';
 import { story } from './story.ts';
 
 const attachedTo = (world: World) => [front, management].map((eni) => world.ec2.where(eni)?.instanceId);
@@ -11,6 +26,588 @@ const fails = async (world: World) => {
   world.ec2.impair(a);
   return world.look(world.alarm(a));
 };
+
+const { admin, data, minute, now, planTo } = core;
+/** In the tables below: the member that is left, the one that takes over, and another one. */
+const [old, next, third] = [core.a, core.b, core.c];
+
+const ours = (eni: EniId, on: InstanceId) => core.attachmentOf(eni, on, 1);
+/** The plan from `old` to `next` after both attaches were accepted. */
+const carriedOut = (more: Parameters<typeof planTo>[1] = {}, target = next): Plan => {
+  const plan = planTo(target, { source: old, ...more });
+  const interfaces = plan.interfaces.map((each) => ({ ...each, ours: [ours(each.eni, target)] }));
+  return { ...plan, interfaces };
+};
+const at = (eni: EniId, on: InstanceId, more: Partial<Attachment> = {}): Fact<InterfaceFact> =>
+  core.interfaceAt(eni, on, { attachment: core.attachment(eni, on, { id: ours(eni, on), ...more }) });
+const both = (to: (eni: EniId) => Fact<InterfaceFact>) =>
+  new Map([data, admin].map((eni) => [eni, to(eni)] as const));
+const restingOn = (on: InstanceId) => both((eni) => at(eni, on));
+const untouched = both((eni) => core.interfaceAt(eni, old));
+
+describe('the outcome of a move', () => {
+  interface Case {
+    readonly fact: string;
+    readonly kind?: EpisodeKind;
+    readonly plan?: Plan;
+    readonly end?: 'resting' | 'stranded' | 'needs-human';
+    readonly acted?: boolean;
+    readonly members?: core.Sketch['members'];
+    readonly is: readonly [outcome: Outcome, severity: string];
+    readonly sourceFailed: boolean;
+  }
+  const back = carriedOut({ tried: [next, old] }, old);
+  const nothingAttached = planTo(old, { source: old });
+  const cases: readonly Case[] = [
+    {
+      fact: 'a failover that came to rest is completed, and a warning',
+      is: ['COMPLETED', 'warning'],
+      sourceFailed: true,
+    },
+    {
+      fact: 'a rescue that came to rest is completed, and a warning',
+      kind: 'rescue',
+      is: ['COMPLETED', 'warning'],
+      sourceFailed: false,
+    },
+    {
+      fact: 'a rescue from a member that has failed says so',
+      kind: 'rescue',
+      members: { a: 'stopped' },
+      is: ['COMPLETED', 'warning'],
+      sourceFailed: true,
+    },
+    {
+      fact: 'a rescue of what nobody held has no member that failed',
+      kind: 'rescue',
+      plan: { ...carriedOut(), source: undefined } as unknown as Plan,
+      members: { a: 'stopped' },
+      is: ['COMPLETED', 'warning'],
+      sourceFailed: false,
+    },
+    {
+      fact: 'a switchover is news, not a warning',
+      kind: 'switchover',
+      is: ['COMPLETED', 'info'],
+      sourceFailed: false,
+    },
+    { fact: 'so is a failback', kind: 'failback', is: ['COMPLETED', 'info'], sourceFailed: false },
+    {
+      fact: 'a switchover accuses nobody, also where the old holder stops meanwhile',
+      kind: 'switchover',
+      members: { a: 'stopped' },
+      is: ['COMPLETED', 'info'],
+      sourceFailed: false,
+    },
+    {
+      fact: 'one that is stranded is critical',
+      end: 'stranded',
+      is: ['STRANDED', 'critical'],
+      sourceFailed: true,
+    },
+    {
+      fact: 'one that needs a person is critical',
+      kind: 'switchover',
+      end: 'needs-human',
+      is: ['NEEDS_HUMAN', 'critical'],
+      sourceFailed: false,
+    },
+    {
+      fact: 'one that came to rest where it began found nobody to take the interfaces',
+      plan: back,
+      is: ['RETURNED_TO_SOURCE', 'critical'],
+      sourceFailed: true,
+    },
+    {
+      fact: 'so does a planned one, whose old holder is healthy',
+      kind: 'switchover',
+      plan: back,
+      is: ['RETURNED_TO_SOURCE', 'critical'],
+      sourceFailed: false,
+    },
+    {
+      fact: 'a rescue back to a healthy member is what was wanted',
+      kind: 'rescue',
+      plan: back,
+      is: ['COMPLETED', 'warning'],
+      sourceFailed: false,
+    },
+    {
+      fact: 'a rescue back to a member that failed is not',
+      kind: 'rescue',
+      plan: back,
+      members: { a: 'impaired' },
+      is: ['RETURNED_TO_SOURCE', 'critical'],
+      sourceFailed: true,
+    },
+    {
+      fact: 'a rescue back to a member of which nothing is known is not either',
+      kind: 'rescue',
+      plan: back,
+      members: { a: 'unread' },
+      is: ['RETURNED_TO_SOURCE', 'critical'],
+      sourceFailed: false,
+    },
+    {
+      fact: 'on a target that has failed itself it does not serve',
+      members: { b: 'impaired' },
+      is: ['ATTACHED', 'critical'],
+      sourceFailed: true,
+    },
+    {
+      fact: 'without anything sent there was nothing to do',
+      acted: false,
+      is: ['NOTHING_TO_DO', 'info'],
+      sourceFailed: true,
+    },
+    {
+      fact: 'without an attachment of ours it does not claim to have moved anything',
+      kind: 'rescue',
+      plan: nothingAttached,
+      is: ['NOTHING_TO_DO', 'info'],
+      sourceFailed: false,
+    },
+    {
+      fact: 'with one attachment of ours it has moved something',
+      kind: 'rescue',
+      plan: {
+        ...carriedOut(),
+        interfaces: carriedOut().interfaces.map((each) => (each.eni === data ? { ...each, ours: [] } : each)),
+      },
+      is: ['COMPLETED', 'warning'],
+      sourceFailed: false,
+    },
+  ];
+  it.each(core.titled(cases))(
+    '%s',
+    (_, { kind, plan = carriedOut(), end = 'resting', acted = true, members, ...answer }) => {
+      const last = { facts: restingOn(plan.target), sentAtMs: now, slow: false };
+      const scene = { plan, last, seen: new Set<AttachmentId>(), acted };
+      const given: MoveEnd =
+        end === 'resting' ? { kind: end, ...scene } : { kind: end, why: 'it is so', ...scene };
+      const { observation } = core.world(members ? { members } : {});
+      const ending = toEnding(core.episodeOf(plan, kind), given, observation);
+      expect([ending.outcome, ending.severity]).toEqual(answer.is);
+      expect(ending.sourceFailed).toBe(answer.sourceFailed);
+    },
+  );
+});
+
+describe('what an episode leaves in the item', () => {
+  const ended = (more: Partial<Ending> = {}): Ending => ({
+    outcome: 'COMPLETED',
+    why: 'it is so',
+    severity: 'info',
+    facts: restingOn(next),
+    untouched: false,
+    seen: new Set(),
+    sourceFailed: false,
+    ...more,
+  });
+  const leftBy = (
+    plan: Plan,
+    ending: Partial<Ending> = {},
+    { kind = 'failover' as EpisodeKind, state = {} as Partial<ServiceState> } = {},
+  ) => afterwards(core.stateOf(state), core.episodeOf(plan, kind), ended(ending), now);
+  const planned = (eni: EniId) => core.attachmentOf(eni, old);
+  const was = [data, admin].map(planned);
+  const is = [data, admin].map((eni) => ours(eni, next));
+
+  describe('of attachments', () => {
+    interface Case {
+      readonly fact: string;
+      readonly plan?: Plan;
+      readonly ending?: Partial<Ending>;
+      readonly detached: readonly AttachmentId[];
+      readonly mayDetach: readonly AttachmentId[];
+    }
+    const withOld = carriedOut({}, next);
+    const cases: readonly Case[] = [
+      { fact: 'those that it left are gone, those that it rests on stay', detached: was, mayDetach: [] },
+      {
+        fact: 'those that are not at rest yet may still be detached by a call of ours',
+        ending: { outcome: 'NEEDS_HUMAN', facts: both((eni) => at(eni, next, { status: 'attaching' })) },
+        detached: was,
+        mayDetach: is,
+      },
+      {
+        fact: 'those that it was to leave and that are there still may be detached late',
+        ending: { outcome: 'NEEDS_HUMAN', facts: untouched },
+        detached: [],
+        mayDetach: was,
+      },
+      {
+        fact: 'where nothing was ever sent, nothing is detached late',
+        ending: { outcome: 'REFUSED', facts: untouched, untouched: true },
+        detached: [],
+        mayDetach: [],
+      },
+      {
+        fact: 'where nothing was ever sent and nothing is known, neither',
+        ending: { outcome: 'REFUSED', facts: both(() => unknown('throttled')), untouched: true },
+        detached: [],
+        mayDetach: [],
+      },
+      {
+        fact: 'of what could not be read all may be detached late, and none is certainly gone',
+        ending: { outcome: 'NEEDS_HUMAN', facts: both(() => unknown('throttled')) },
+        detached: [],
+        mayDetach: [data, admin].flatMap((eni) => [planned(eni), ours(eni, next)]),
+      },
+      {
+        fact: 'of ours that was never seen and is not there nothing is said: it may still appear',
+        ending: { outcome: 'STRANDED', facts: both((eni) => core.interfaceAt(eni, 'nothing')) },
+        detached: was,
+        mayDetach: [],
+      },
+      {
+        fact: 'one of ours that was seen and is not there any more is gone',
+        ending: {
+          outcome: 'STRANDED',
+          facts: both((eni) => core.interfaceAt(eni, 'nothing')),
+          seen: new Set(is),
+        },
+        detached: [data, admin].flatMap((eni) => [planned(eni), ours(eni, next)]),
+        mayDetach: [],
+      },
+      {
+        fact: 'one that was at rest beside the others all the time is not detached by anyone',
+        plan: { ...planTo(next, { source: third }), interfaces: planTo(next, { source: next }).interfaces },
+        ending: { facts: both((eni) => core.interfaceAt(eni, next)) },
+        detached: [],
+        mayDetach: [],
+      },
+      {
+        fact: 'back on the source by a new attachment, the new one stays',
+        plan: carriedOut({ tried: [next, old] }, old),
+        ending: { outcome: 'RETURNED_TO_SOURCE', facts: restingOn(old) },
+        detached: was,
+        mayDetach: [],
+      },
+      {
+        fact: 'back on the source by the old attachment, our detach of it may come late',
+        plan: planTo(old, { source: old, tried: [next, old] }),
+        ending: { outcome: 'RETURNED_TO_SOURCE', facts: untouched },
+        detached: [],
+        mayDetach: was,
+      },
+      {
+        fact: 'of an interface that EC2 does not know any more all may come late',
+        plan: { ...withOld, interfaces: withOld.interfaces.slice(0, 1) },
+        ending: { outcome: 'NEEDS_HUMAN', facts: new Map([[data, absent]]) },
+        detached: [],
+        mayDetach: [planned(data), ours(data, next)],
+      },
+      {
+        fact: 'of what was on nothing when the plan was made only ours are named',
+        plan: {
+          ...carriedOut(),
+          interfaces: carriedOut().interfaces.map(({ detach: _, ...each }) => each),
+        },
+        ending: { outcome: 'NEEDS_HUMAN', facts: both(() => unknown('throttled')) },
+        detached: [],
+        mayDetach: is,
+      },
+    ];
+    it.each(core.titled(cases))('%s', (_, { plan = carriedOut(), ending, detached, mayDetach }) => {
+      const item = leftBy(plan, ending);
+      expect(item.detached).toEqual(detached);
+      expect(item.mayDetach).toEqual(mayDetach);
+      expect(item.mayDetachUntilMs).toBe(mayDetach.length > 0 ? now + times.lateEffectMs : undefined);
+    });
+
+    it('one of an earlier episode that is gone by now is expected no more, and the others are, as long as before', () => {
+      const other = core.attachmentOf(core.foreign, old);
+      const mayDetachUntilMs = now + minute;
+      const state = { mayDetach: [other, planned(data)], mayDetachUntilMs };
+      expect(leftBy(carriedOut(), {}, { state })).toMatchObject({ mayDetach: [other], mayDetachUntilMs });
+    });
+  });
+
+  describe('of where the interfaces are', () => {
+    const seen = { holder: next, attachments: { [data]: is[0], [admin]: is[1] } };
+    const remembers = { lastSeen: core.seenOn(old), lastRefusal: 'BRAKE', lastObserved: 'SPLIT x' };
+
+    for (const outcome of ['COMPLETED', 'ATTACHED', 'NOTHING_TO_DO', 'NEEDS_HUMAN'] as const)
+      it(`${outcome}: all at rest on the target, that is what was last seen, and what was told before is over`, () => {
+        const item = leftBy(carriedOut(), { outcome }, { state: remembers });
+        expect(item).toMatchObject({ lastSeen: seen, lastMoveAtMs: now });
+        expect(item.lastRefusal).toBeUndefined();
+        expect(item.lastObserved).toBeUndefined();
+      });
+
+    const notMoved: readonly (readonly [string, Partial<Ending>])[] = [
+      [
+        'one is still being attached',
+        { facts: new Map([...restingOn(next), [admin, at(admin, next, { status: 'attaching' })]]) },
+      ],
+      ['one is on another member', { facts: new Map([...restingOn(next), [admin, at(admin, third)]]) }],
+      ['it was refused', { outcome: 'REFUSED' }],
+      ['it was called off', { outcome: 'ABORTED' }],
+    ];
+    for (const [why, ending] of notMoved)
+      it(`${why}: nothing was moved, and everything is remembered as it was`, () => {
+        const item = leftBy(carriedOut(), ending, { state: remembers });
+        expect(item).toMatchObject(remembers);
+        expect(item.lastMoveAtMs).toBeUndefined();
+      });
+  });
+
+  describe('of the members', () => {
+    const failed = { [old]: { sinceMs: now, why: 'failed in orders-db.7: the instance is stopped' } };
+    const refused = {
+      [next]: {
+        sinceMs: now,
+        why: 'refused the interfaces in orders-db.7',
+        untilMs: now + times.refusedQuarantineMs,
+      },
+    };
+    const back = carriedOut({ tried: [next, old] }, old);
+    const cases: readonly {
+      readonly fact: string;
+      readonly plan?: Plan;
+      readonly ending: Partial<Ending>;
+      readonly quarantine: object;
+    }[] = [
+      { fact: 'the one that failed stays out', ending: { sourceFailed: true }, quarantine: failed },
+      {
+        fact: 'the one that failed stays out also where the interfaces are on nothing',
+        ending: {
+          sourceFailed: true,
+          outcome: 'STRANDED',
+          facts: both((eni) => core.interfaceAt(eni, 'nothing')),
+        },
+        quarantine: failed,
+      },
+      { fact: 'one that did not fail stays in', ending: {}, quarantine: {} },
+      {
+        fact: 'the interfaces are back on the one that failed: it stays in, and those that refused stay out for a while',
+        plan: back,
+        ending: { sourceFailed: true, outcome: 'RETURNED_TO_SOURCE', facts: restingOn(old) },
+        quarantine: refused,
+      },
+      {
+        fact: 'they are not all back on it: it stays out',
+        plan: back,
+        ending: {
+          sourceFailed: true,
+          outcome: 'STRANDED',
+          facts: both((eni) => core.interfaceAt(eni, 'nothing')),
+        },
+        quarantine: failed,
+      },
+      {
+        fact: 'a rescue that ends where it began accuses nobody',
+        plan: back,
+        ending: { facts: restingOn(old) },
+        quarantine: {},
+      },
+    ];
+    it.each(core.titled(cases))('%s', (_, { plan = carriedOut(), ending, quarantine }) => {
+      expect(leftBy(plan, ending).quarantine).toEqual(quarantine);
+    });
+
+    it('those that were out before stay out', () => {
+      const before = { [third]: { sinceMs: now - minute, why: 'failed before' } };
+      const item = leftBy(carriedOut(), { sourceFailed: true }, { state: { quarantine: before } });
+      expect(item.quarantine).toEqual({ ...before, ...failed });
+    });
+  });
+
+  describe('of the budget', () => {
+    for (const outcome of ['COMPLETED', 'ATTACHED', 'RETURNED_TO_SOURCE', 'STRANDED', 'NEEDS_HUMAN'] as const)
+      it(`a failover that ended as ${outcome} counts`, () => {
+        expect(leftBy(carriedOut(), { outcome }).failoversAtMs).toEqual([now]);
+      });
+    for (const outcome of ['ABORTED', 'REFUSED', 'NOTHING_TO_DO'] as const)
+      it(`a failover that ended as ${outcome} does not count`, () => {
+        expect(leftBy(carriedOut(), { outcome }).failoversAtMs).toEqual([]);
+      });
+    for (const kind of ['rescue', 'switchover', 'failback'] as const)
+      it(`a ${kind} does not count`, () => {
+        expect(leftBy(carriedOut(), {}, { kind }).failoversAtMs).toEqual([]);
+      });
+    it('what is an hour old is forgotten', () => {
+      const failoversAtMs = [now - times.budgetWindowMs, now - times.budgetWindowMs + 1];
+      const item = leftBy(carriedOut(), {}, { kind: 'rescue', state: { failoversAtMs } });
+      expect(item.failoversAtMs).toEqual([now - times.budgetWindowMs + 1]);
+    });
+  });
+
+  describe('of being stranded', () => {
+    const before = core.strandedSince();
+    const onNothing = {
+      outcome: 'STRANDED',
+      facts: both((eni) => core.interfaceAt(eni, 'nothing')),
+    } as const;
+    it('nothing, where it never was', () => {
+      expect('stranded' in leftBy(carriedOut())).toBe(false);
+    });
+    it('the first time', () => {
+      const plan = carriedOut();
+      expect(leftBy(plan, onNothing).stranded).toEqual({ sinceMs: now, plan, why: 'it is so', tries: 1 });
+    });
+    it('since when it is so, and one try more', () => {
+      const plan = carriedOut();
+      const { stranded } = leftBy(plan, onNothing, { state: { stranded: before } });
+      expect(stranded).toEqual({ sinceMs: before.sinceMs, plan, why: 'it is so', tries: 2 });
+    });
+    it('all that there was, where a try ended without a move', () => {
+      const { stranded } = leftBy(carriedOut(), { outcome: 'REFUSED' }, { state: { stranded: before } });
+      expect(stranded).toEqual(before);
+    });
+    it('nothing, where everything came to rest', () => {
+      expect('stranded' in leftBy(carriedOut(), {}, { state: { stranded: before } })).toBe(false);
+    });
+  });
+
+  it('no episode, no lease and no request', () => {
+    const state = { lease: core.lease(now + minute), request: core.request(next) };
+    const item = leftBy(carriedOut(), {}, { state });
+    expect([item.episode, item.lease, item.request]).toEqual([undefined, undefined, undefined]);
+  });
+});
+
+describe('the end of an episode as people read it', () => {
+  const told = (
+    outcome: Outcome,
+    more: { kind?: EpisodeKind; plan?: Plan; why?: string; left?: readonly string[] } = {},
+  ) => {
+    const { kind = 'failover', plan = carriedOut(), why = 'the instance is stopped', left = [third] } = more;
+    const steps = [
+      { atMs: now - 9_000, step: 'claimed' },
+      { atMs: now - 4_500, step: 'detach-forced', eni: data },
+      { atMs: now - 4_000, step: 'detach-forced', eni: admin },
+    ];
+    const ending = { ...callOff('ABORTED', why, 'info', core.world().observation, true), outcome };
+    const episode = core.episodeOf(plan, kind, { steps: outcome === 'ABORTED' ? steps.slice(0, 1) : steps });
+    return toFacts(core.stateOf(), episode, ending, left, now);
+  };
+  const status = 'eni-failover status orders-db';
+  const repair = `repair ${old}, then: eni-failover ack orders-db --reason '...'`;
+  const none = 'NO STANDBY IS LEFT: make one eligible';
+  const { source: _, ...fromNothing } = carriedOut();
+
+  const cases: readonly {
+    readonly fact: string;
+    readonly outcome: Outcome;
+    readonly more?: Parameters<typeof told>[1];
+    readonly headline: string;
+    readonly asks: readonly string[];
+  }[] = [
+    {
+      fact: 'a failover asks for the repair',
+      outcome: 'COMPLETED',
+      headline: `failover to ${next} done`,
+      asks: [repair],
+    },
+    {
+      fact: 'one that used the last standby asks for another',
+      outcome: 'COMPLETED',
+      more: { left: [] },
+      headline: `failover to ${next} done`,
+      asks: [repair, none],
+    },
+    {
+      fact: 'a rescue of what nobody held asks for no repair',
+      outcome: 'COMPLETED',
+      more: { plan: fromNothing },
+      headline: `failover to ${next} done`,
+      asks: [],
+    },
+    {
+      fact: 'a switchover asks for nothing',
+      outcome: 'COMPLETED',
+      more: { kind: 'switchover' },
+      headline: `switchover to ${next} done`,
+      asks: [],
+    },
+    {
+      fact: 'nothing to do asks for nothing',
+      outcome: 'NOTHING_TO_DO',
+      more: { left: [] },
+      headline: 'nothing to do, already in place',
+      asks: [],
+    },
+    {
+      fact: 'what was called off asks for nothing',
+      outcome: 'ABORTED',
+      headline: 'failover called off, nothing was moved',
+      asks: [],
+    },
+    {
+      fact: 'what was refused asks for a look',
+      outcome: 'REFUSED',
+      headline: 'failover refused, nothing was moved',
+      asks: [status],
+    },
+    {
+      fact: 'what does not serve asks for a look',
+      outcome: 'ATTACHED',
+      headline: `attached to ${next}, but not serving`,
+      asks: [status],
+    },
+    {
+      fact: 'what went back asks for a look',
+      outcome: 'RETURNED_TO_SOURCE',
+      headline: `back on ${old}, nothing else took it`,
+      asks: [status],
+    },
+    {
+      fact: 'STRANDED asks for a look, not for a repair',
+      outcome: 'STRANDED',
+      more: { left: [] },
+      headline: 'STRANDED, an interface is on nothing or left behind',
+      asks: [status],
+    },
+    {
+      fact: 'what stopped asks for a look',
+      outcome: 'NEEDS_HUMAN',
+      headline: 'failover stopped, a person is needed',
+      asks: [status],
+    },
+  ];
+  it.each(core.titled(cases))('%s', (_title, { outcome, more, headline, asks }) => {
+    const facts = told(outcome, more);
+    expect(facts.headline).toBe(headline);
+    expect(facts.next).toEqual(asks);
+  });
+
+  it('says from where to where, why, how long it took and who is left', () => {
+    expect(told('COMPLETED', { left: [old, third] }).lines).toEqual([
+      `From: ${old}`,
+      `To: ${next}`,
+      'Why: the instance is stopped',
+      'Detach to verified: 4.5 s',
+      `Interfaces: ${data}, ${admin}`,
+      `Standbys left: ${old}, ${third}`,
+      'Episode: orders-db.7',
+    ]);
+    expect(told('COMPLETED').data).toMatchObject({
+      detachToVerifiedMs: 4_500,
+      from: old,
+      standbysLeft: [third],
+    });
+  });
+
+  it('says that nobody is left', () => {
+    expect(told('COMPLETED', { left: [] }).lines).toContain('Standbys left: none');
+  });
+
+  it('says why it ended, and no duration, where nothing was detached', () => {
+    const facts = told('ABORTED', { why: `${old} recovered`, plan: fromNothing });
+    expect(facts.lines).toEqual([
+      'From: nothing',
+      `To: ${next}`,
+      'Why: the instance is stopped',
+      `End: ${old} recovered`,
+      `Interfaces: ${data}, ${admin}`,
+      'Episode: orders-db.7',
+    ]);
+    expect(facts.data['detachToVerifiedMs']).toBeUndefined();
+    expect(facts.data['from']).toBeNull();
+  });
+});
 
 describe('a completed episode', () => {
   story('leaves a record that says what was seen, planned, done and found', async (world) => {
@@ -95,6 +692,41 @@ describe('a completed episode', () => {
     expect(world.episodes()).toHaveLength(1);
     expect(world.episodes()[0]?.outcome).not.toBe('COMPLETED');
   });
+});
+
+describe('the standbys that are left', () => {
+  const bodyOf = (world: World) => world.notifier.of('COMPLETED').at(-1)?.body;
+
+  story(
+    'after a switchover are also the healthy member that was left',
+    { members: [a, b] },
+    async (world) => {
+      const request = { id: 'r', kind: 'switchover', target: b, author: 'ann', reason: 'x' } as const;
+      world.store.change(ordersDb, (state) => ({
+        ...state,
+        request: { ...request, atMs: world.clock.now() },
+      }));
+      await world.look({ kind: 'request', atMs: world.clock.now() });
+      expect(attachedTo(world)).toEqual([b, b]);
+      expect(bodyOf(world)).toContain(`Standbys left: ${a}`);
+      expect(bodyOf(world)).not.toContain('NO STANDBY IS LEFT');
+    },
+  );
+
+  story('after a failover are those that could take over next', async (world) => {
+    await fails(world);
+    expect(bodyOf(world)).toContain(`Standbys left: ${c}\n`);
+  });
+
+  story(
+    'after a failover by an application alarm are not the member that was accused',
+    { signals: { alarms: [{ arn: applicationAlarm }] } },
+    async (world) => {
+      world.alarms.set(applicationAlarm, 'ALARM');
+      await world.look(world.applicationAlarm());
+      expect(bodyOf(world)).toContain(`Standbys left: ${c}\n`);
+    },
+  );
 });
 
 describe('freeze, copy, clear', () => {

@@ -1,5 +1,7 @@
 /** Notices and records on their way: nothing is lost, nothing is told under two names, and no move waits for it. */
 import { describe, expect } from 'vitest';
+import { deliver } from '../../shared/app/deliver.ts';
+import { times } from '../../shared/core/times.ts';
 import { a, front, management, ordersDb, type World } from '../fakes/world.ts';
 import { story } from './story.ts';
 
@@ -108,6 +110,30 @@ describe('a notice', () => {
     expect(world.service().outbox.map((each) => each.dedupeId)).toEqual(['another']);
   });
 
+  story('that others write over four times is left to the next one who looks', async (world) => {
+    world.notifier.fail(1);
+    await fails(world);
+    await world.clock.advance(5_000);
+    const writeAgain = () => world.store.change(ordersDb, (state) => ({ ...state }));
+    world.store.fail('write', { kind: 'meanwhile', run: writeAgain }, { times: 20 });
+    const before = world.store.calls.length;
+    await world.run(deliver(world.ports, world.service()));
+    const writes = world.store.calls.slice(before).filter((each) => each.operation === 'write');
+    expect(writes).toHaveLength(4);
+    expect(world.service().outbox).toHaveLength(1);
+    world.store.heal();
+    await world.run(deliver(world.ports, world.service()));
+    expect(world.service().outbox).toEqual([]);
+  });
+
+  story('that could not be published costs no write', async (world) => {
+    world.notifier.fail(99);
+    await fails(world);
+    const { rev } = world.service();
+    await world.run(deliver(world.ports, world.service()));
+    expect(world.service().rev).toBe(rev);
+  });
+
   story('of an end finds room in a full outbox, and no other end is dropped for it', async (world) => {
     const entry = (index: number, keep: boolean) => ({
       dedupeId: `old-${index}`,
@@ -136,5 +162,38 @@ describe('a notice', () => {
     expect(notice?.subject).toMatch(/^[\x20-\x7e]+$/);
     expect(notice?.body).toContain(`repair ${a}`);
     for (const eni of [front, management]) expect(notice?.body).toContain(eni);
+  });
+});
+
+describe('a record', () => {
+  const copies = (world: World) =>
+    world.store.calls.filter((each) => each.operation === 'copyToTrail').length;
+
+  story('that was frozen just now is left to its writer by a look beside it', async (world) => {
+    world.store.fail('copyToTrail', { kind: 'unreachable', afterMs: 0 }, { times: 1 });
+    await fails(world);
+    const before = copies(world);
+    await world.look(world.alarm(a));
+    expect(copies(world)).toBe(before);
+    await world.clock.advance(times.noticeIsTheirsMs);
+    await world.look(world.alarm(a));
+    expect(world.kinds()).toEqual(['episode']);
+  });
+
+  story('is copied and its slot cleared, also where its notice cannot be published', async (world) => {
+    world.notifier.fail(99);
+    await fails(world);
+    expect(world.kinds()).toEqual(['episode']);
+    expect(world.service().frozen).toBeUndefined();
+    expect(world.service().outbox).toHaveLength(1);
+  });
+
+  story('that nobody is to be told of is copied all the same', async (world) => {
+    world.store.fail('copyToTrail', { kind: 'unreachable' }, { times: 1 });
+    await fails(world);
+    expect(world.service().outbox).toEqual([]);
+    await world.run(deliver(world.ports, world.service()));
+    expect(world.kinds()).toEqual(['episode']);
+    expect(world.service().frozen).toBeUndefined();
   });
 });

@@ -97,13 +97,30 @@ describe('the services behind a hint', () => {
     },
   );
 
+  story(
+    'are found by the alarm alone',
+    { signals: { alarms: [{ arn: applicationAlarm }] } },
+    async (world) => {
+      expect(await world.run(servicesFor(world.ports, world.applicationAlarm()))).toEqual([ordersDb]);
+    },
+  );
+
+  story('of an instance are not looked for under an alarm that nobody named', async (world) => {
+    await world.run(servicesFor(world.ports, world.stateChange(a, 'stopping')));
+    expect(world.store.calls.filter((each) => each.operation === 'servicesOfAlarm')).toEqual([]);
+  });
+
   story('are all looked at, and one that is broken does not stop the others', async (world) => {
     const second = await world.addService(1);
     world.store.put(second.name, { ...(world.store.raw(second.name) as object), lease: 'free' });
     world.ec2.impair(a);
     const worker = world.worker();
     const dispatching = dispatch(worker.ports, world.alarm(a), [second.name, ordersDb], worker.run);
-    await expect(world.run(dispatching)).rejects.toMatchObject({ name: 'AggregateError' });
+    await expect(world.run(dispatching)).rejects.toMatchObject({
+      name: 'AggregateError',
+      message: expect.stringMatching(/^not looked at: the stored service item is malformed/),
+      errors: [expect.objectContaining({ name: 'InvalidInputError' })],
+    });
     expect(attachedTo(world)).toEqual([b, b]);
   });
 });

@@ -138,6 +138,82 @@ describe('a journal', () => {
     await world.run(journal.stop());
   });
 
+  it('asks the table no more once it is lost', async () => {
+    const { world, journal } = await held();
+    steal(world);
+    await world.run(journal.commit());
+    const before = world.store.calls.length;
+    expect(await world.run(journal.commit(mark('again')))).toBe('lost');
+    await world.clock.advance(30_000);
+    expect(world.store.calls).toHaveLength(before);
+    await world.run(journal.stop());
+  });
+
+  it('is lost to its own owner of another epoch', async () => {
+    const { world, journal } = await held();
+    world.store.change(ordersDb, (state) => ({ ...state, epoch: state.epoch + 1 }));
+    expect(await world.run(journal.commit(mark('ours')))).toBe('lost');
+    expect(world.service().lastObserved).toBeUndefined();
+    await world.run(journal.stop());
+  });
+
+  it('is lost when its lease was taken away within the epoch', async () => {
+    const { world, journal } = await held();
+    const untilMs = world.clock.now() + times.leaseTtlMs;
+    world.store.change(ordersDb, (state) => ({ ...state, lease: { owner: them, untilMs } }));
+    expect(await world.run(journal.commit(mark('ours')))).toBe('lost');
+    expect(world.service().lastObserved).toBeUndefined();
+    await world.run(journal.stop());
+  });
+
+  it('has nothing more to write once a change has ended its lease', async () => {
+    const { world, journal } = await held();
+    await world.run(journal.commit(({ lease: _, ...state }) => state));
+    const before = world.store.calls.length;
+    expect(await world.run(journal.commit(mark('after the end')))).toBe('written');
+    await world.clock.advance(12_000);
+    expect(world.store.calls).toHaveLength(before);
+    await world.run(journal.stop());
+  });
+
+  it('goes by the declaration that somebody registered meanwhile', async () => {
+    const { world, journal } = await held();
+    const declared = JSON.stringify({ ...world.declaration, members: [{ instance: b }, { instance: a }] });
+    world.store.change(ordersDb, (state) => ({ ...state, declared }));
+    await world.run(journal.commit());
+    expect(journal.service().declaration.members.map((each) => each.instance)).toEqual([b, a]);
+    await world.run(journal.stop());
+  });
+
+  it('notes a step also where no episode is open: in the log alone', async () => {
+    const { world, journal } = await held();
+    await world.run(journal.commit(({ episode: _, ...state }) => state));
+    journal.note({ step: 'late' });
+    expect(await world.run(journal.commit())).toBe('written');
+    expect(world.service().episode).toBeUndefined();
+    expect(world.lines.at(-1)).toMatchObject({ message: 'late' });
+    await world.run(journal.stop());
+  });
+
+  it('has nothing under way when it has stopped, and begins nothing', async () => {
+    const { world, journal } = await held();
+    world.store.latencyMs = 300;
+    const writing = journal.commit(mark('under way'));
+    await world.run(journal.stop());
+    expect(world.service().lastObserved).toBe('under way');
+    await world.run(writing);
+    const before = world.store.calls.length;
+    await world.clock.advance(12_000);
+    expect(world.store.calls).toHaveLength(before);
+  });
+
+  it('renews nothing any more when it is stopped between two renewals', async () => {
+    const { world, journal } = await held();
+    const before = world.store.calls.length;
+    await world.run(journal.stop());
+    expect(world.store.calls).toHaveLength(before);
+  });
+
   it('does not bring back a lease that a change has ended', async () => {
     const { world, journal } = await held();
     await world.run(journal.commit(({ lease: _, ...state }) => state));
