@@ -1,6 +1,5 @@
 /** The state table behind its port: every condition named, every write fenced by `rev`, nothing ever deleted. */
 import {
-  ConditionalCheckFailedException,
   type DynamoDBClient,
   GetItemCommand,
   PutItemCommand,
@@ -22,7 +21,7 @@ import {
   type ServiceState,
 } from '../core/state.ts';
 import { times } from '../core/times.ts';
-import { type Retrying, withRetries, writes } from './retry.ts';
+import { type Retrying, toPortError, withRetries, writes } from './retry.ts';
 
 type Row = Record<string, unknown>;
 
@@ -115,9 +114,7 @@ function conditionOf(guard: Guard): Expression {
   return { text: parts.join(' AND '), names, values };
 }
 
-const isConditionFailed = (error: unknown) =>
-  error instanceof ConditionalCheckFailedException ||
-  (error instanceof PortError && error.code === 'ConditionalCheckFailedException');
+const isConditionFailed = (error: unknown) => toPortError(error).code === 'ConditionalCheckFailedException';
 
 /** Reads are consistent throughout: an eventually consistent one could miss a pause or a lease. */
 export function makeStateTable(
@@ -152,7 +149,7 @@ export function makeStateTable(
       );
       rows.push(...(page.Items ?? []).map((item) => unmarshall(item)));
       ExclusiveStartKey = page.LastEvaluatedKey;
-    } while (ExclusiveStartKey && input.Limit === undefined);
+    } while (ExclusiveStartKey);
     return rows;
   }
 

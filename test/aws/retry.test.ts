@@ -17,6 +17,7 @@ describe('classify', () => {
     ['TooManyRequestsException', 429],
     ['ProvisionedThroughputExceededException', 400],
     ['SlowDown', 503],
+    ['KmsThrottled', 400],
     ['SomethingNew', 429],
   ])('calls %s with status %i throttled', (code, status) => {
     expect(classify(awsError(code, status))).toBe('throttled');
@@ -32,6 +33,9 @@ describe('classify', () => {
     ['Unavailable', 503],
     ['TransactionConflictException', 400],
     ['RequestTimeout', 400],
+    ['RequestTimeoutException', 400],
+    ['RequestExpired', 400],
+    ['NetworkingError', 400],
     ['SomethingNew', 500],
     ['SomethingNew', 502],
     ['SomethingNew', 504],

@@ -95,6 +95,11 @@ describe('create', () => {
     aws.on(GetItemCommand).resolves(itemOf({ ...bareState(), nonce: 'theirs' }));
     expect(await store.create(bareState())).toBe('exists');
   });
+  it('has not created what is not there when it looks', async () => {
+    aws.on(PutItemCommand).rejects(conditionFailed());
+    aws.on(GetItemCommand).resolves({});
+    expect(await store.create(bareState())).toBe('exists');
+  });
 });
 
 describe('write', () => {
@@ -529,6 +534,16 @@ describe('the controller', () => {
       ExpressionAttributeValues: { ':pk': { S: 'CONTROLLER' }, ':prefix': { S: 'STATE' } },
     };
     expect(inputs()).toStrictEqual([first, { ...first, ExclusiveStartKey: LastEvaluatedKey }]);
+  });
+  it('is paused wherever among its rows the pause stands', async () => {
+    const pause = { reason: 'game day', author: 'ann', atMs: 1, untilMs: 2 };
+    aws.on(QueryCommand).resolves({
+      Items: [
+        toItem({ sk: 'STATE#ZONE#us-east-1a', services: new Set(['a']) }),
+        toItem({ sk: 'STATE', pause }),
+      ],
+    });
+    expect(await store.readController()).toMatchObject({ pause, servicesByZone: { 'us-east-1a': ['a'] } });
   });
   it('lists the services of its zones', async () => {
     aws.on(QueryCommand).resolves({

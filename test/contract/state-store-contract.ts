@@ -804,6 +804,16 @@ export function stateStoreContract(make: () => Promise<StoreUnderTest>): void {
       if (answer === 'unanswered') expect(await store.tripBrake(ZONE, ['a', 'b'], NOW)).toBe('tripped');
       else expect(answer).toBe('tripped');
     });
+    it.each([
+      ['by other services at the same moment', ['a', 'c'], NOW],
+      ['by the same services at another moment', ['a', 'b'], NOW + 1],
+    ])(
+      'says already to a worker of a brake that was tripped %s, for that one pages',
+      async (_, names, atMs) => {
+        await store.tripBrake(ZONE, ['a', 'b'], NOW);
+        expect(await store.tripBrake(ZONE, names, atMs)).toBe('already');
+      },
+    );
 
     it('lists the services of every zone, each once', async () => {
       await store.joinZone(ZONE, ORDERS);
