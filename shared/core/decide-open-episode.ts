@@ -5,7 +5,7 @@ import { type Episode, isPlannedMove } from './episode.ts';
 import { evidenceOf } from './evidence.ts';
 import { blockedBy } from './forbidden.ts';
 import type { InstanceId } from './ids.ts';
-import { healthOf, interfaceOf, memberOf } from './observation.ts';
+import { attachmentOf, healthOf, memberOf } from './observation.ts';
 import { isUntouched, type Plan, withRung } from './plan.ts';
 import { nextRung } from './rungs.ts';
 import { unusable } from './whereabouts.ts';
@@ -18,33 +18,28 @@ export function decideOpenEpisode(q: Question, episode: Episode): Decision {
   if (unclear) return again('UNKNOWN_STATE', unclear, true); // P9, P10
   const untouched = isUntouched(plan, observation.interfaces);
   const choice = choiceFor(q, plan);
-  const over = untouched && plan.source && whyNotBegin(q, episode, plan.source, choice);
+  const over = untouched ? whyNotBegin(q, episode, choice) : undefined;
   if (over) return over; // P15, P30
   if (keepsTarget(q, plan, untouched, choice)) return goOn(q, episode, plan.target);
   // Otherwise the next eligible member, else the source (P20); a source that is dead as well is no better.
   const rung = nextRung(q, plan);
   if (rung.kind === 'unknown') return again('UNKNOWN_STATE', 'a member could not be read', true);
-  const isDeadToo = rung.kind === 'member' && rung.id === plan.source && hasFailed(q, rung.id);
-  return goOn(q, episode, rung.kind === 'member' && !isDeadToo ? rung.id : plan.target);
+  return goOn(q, episode, rung.kind === 'member' && !hasFailed(q, rung.id) ? rung.id : plan.target);
 }
 
-const hasFailed = ({ observation }: Question, id: InstanceId) =>
+const hasFailed = ({ observation }: Question, id: InstanceId | undefined) =>
   healthOf(memberOf(observation, id)).kind === 'failed';
 
 /** The members that may still be tried, the present target among them. */
 function choiceFor({ service, observation, nowMs }: Question, plan: Plan): Candidates {
   const tried = plan.tried.filter((each) => each !== plan.target);
-  return candidates(service, observation, [...tried, ...(plan.source ? [plan.source] : [])], nowMs);
+  return candidates(service, observation, [...tried, plan.source], nowMs);
 }
 
 /** Nothing has been touched: the reason must still be there, nobody may forbid it, and somebody must take them. */
-function whyNotBegin(
-  q: Question,
-  { kind, plan }: Episode,
-  source: InstanceId,
-  choice: Candidates,
-): Decision | undefined {
-  if (kind === 'failover') {
+function whyNotBegin(q: Question, { kind, plan }: Episode, choice: Candidates): Decision | undefined {
+  const { source, target } = plan;
+  if (kind === 'failover' && source) {
     const evidence = evidenceOf(q.service, source, q.observation, q.hint, q.nowMs);
     const health = healthOf(memberOf(q.observation, source));
     if (health.kind === 'healthy' && evidence.kind === 'not-failed')
@@ -56,7 +51,7 @@ function whyNotBegin(
   const forbidden = blockedBy(q, kind, 'resumed', choice);
   if (forbidden) return { kind: 'abort', outcome: 'REFUSED', why: `${forbidden.code}: ${forbidden.detail}` };
   // Nobody is sent anywhere that he did not ask for: a planned move goes to its own target or not at all.
-  const mayTake = isPlannedMove(kind) ? choice.eligible.includes(plan.target) : choice.eligible.length > 0;
+  const mayTake = isPlannedMove(kind) ? choice.eligible.includes(target) : choice.eligible.length > 0;
   if (mayTake) return undefined;
   const { detail } = refuse('NO_ELIGIBLE_STANDBY', 'resumed', choice.refused);
   return { kind: 'abort', outcome: 'REFUSED', why: `NO_ELIGIBLE_STANDBY: ${detail}` };
@@ -67,18 +62,16 @@ function whyNotBegin(
  * alarm, for one, turns red because its primary is gone.
  */
 function keepsTarget(q: Question, plan: Plan, untouched: boolean, choice: Candidates): boolean {
-  const restsThere = plan.interfaces.some((each) => {
-    const fact = interfaceOf(q.observation, each.eni);
-    return fact.kind === 'known' && fact.value.attachment?.instanceId === plan.target;
-  });
+  const restsThere = plan.interfaces.some(
+    ({ eni }) => attachmentOf(q.observation, eni)?.instanceId === plan.target,
+  );
   if (plan.target === plan.source || restsThere) return true;
   return untouched ? choice.eligible.includes(plan.target) : !hasFailed(q, plan.target);
 }
 
 /** Forced once EC2 says that the source failed, however it was to be left before (P17). */
 function goOn(q: Question, { kind, plan }: Episode, target: InstanceId): Decision {
-  const isForced = kind !== 'rescue' && plan.source !== undefined && hasFailed(q, plan.source);
-  const next = target === plan.target ? plan : withRung(plan, target);
-  const resumed: Plan = { ...next, detach: isForced ? 'force' : plan.detach };
+  const isForced = kind !== 'rescue' && hasFailed(q, plan.source);
+  const resumed: Plan = { ...withRung(plan, target), detach: isForced ? 'force' : plan.detach };
   return { kind: 'continue', plan: resumed, why: `resumed on ${target}` };
 }

@@ -112,8 +112,8 @@ function spell(where: Whereabouts & { kind: 'split' | 'on-nothing' }): string {
 function isOurLateDetach({ service, nowMs }: Question, free: readonly EniId[]): boolean {
   if (nowMs > (service.mayDetachUntilMs ?? Number.POSITIVE_INFINITY)) return false;
   return free.some((eni) => {
-    const attachment = service.lastSeen?.attachments[eni];
-    return attachment !== undefined && service.mayDetach.includes(attachment);
+    const seen = service.lastSeen?.attachments[eni];
+    return service.mayDetach.some((each) => each === seen);
   });
 }
 

@@ -132,7 +132,7 @@ export interface Candidates {
 export function candidates(
   service: Service,
   observation: Observation,
-  without: readonly InstanceId[],
+  without: readonly (InstanceId | undefined)[],
   nowMs: number,
 ): Candidates {
   const judged = service.declaration.members

@@ -17,6 +17,8 @@ export type Evidence =
       readonly doubtful: boolean;
     };
 
+type DeclaredAlarm = Service['declaration']['signals']['alarms'][number];
+
 const not = (code: ReasonCode, why: string, doubtful = false): Evidence => ({
   kind: 'not-failed',
   code,
@@ -52,15 +54,29 @@ function declaredAlarms(
         ? [{ kind: 'failed', byEc2: false, why: `alarm ${name} is red` }]
         : [not('GRACE_PERIOD', `alarm ${name} is red since the last move`, nowMs > graceEndsAtMs)];
     });
-  // The gravest first: a red alarm counts for more than one that cannot be read, and that for more than the rest.
-  const isCode = (code: ReasonCode) => (each: Evidence) =>
-    each.kind === 'not-failed' && each.doubtful && each.code === code;
-  return (
-    judged.find((each) => each.kind === 'failed') ??
-    judged.find(isCode('GRACE_PERIOD')) ??
-    judged.find(isCode('UNKNOWN_STATE')) ??
-    judged[0]
-  );
+  return judged.toSorted((one, other) => rankOf(one) - rankOf(other))[0];
+}
+
+/** A red alarm counts for more than one that cannot be read, and that for more than what is in no doubt. */
+function rankOf(each: Evidence): number {
+  if (each.kind === 'failed') return 0;
+  if (!each.doubtful) return 3;
+  return each.code === 'GRACE_PERIOD' ? 1 : 2;
+}
+
+/** What it is worth to this service that EC2 shows a failure. */
+function judge(
+  { certain, sinceMs, why }: Health & { kind: 'failed' },
+  { signals, policy }: Service['declaration'],
+  isAlarmed: boolean,
+  nowMs: number,
+): Evidence {
+  const isHeard = certain ? signals.stateChanges : signals.statusChecks;
+  if (!isHeard) return not('SIGNAL_NOT_DECLARED', why);
+  const lastedMs = sinceMs === undefined ? 0 : nowMs - sinceMs;
+  return certain || isAlarmed || lastedMs >= policy.confirm
+    ? { kind: 'failed', byEc2: true, why }
+    : not('WITHIN_CONFIRM', why, true);
 }
 
 /**
@@ -74,7 +90,7 @@ export function evidenceOf(
   hint: Hint,
   nowMs: number,
 ): Evidence {
-  const { signals, policy } = service.declaration;
+  const { declaration } = service;
   const fact = memberOf(observation, holder);
   // EC2 shows an interface on an instance that it does not list: one of the two reads is stale.
   const health: Health =
@@ -83,28 +99,31 @@ export function evidenceOf(
       : healthOf(fact);
   const accused = accuses(hint, holder);
 
-  if (health.kind === 'failed' && health.certain && signals.stateChanges)
-    return { kind: 'failed', byEc2: true, why: health.why };
-  if (health.kind === 'failed' && !health.certain && signals.statusChecks) {
-    const lastedMs = health.sinceMs === undefined ? 0 : nowMs - health.sinceMs;
-    if ((accused && hint.kind === 'alarm') || lastedMs >= policy.confirm)
-      return { kind: 'failed', byEc2: true, why: health.why };
-  }
-
+  const shown =
+    health.kind === 'failed'
+      ? judge(health, declaration, accused && hint.kind === 'alarm', nowMs)
+      : undefined;
+  if (shown?.kind === 'failed') return shown;
   const declared = declaredAlarms(service, holder, observation, nowMs);
-  if (declared?.kind === 'failed') return { ...declared, byEc2: health.kind === 'failed' };
+  if (declared?.kind === 'failed') return { ...declared, byEc2: shown !== undefined };
+  if (shown) return shown;
 
-  if (health.kind === 'failed') {
-    const heard = health.certain ? signals.stateChanges : signals.statusChecks;
-    return heard ? not('WITHIN_CONFIRM', health.why, true) : not('SIGNAL_NOT_DECLARED', health.why);
-  }
   if (health.kind === 'unknown') return not('UNKNOWN_HEALTH', health.why, true);
   if (declared) return declared;
   if (accused) return not('NOT_CONFIRMED', 'EC2 says that it is healthy', true);
-  const speaksOfHolder = (each: { arn: string; member?: InstanceId }) =>
-    hint.kind === 'alarm' && each.arn === hint.alarmArn && (each.member ?? holder) === holder;
-  if (signals.alarms.some(speaksOfHolder)) return not('NOT_CONFIRMED', 'the alarm is not red any more', true);
-  if (hint.kind === 'state-change' || hint.kind === 'alarm')
-    return not('NOT_HOLDER', `${holder} holds the interfaces and is healthy`);
-  return not('HOLDER_HEALTHY', `${holder} is healthy`);
+  const notHolder = not('NOT_HOLDER', `${holder} holds the interfaces and is healthy`);
+  switch (hint.kind) {
+    case 'alarm': {
+      const { alarmArn } = hint;
+      const speaksOfHolder = ({ arn, member = holder }: DeclaredAlarm) =>
+        arn === alarmArn && member === holder;
+      return declaration.signals.alarms.some(speaksOfHolder)
+        ? not('NOT_CONFIRMED', 'the alarm is not red any more', true)
+        : notHolder;
+    }
+    case 'state-change':
+      return notHolder;
+    default:
+      return not('HOLDER_HEALTHY', `${holder} is healthy`);
+  }
 }

@@ -51,7 +51,12 @@ export function planned(q: Question, holder: InstanceId, request: OperatorReques
 }
 
 /** Brings interfaces that are on nothing beside the rest, else to any eligible member, else back (P16, P26). */
-export function rescue(q: Question, where: Whereabouts, why: string, isOurs = false): Decision {
+export function rescue(
+  q: Question,
+  { beside }: Whereabouts & { kind: 'on-nothing' | 'split' },
+  why: string,
+  isOurs = false,
+): Decision {
   const { service, observation, nowMs } = q;
   const last = service.lastSeen?.holder ?? service.stranded?.plan.source;
   const choice = candidates(service, observation, [], nowMs);
@@ -59,7 +64,6 @@ export function rescue(q: Question, where: Whereabouts, why: string, isOurs = fa
   if (forbidden) return forbidden;
   const isWell = (id: InstanceId | undefined) =>
     isMember(service, id) && healthOf(memberOf(observation, id)).kind === 'healthy';
-  const beside = where.kind === 'on-nothing' ? where.beside : undefined;
   // One that refused last time may well be asked first: the ladder goes on from it.
   const wanted = service.stranded?.plan.target;
   const target =

@@ -90,8 +90,16 @@ export function interfaceOf(observation: Observation, eni: EniId): Fact<Interfac
   return observation.interfaces.get(eni) ?? unknown('it was not looked at');
 }
 
-export function memberOf(observation: Observation, instanceId: InstanceId): Fact<MemberFact> {
-  return observation.members.get(instanceId) ?? unknown('it was not looked at');
+/** Undefined when it is attached to nothing, and when that is not known. */
+export function attachmentOf(observation: Observation, eni: EniId): Attachment | undefined {
+  const fact = interfaceOf(observation, eni);
+  return fact.kind === 'known' ? fact.value.attachment : undefined;
+}
+
+/** Of no instance nothing is known. */
+export function memberOf(observation: Observation, instanceId: InstanceId | undefined): Fact<MemberFact> {
+  const members: ReadonlyMap<InstanceId | undefined, Fact<MemberFact>> = observation.members;
+  return members.get(instanceId) ?? unknown('it was not looked at');
 }
 
 export function alarmOf(observation: Observation, arn: AlarmArn): Fact<AlarmFact> {

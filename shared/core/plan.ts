@@ -63,7 +63,8 @@ export type NextStep =
   | { readonly kind: 'unmovable'; readonly why: string }
   | { readonly kind: 'third-party'; readonly why: string };
 
-const elapsed = (sinceMs: number | undefined, nowMs: number) => (sinceMs === undefined ? 0 : nowMs - sinceMs);
+const hasLasted = (sinceMs: number | undefined, forMs: number, nowMs: number) =>
+  sinceMs !== undefined && nowMs - sinceMs >= forMs;
 
 /** Is the attachment one that this plan may detach (S2)? */
 export const isPlanned = (planned: PlannedInterface, id: AttachmentId) =>
@@ -85,14 +86,14 @@ function leave(
     sent.detachAtMs ??
     (isSource ? planned.leavingSinceMs : undefined) ??
     (detaching ? sent.waitingSinceMs : undefined);
-  const plainIsOver = sinceMs !== undefined && nowMs - sinceMs >= plan.plainDetachMs;
+  const plainIsOver = hasLasted(sinceMs, plan.plainDetachMs, nowMs);
   const force = manner === 'force' || (manner === 'plain-then-force' && plainIsOver);
   const lastSentMs = sent.forceAtMs ?? sent.detachAtMs;
   const isDue =
     lastSentMs === undefined ||
     (force && sent.forceAtMs === undefined) ||
     nowMs - lastSentMs >= times.resendAfterMs;
-  if (sinceMs !== undefined && nowMs - sinceMs >= times.detachDeadlineMs)
+  if (hasLasted(sinceMs, times.detachDeadlineMs, nowMs))
     return { kind: 'stuck', why: 'it has been detaching for five minutes' };
   // A plain detach under way is not sent twice: EC2 has nothing to add to it.
   if (isDue && (force || !detaching)) return { kind: 'detach', attachment: attachment.id, force };
@@ -132,7 +133,7 @@ function whatIsLeft(
 
   if (attachment === undefined || attachment.status === 'detached') {
     if (status !== 'available') return { kind: 'look', why: `EC2 says ${status}` };
-    if (elapsed(sent.attachAtMs, nowMs) >= times.attachLimitMs)
+    if (hasLasted(sent.attachAtMs, times.attachLimitMs, nowMs))
       return { kind: 'target-refused', why: 'the attach did not take effect within its limit' };
     const accepted = sent.attachAcceptedAtMs;
     return accepted !== undefined && nowMs - accepted < times.resendAfterMs
@@ -153,7 +154,7 @@ function whatIsLeft(
       return attachment.deleteOnTermination
         ? { kind: 'keep-on-termination', attachment: id }
         : { kind: 'rest', attachment: id };
-    return elapsed(sent.attachAtMs ?? sent.waitingSinceMs, nowMs) >= times.attachLimitMs
+    return hasLasted(sent.attachAtMs ?? sent.waitingSinceMs, times.attachLimitMs, nowMs)
       ? { kind: 'target-refused', why: 'it stayed in attaching beyond its limit' }
       : { kind: 'look', why: 'waiting for EC2 to attach it' };
   }

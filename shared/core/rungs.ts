@@ -3,7 +3,7 @@ import type { Question } from './decision.ts';
 import { candidates } from './eligibility.ts';
 import { isPlannedMove } from './episode.ts';
 import type { InstanceId } from './ids.ts';
-import { interfaceOf, memberOf } from './observation.ts';
+import { attachmentOf, memberOf } from './observation.ts';
 import type { Plan } from './plan.ts';
 import type { Member } from './service.ts';
 
@@ -17,8 +17,7 @@ export function makePlan(q: Question, target: InstanceId, detach: Plan['detach']
     detach,
     plainDetachMs: declaration.policy.plainDetach,
     interfaces: declaration.interfaces.map(({ eni, deviceIndex, networkCardIndex }) => {
-      const fact = interfaceOf(q.observation, eni);
-      const attachment = fact.kind === 'known' ? fact.value.attachment : undefined;
+      const attachment = attachmentOf(q.observation, eni);
       return { eni, deviceIndex, networkCardIndex, ours: [], ...(attachment && { detach: attachment.id }) };
     }),
   };
@@ -33,16 +32,17 @@ export type Rung =
 /** The member to try after a refusal: the next eligible one, else the source, else none (P20). */
 export function nextRung(q: Question, plan: Plan): Rung {
   const { service, observation, nowMs } = q;
-  const source = plan.source;
-  const without = [...plan.tried, ...(source ? [source] : [])];
+  const { source, tried } = plan;
+  const without = [...tried, source];
   const { episode } = service;
+  const back: Rung | undefined =
+    source && !tried.includes(source) ? { kind: 'member', id: source } : undefined;
   // Nobody is sent by a planned move where nobody asked: back first.
-  if (episode && isPlannedMove(episode.kind) && source && !plan.tried.includes(source))
-    return { kind: 'member', id: source };
+  if (back && episode && isPlannedMove(episode.kind)) return back;
   const [next] = candidates(service, observation, without, nowMs).eligible;
   if (next) return { kind: 'member', id: next };
   const isUnread = ({ instance }: Member) =>
     !without.includes(instance) && memberOf(observation, instance).kind === 'unknown';
   if (service.declaration.members.some(isUnread)) return { kind: 'unknown' };
-  return source && !plan.tried.includes(source) ? { kind: 'member', id: source } : { kind: 'none' };
+  return back ?? { kind: 'none' };
 }

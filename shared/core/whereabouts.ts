@@ -1,13 +1,13 @@
 /** Where the interfaces of a service are, as one look at EC2 shows it. */
 import type { AttachmentId, EniId, InstanceId } from './ids.ts';
-import { interfaceOf, memberOf, type Observation } from './observation.ts';
+import { attachmentOf, interfaceOf, memberOf, type Observation } from './observation.ts';
 import { interfacesOf, type Service } from './state.ts';
 
 export type Whereabouts =
   | { readonly kind: 'together'; readonly holder: InstanceId }
   /** `beside` is the one member that has the rest of them. */
   | { readonly kind: 'on-nothing'; readonly free: readonly EniId[]; readonly beside: InstanceId | undefined }
-  | { readonly kind: 'split'; readonly holders: readonly InstanceId[] }
+  | { readonly kind: 'split'; readonly holders: readonly InstanceId[]; readonly beside?: never }
   | { readonly kind: 'unmovable'; readonly why: string }
   | { readonly kind: 'unknown'; readonly why: string };
 
@@ -40,17 +40,24 @@ export function whereabouts(service: Service, observation: Observation): Whereab
 
 /** The instances that have any of the interfaces. */
 export function holdersIn(where: Whereabouts): readonly InstanceId[] {
-  if (where.kind === 'together') return [where.holder];
-  if (where.kind === 'split') return where.holders;
-  return where.kind === 'on-nothing' && where.beside ? [where.beside] : [];
+  switch (where.kind) {
+    case 'together':
+      return [where.holder];
+    case 'split':
+      return where.holders;
+    case 'on-nothing':
+      return where.beside ? [where.beside] : [];
+    default:
+      return [];
+  }
 }
 
 /** Where the interfaces are attached, by interface. */
 export function attachmentsIn(service: Service, observation: Observation): Record<string, AttachmentId> {
   const found: Record<string, AttachmentId> = {};
   for (const eni of interfacesOf(service)) {
-    const fact = interfaceOf(observation, eni);
-    if (fact.kind === 'known' && fact.value.attachment) found[eni] = fact.value.attachment.id;
+    const attachment = attachmentOf(observation, eni);
+    if (attachment) found[eni] = attachment.id;
   }
   return found;
 }
@@ -58,8 +65,7 @@ export function attachmentsIn(service: Service, observation: Observation): Recor
 /** The attachments that would take their interface with them when the holder is terminated. */
 export function deletedWithHolder(service: Service, observation: Observation) {
   return interfacesOf(service).flatMap((eni) => {
-    const fact = interfaceOf(observation, eni);
-    const attachment = fact.kind === 'known' ? fact.value.attachment : undefined;
+    const attachment = attachmentOf(observation, eni);
     return attachment?.deleteOnTermination ? [{ eni, attachment: attachment.id }] : [];
   });
 }
@@ -74,10 +80,9 @@ export function attachedAnew(service: Service, observation: Observation): EniId 
 /** Why this look at the interfaces cannot be used, if it cannot: one was not read, or is shown as it was (P10). */
 export function unusable(service: Service, observation: Observation): string | undefined {
   for (const eni of interfacesOf(service)) {
-    const fact = interfaceOf(observation, eni);
-    if (fact.kind === 'unknown') return `${eni} could not be read`;
-    const shown = fact.kind === 'known' ? fact.value.attachment?.id : undefined;
-    if (shown !== undefined && service.detached.includes(shown))
+    if (interfaceOf(observation, eni).kind === 'unknown') return `${eni} could not be read`;
+    const shown = attachmentOf(observation, eni)?.id;
+    if (service.detached.some((each) => each === shown))
       return `${eni}: EC2 shows an attachment that has ended`;
   }
   return undefined;
@@ -88,10 +93,9 @@ export function untagged(service: Service, observation: Observation): readonly s
   const found = interfacesOf(service).flatMap((eni): string[] => {
     const fact = interfaceOf(observation, eni);
     if (fact.kind !== 'known') return [];
-    const on = fact.value.attachment?.instanceId;
-    const holder = on ? memberOf(observation, on) : undefined;
-    const holderLacksIt = on && holder?.kind === 'known' && !holder.value.tagged;
-    return [...(fact.value.tagged ? [] : [eni]), ...(holderLacksIt ? [on] : [])];
+    const holder = memberOf(observation, fact.value.attachment?.instanceId);
+    const holderLacksIt = holder.kind === 'known' && !holder.value.tagged;
+    return [...(fact.value.tagged ? [] : [eni]), ...(holderLacksIt ? [holder.value.instanceId] : [])];
   });
   return [...new Set(found)];
 }

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { decide } from '../../shared/core/decide.ts';
 import type { Decision } from '../../shared/core/decision.ts';
+import type { Plan } from '../../shared/core/plan.ts';
 import { type ReasonCode, reasons } from '../../shared/core/reasons.ts';
 import { makePlan, nextRung } from '../../shared/core/rungs.ts';
 import type { ServiceState } from '../../shared/core/state.ts';
@@ -136,6 +137,12 @@ const healthyOrDoubtful: Case[] = [
   ),
   {
     rule: 'P35',
+    fact: 'looks again when an event says that the holder stopped and EC2 says that it is healthy',
+    given: { hint: hints.stopped(a) },
+    answer: again('NOT_CONFIRMED', false),
+  },
+  {
+    rule: 'P35',
     fact: 'records an alarm that EC2 does not confirm after the third later look, without calling anyone',
     given: { hint: hints.checkAlarm(a), look: 3 },
     answer: refuse('NOT_CONFIRMED', false),
@@ -194,6 +201,18 @@ const deletedWithItsHolder: Case[] = [
     fact: 'keeps an interface from being deleted with a holder whose health is unknown',
     given: { ...deletable, members: { a: 'initializing' } },
     answer: kept,
+  },
+  {
+    rule: '§5',
+    fact: 'keeps it when an event about another member led here',
+    given: { ...deletable, members: { b: 'stopped' }, hint: hints.stopped(b) },
+    answer: kept,
+  },
+  {
+    rule: 'P35',
+    fact: 'looks again first at an alarm that EC2 does not confirm',
+    given: { ...deletable, hint: hints.checkAlarm(a) },
+    answer: again('NOT_CONFIRMED', false),
   },
   ...(
     [
@@ -280,6 +299,16 @@ const failovers: Case[] = [
     fact: 'looks again at once, and calls nobody yet, when a standby could not be read',
     given: { members: { a: 'stopped', b: 'stopped', c: 'unread' } },
     answer: { kind: 'look-again', code: 'UNKNOWN_STATE', soon: true },
+  },
+  {
+    rule: 'P33',
+    fact: 'calls a human when no standby may take them, though it is the holder that could not be read',
+    given: {
+      ...ownAlarm,
+      alarms: { app: red(now - minute) },
+      members: { a: 'unread', b: 'stopped', c: 'stopped' },
+    },
+    answer: refuse('NO_ELIGIBLE_STANDBY'),
   },
   {
     rule: 'P29',
@@ -441,7 +470,11 @@ const elsewhere: Case[] = [
   {
     rule: 'P28',
     fact: 'records a move by others again once the controller had moved the service in between',
-    given: { on: b, believed: true, state: { lastSeen: seenOn(c), lastObserved: `MOVED_BY_OTHERS ${b}` } },
+    given: {
+      on: b,
+      believed: true,
+      state: { lastSeen: seenOn(c), lastObserved: `MOVED_BY_OTHERS found on ${b}` },
+    },
     answer: { kind: 'record', code: 'MOVED_BY_OTHERS', holder: b },
   },
   {
@@ -450,7 +483,7 @@ const elsewhere: Case[] = [
     given: {
       on: b,
       members: { b: 'stopped' },
-      state: { lastSeen: seenOn(b), lastObserved: `MOVED_BY_OTHERS ${b}` },
+      state: { lastSeen: seenOn(b), lastObserved: `MOVED_BY_OTHERS found on ${b}` },
     },
     answer: move('failover', a, { source: b }),
   },
@@ -487,7 +520,7 @@ const elsewhere: Case[] = [
     given: {
       on: stranger,
       members: { stranger: 'stopped' },
-      state: { lastSeen: seenOn(stranger), lastObserved: `MOVED_BY_OTHERS ${stranger}` },
+      state: { lastSeen: seenOn(stranger), lastObserved: `MOVED_BY_OTHERS found on ${stranger}` },
     },
     answer: nothing('MOVED_BY_OTHERS'),
   },
@@ -512,6 +545,16 @@ const onNothing: Case[] = [
     fact: 'leaves an interface that somebody detached from a healthy holder',
     given: { on: 'nothing', believed: true },
     answer: { kind: 'record', code: 'DETACHED_BY_OTHERS' },
+  },
+  {
+    rule: 'P27',
+    fact: 'says where the rest is when somebody detached one interface',
+    given: { on: { data: 'nothing', admin: a }, believed: true },
+    answer: {
+      kind: 'record',
+      code: 'DETACHED_BY_OTHERS',
+      detail: `${data} on nothing, the rest on ${a}`,
+    },
   },
   {
     rule: 'P27',
@@ -838,6 +881,18 @@ const whileStranded: Case[] = [
     given: { on: stranger, believed: true, state: stranded },
     answer: { kind: 'record', code: 'MOVED_BY_OTHERS', holder: stranger },
   },
+  {
+    rule: 'P26, P28',
+    fact: 'takes nothing away from an instance that is no member, though the rest is on nothing',
+    given: { on: { data: 'nothing', admin: stranger }, believed: true, state: stranded },
+    answer: { kind: 'record', code: 'SPLIT' },
+  },
+  {
+    rule: 'P26, P28',
+    fact: 'does not bring together what is split between a member and an instance that is none',
+    given: { on: { data: b, admin: stranger }, believed: true, state: stranded },
+    answer: { kind: 'record', code: 'SPLIT' },
+  },
 ];
 
 const asked = (more: Partial<ServiceState> = {}, to = b) => ({ state: { request: request(to), ...more } });
@@ -902,6 +957,12 @@ const requests: Case[] = [
     answer: { ...refuse('REQUEST_REFUSED'), request: 'r-1' },
   },
   {
+    rule: 'P4',
+    fact: 'leaves a request to whoever is at work on the service',
+    given: asked({ lease: lease(now + second) }),
+    answer: nothing('LEASE_HELD'),
+  },
+  {
     rule: 'P29',
     fact: 'ends an expired request together with the failover that it refuses',
     given: {
@@ -937,7 +998,15 @@ const fromAToB = planTo(b, { source: a });
 const open = (kind: 'failover' | 'switchover' | 'failback' | 'rescue' = 'failover', plan = fromAToB) => ({
   episode: episodeOf(plan, kind),
 });
+const sourceless = ({ source: _, ...plan }: Plan): Plan => plan;
 const plainly = planTo(b, { source: a, detach: 'plain' });
+const splitBefore = planTo(b, {
+  source: a,
+  interfaces: [
+    { eni: data, deviceIndex: 1, networkCardIndex: 0, ours: [], detach: attachmentOf(data, a) },
+    { eni: admin, deviceIndex: 2, networkCardIndex: 0, ours: [], detach: attachmentOf(admin, b) },
+  ],
+});
 const openEpisodes: Case[] = [
   {
     rule: 'P15',
@@ -1017,6 +1086,21 @@ const openEpisodes: Case[] = [
   },
   {
     rule: 'P30',
+    fact: 'applies a pause to a rescue that has not begun to move, though nobody knows who had the interfaces',
+    given: {
+      on: { data: a, admin: b },
+      state: { ...open('rescue', sourceless(splitBefore)), pause: pause() },
+    },
+    answer: { kind: 'abort', outcome: 'REFUSED', why: expect.stringContaining('PAUSED') },
+  },
+  {
+    rule: 'P14',
+    fact: 'goes on with a failover whose source is not on record: nobody is there who could have recovered',
+    given: { state: open('failover', sourceless(fromAToB)) },
+    answer: goOn(b),
+  },
+  {
+    rule: 'P30',
     fact: 'applies the brake to a failover that has not begun to move',
     given: {
       ...failed,
@@ -1041,6 +1125,33 @@ const openEpisodes: Case[] = [
     fact: 'calls an untouched episode off when no member is eligible any more',
     given: { members: { a: 'stopped', b: 'stopped', c: 'stopped' }, state: open() },
     answer: { kind: 'abort', outcome: 'REFUSED', why: expect.stringContaining('NO_ELIGIBLE_STANDBY') },
+  },
+  {
+    rule: 'S3',
+    fact: 'calls an untouched failover off when its source alone could take the interfaces',
+    given: {
+      ...ownAlarm,
+      alarms: { app: red(now - minute) },
+      members: { b: 'stopped', c: 'stopped' },
+      state: open(),
+    },
+    answer: { kind: 'abort', outcome: 'REFUSED', why: expect.stringContaining('NO_ELIGIBLE_STANDBY') },
+  },
+  {
+    rule: 'P9',
+    fact: 'looks again, rather than go to a worse member, when the target has failed and another is not known',
+    given: { members: { a: 'stopped', b: 'stopped', c: 'unread' }, on: 'nothing', state: open() },
+    answer: again('UNKNOWN_STATE', true),
+  },
+  {
+    rule: 'P20',
+    fact: 'goes on with a target that has failed when every other member was tried',
+    given: {
+      members: { a: 'stopped', b: 'stopped' },
+      on: 'nothing',
+      state: open('failover', planTo(b, { source: a, tried: [c, a, b] })),
+    },
+    answer: goOn(b, { tried: [c, a, b] }),
   },
   {
     rule: 'P13',
@@ -1079,6 +1190,16 @@ const openEpisodes: Case[] = [
       state: open('failover', planTo(a, { source: a, tried: [b, c, a] })),
     },
     answer: goOn(a, { tried: [b, c, a] }),
+  },
+  {
+    rule: 'P20',
+    fact: 'stays with the source as its last rung, though it failed and another may take them by now',
+    given: {
+      on: 'nothing',
+      members: stoppedA,
+      state: open('failover', planTo(a, { source: a, tried: [b, a] })),
+    },
+    answer: goOn(a, { tried: [b, a] }),
   },
   {
     rule: 'P17',
@@ -1156,6 +1277,13 @@ it('lets a request wait that is not expired while it refuses a failover (P29)', 
   const q = world({ ...failed, state: { pause: pause(), request: request(b) } });
   expect(decide(q)).toMatchObject(refuse('PAUSED'));
   expect(decide(q)).not.toHaveProperty('request');
+});
+
+it('ends an expired request by a refusal only, not by a look that has to be taken again (P29)', () => {
+  const expired = { request: request(b, { atMs: now - times.requestTtlMs - 1 }) };
+  const answer = decide(world({ on: { data: a, admin: 'unread' }, state: expired }));
+  expect(answer).toMatchObject(again('UNKNOWN_STATE', true));
+  expect(answer).not.toHaveProperty('request');
 });
 
 it('refuses for good when the service has no members', () => {

@@ -206,6 +206,9 @@ const failedBefore = (healthySinceMs?: number) => ({
     },
   },
 });
+const endsAt = (untilMs: number) => ({
+  state: { quarantine: { [b]: { sinceMs: now - minute, why: 'refused', untilMs } } },
+});
 const mayEnd = { policy: { quarantine: 'until-healthy' } };
 const quarantine: Case[] = [
   {
@@ -245,6 +248,16 @@ const quarantine: Case[] = [
     fact: 'does not end where they do not',
     given: { ...ready, alarms: { lag: 'ALARM' }, ...failedBefore(now - 10 * minute) },
     codes: ['NOT_READY'],
+  },
+  {
+    fact: 'refuses one that refused the interfaces, until a millisecond before its quarantine ends',
+    given: endsAt(now + 1),
+    codes: ['QUARANTINED'],
+  },
+  {
+    fact: 'accepts one that refused the interfaces from the moment its quarantine ends',
+    given: endsAt(now),
+    codes: [],
   },
   {
     fact: 'of another member does not matter',

@@ -61,6 +61,13 @@ describe("an episode's log (P7)", () => {
     ];
     expect(withSteps([], lines)).toEqual(lines);
   });
+  it('holds what happens in the same millisecond line by line, of one interface and of several', () => {
+    const lines = [step('attach'), step('verify'), step('attach', now, { eni: data })];
+    expect(withSteps([], lines)).toEqual(lines);
+  });
+  it('counts a repetition that is told late', () => {
+    expect(withSteps([step('look', now + 1)], [step('look')])).toMatchObject([{ times: 2 }]);
+  });
   it('counts a repetition across the lines of another interface', () => {
     const [own, other] = [step('look', now, { eni: data }), step('attach', now + 1, { eni: 'eni-9' })];
     expect(withSteps([], [own, other, { ...own, atMs: now + 2 }])).toMatchObject([

@@ -101,6 +101,18 @@ const ofEc2: Case[] = [
   },
   {
     rule: '§7',
+    fact: 'needs no patience where the confirm time is nothing, though nobody knows since when it is impaired',
+    given: { members: { a: 'impaired' }, policy: { confirm: '0s' } },
+    answer: failed(true),
+  },
+  {
+    rule: '§7',
+    fact: 'is nothing when an alarm accuses a stopped holder and state changes are not declared',
+    given: { members: { a: 'stopped' }, signals: { stateChanges: false }, hint: hints.checkAlarm(a) },
+    answer: not('SIGNAL_NOT_DECLARED', false),
+  },
+  {
+    rule: '§7',
     fact: 'is nothing when a check is impaired and status checks are not declared',
     given: { members: impairedFor(10 * minute), signals: { statusChecks: false }, hint: hints.checkAlarm(a) },
     answer: not('SIGNAL_NOT_DECLARED', false),
@@ -158,6 +170,12 @@ const ofHints: Case[] = [
     fact: 'is in doubt when a declared alarm is not red any more',
     given: { signals: { alarms: [{ arn: alarm('app') }] }, alarms: { app: 'OK' }, hint: hints.alarm('app') },
     answer: not('NOT_CONFIRMED', true),
+  },
+  {
+    rule: '§7',
+    fact: 'is not there when the event is of another alarm than the one that the service declares',
+    given: { signals: { alarms: [{ arn: alarm('app') }] }, alarms: { app: 'OK' }, hint: hints.alarm('x') },
+    answer: not('NOT_HOLDER', false),
   },
   {
     rule: '§7',
@@ -334,6 +352,11 @@ describe('evidence from several alarms', () => {
     ]),
   )('%s, whatever their order', (_title, { alarms, answer }) => {
     for (const evidence of both(alarms, { lastMoveAtMs: moved })) expect(evidence).toMatchObject(answer);
+  });
+  it('is unknown when one cannot be read, though the other is red within its grace', () => {
+    const state = { lastMoveAtMs: now - second };
+    for (const evidence of both({ one: red(now), two: 'unread' }, state))
+      expect(evidence).toMatchObject(not('UNKNOWN_STATE', true));
   });
   it('names the alarm that is red', () => {
     expect(both({ one: 'OK', two: red(now) })[0]).toMatchObject({ why: 'alarm two is red' });

@@ -56,6 +56,9 @@ describe('the body', () => {
       ]),
     );
   });
+  it('goes from the headline to the facts where nothing is declared', () => {
+    expect(render().body).toMatch(/^orders-db: failover to i-b done\n\nFrom: i-a\nTo: i-b\n\nWhat to do:\n/);
+  });
   it('asks for nothing when nobody has to do anything', () => {
     expect(render({ next: [] }).body).not.toContain('What to do');
   });

@@ -59,7 +59,10 @@ describe('health', () => {
   });
   it('is unknown when EC2 reports no checks of a running instance', () => {
     const nothing: Fact<Checks> = { kind: 'absent' };
-    expect(healthOf(member(a, { checks: nothing }))).toMatchObject({ kind: 'unknown' });
+    expect(healthOf(member(a, { checks: nothing }))).toEqual({
+      kind: 'unknown',
+      why: 'EC2 reports no status checks',
+    });
   });
 });
 

@@ -9,6 +9,7 @@ import {
   type PlannedInterface,
   type Sent,
   withAttachment,
+  withLeavingSince,
   withRung,
 } from '../../shared/core/plan.ts';
 import { times } from '../../shared/core/times.ts';
@@ -446,7 +447,35 @@ const surprises: Case[] = [
   },
 ];
 
-const tables = { leaving, following, attaching, surprises };
+const askedToWait = (until: number): Sent => ({ notBeforeMs: until });
+const slowedDown: Case[] = [
+  {
+    rule: 'P18',
+    fact: 'does not attach a millisecond too early',
+    shows: free,
+    sent: askedToWait(now + 1),
+    answer: look,
+  },
+  { rule: 'P18', fact: 'attaches from then on', shows: free, sent: askedToWait(now), answer: attach },
+  {
+    rule: 'P18',
+    fact: 'does not detach a millisecond too early',
+    shows: on(a),
+    sent: askedToWait(now + 1),
+    answer: look,
+  },
+  { rule: 'P18', fact: 'detaches from then on', shows: on(a), sent: askedToWait(now), answer: detach(true) },
+  {
+    rule: 'P18',
+    fact: 'sees all the same what has come to rest',
+    planned: ours,
+    shows: on(b),
+    sent: askedToWait(now + 1),
+    answer: { kind: 'rest' },
+  },
+];
+
+const tables = { leaving, following, attaching, surprises, 'EC2 asked to slow down': slowedDown };
 describe.each(Object.entries(tables))('the next step when %s', (_, cases) => {
   it.each(titled(cases))('%s', (_title, { plan, planned, shows, sent, answer }) => {
     const whole = planTo(b, { source: a, ...plan });
@@ -474,6 +503,10 @@ describe('a plan', () => {
   it('knows an attachment it made once, and for its interface only', () => {
     const twice = withAttachment(withAttachment(plan, data, onB), data, onB);
     expect(twice.interfaces.map((each) => each.ours)).toEqual([[onB], []]);
+  });
+  it('knows since when an interface is on its way, from the first detach and for that interface only', () => {
+    const twice = withLeavingSince(withLeavingSince(plan, data, ago(second)), data, now);
+    expect(twice.interfaces.map((each) => each.leavingSinceMs)).toEqual([ago(second), undefined]);
   });
   it('keeps the attachments it made in order, the latest last', () => {
     const later = attachmentOf(data, c);

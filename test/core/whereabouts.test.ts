@@ -1,6 +1,6 @@
 /** Where the interfaces are, as one look shows it; in doubt, unknown. */
 import { describe, expect, it } from 'vitest';
-import { attachmentsIn, whereabouts } from '../../shared/core/whereabouts.ts';
+import { attachmentsIn, untagged, whereabouts } from '../../shared/core/whereabouts.ts';
 import {
   a,
   admin,
@@ -107,6 +107,49 @@ describe('the whereabouts', () => {
     ]),
   )('%s', (_title, { given, answer }) => {
     expect(ask(given)).toMatchObject(answer);
+  });
+});
+
+it('are unknown for a service without interfaces', () => {
+  const { service, observation } = world();
+  const none = { ...service, declaration: { ...service.declaration, interfaces: [] } };
+  expect(whereabouts(none, observation)).toMatchObject({ kind: 'unknown' });
+});
+
+describe('what lacks the tag', () => {
+  it.each(
+    titled<{ fact: string; given: Sketch; lacking: readonly string[] }>([
+      { fact: 'is nothing where all have it', given: {}, lacking: [] },
+      { fact: 'is an interface without it', given: { admin: { tagged: false } }, lacking: [admin] },
+      {
+        fact: 'is an interface on nothing as well',
+        given: { on: 'nothing', data: { tagged: false } },
+        lacking: [data],
+      },
+      {
+        fact: 'is a holder without it, named once',
+        given: { members: { a: { tagged: false } } },
+        lacking: [a],
+      },
+      {
+        fact: 'is not a member that holds none of the interfaces',
+        given: { members: { b: { tagged: false } } },
+        lacking: [],
+      },
+      {
+        fact: 'is not guessed of a holder that could not be read',
+        given: { members: { a: 'unread' } },
+        lacking: [],
+      },
+      {
+        fact: 'is not guessed of an interface that could not be read, or is gone',
+        given: { on: { data: 'unread', admin: 'gone' } },
+        lacking: [],
+      },
+    ]),
+  )('%s', (_title, { given, lacking }) => {
+    const { service, observation } = world(given);
+    expect(untagged(service, observation)).toEqual(lacking);
   });
 });
 
