@@ -155,7 +155,14 @@ function decideOnNothing(q: Question, where: Whereabouts & { kind: 'on-nothing' 
   });
   if (isOurs) return rescue(q, where, 'our own detach took effect late', true);
   const health = last ? healthOf(memberOf(observation, last.holder)) : undefined;
-  if (health?.kind === 'failed') return rescue(q, where, `${last?.holder}: ${health.why}`);
+  if (health?.kind === 'failed') {
+    const decision = rescue(q, where, `${last?.holder}: ${health.why}`);
+    // Where nothing may be done, what people did meanwhile is recorded all the same (P28).
+    const isNews = decision.kind === 'refuse' && where.beside && where.beside !== last?.holder;
+    return isNews
+      ? somebodyElse(q, 'SPLIT', `${where.free.join(', ')} on nothing, the rest on ${where.beside}`)
+      : decision;
+  }
   if (health?.kind === 'unknown')
     return laterOrTell(q, 'UNKNOWN_HEALTH', `${last?.holder}: ${health.why}`, true);
   const rest = where.beside ? `, the rest on ${where.beside}` : '';
