@@ -62,7 +62,12 @@ function firstThatApplies(q: Question): Decision {
     if (isOurLateDetach(q, where.free)) return rescue(q, where, 'our own detach took effect late', true); // P16
     const last = service.lastSeen?.holder;
     const health = last === undefined ? undefined : healthOf(memberOf(observation, last));
-    if (health?.kind === 'failed') return rescue(q, where, `${last}: ${health.why}`); // P27
+    if (health?.kind === 'failed') {
+      const decision = rescue(q, where, `${last}: ${health.why}`); // P27
+      // Where nothing may be done, what people did meanwhile is recorded all the same (P28).
+      const isNews = decision.kind === 'refuse' && where.beside !== undefined && where.beside !== last;
+      return isNews ? byOthers(q, 'SPLIT', spell(where)) : decision;
+    }
     if (health?.kind === 'unknown') return laterOrTell(q, 'UNKNOWN_HEALTH', `${last}: ${health.why}`, true); // P35
     return byOthers(q, 'DETACHED_BY_OTHERS', spell(where)); // P27, P28
   }

@@ -663,6 +663,18 @@ const onNothing: Case[] = [
     answer: refuse('PAUSED'),
   },
   {
+    rule: 'P28',
+    fact: 'records what somebody attached elsewhere while a rescue is not allowed',
+    given: { ...failed, on: { data: 'nothing', admin: c }, believed: true, state: { pause: pause() } },
+    answer: { kind: 'record', code: 'SPLIT', detail: `${data} on nothing, the rest on ${c}` },
+  },
+  {
+    rule: 'P30',
+    fact: 'refuses a rescue in a pause where the rest is still on the failed holder',
+    given: { ...failed, on: { data: 'nothing', admin: a }, believed: true, state: { pause: pause() } },
+    answer: refuse('PAUSED'),
+  },
+  {
     rule: 'P30',
     fact: 'does not rescue while the controller is paused',
     given: { ...failed, on: 'nothing', believed: true, controller: { pause: pause() } },

@@ -40,6 +40,7 @@ interface AttachmentTruth {
   readonly by: 'ours' | 'person';
   /** The episode in which our attach was sent. */
   readonly episode: string | undefined;
+  readonly madeAtMs: number;
   status: 'attaching' | 'attached' | 'detaching' | 'gone';
   wasAttached: boolean;
   detachedBy: 'ours' | 'person' | undefined;
@@ -317,6 +318,7 @@ export class Checker {
         slot: `${NetworkCardIndex}:${DeviceIndex}`,
         by,
         episode: current && this.#episodeOfCall.get(current.ordinal),
+        madeAtMs: this.#now(),
         status,
         wasAttached: false,
         detachedBy: undefined,
@@ -739,7 +741,9 @@ export class Checker {
             each.instance === plan.target &&
             each.by === 'ours' &&
             each.wasAttached &&
-            each.episode === episode.id,
+            // A rescue may find what the stranded episode sent and EC2 did only now: made in this one, all the same.
+            (each.episode === episode.id ||
+              (episode.kind === 'rescue' && each.madeAtMs >= episode.openedAtMs - times.skewMarginMs)),
         );
         const foundThere = episode.plan.interfaces.some(
           (each) => each.eni === eni && this.#attachments.get(each.detach ?? '')?.instance === plan.target,

@@ -62,6 +62,14 @@ export const regressions: Readonly<Record<string, WalkStory | WorldStory>> = {
       { atMs: 5 * minute, kind: 'person-moves', service: 0, eni: 1, instance: 2 },
     ],
   },
+  'what a person attaches while a rescue is refused is in the trail': {
+    kind: 'world',
+    world: plain(7, { members: [0, 1], policy: { mode: 'observe' } }),
+    happenings: [
+      { atMs: 30_000, kind: 'terminate', instance: 0 },
+      { atMs: 5 * minute, kind: 'person-moves', service: 0, eni: 1, instance: 1 },
+    ],
+  },
   'a rescue that a refused detach stops is not paged again every minute': {
     kind: 'world',
     world: plain(4, { indexes: [1, 2, 3], alarm: 'free', policy: { plainDetach: '1s' } }),
