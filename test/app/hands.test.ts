@@ -124,6 +124,12 @@ describe('an attach', () => {
     },
   );
 
+  story('that is not answered yet is not sent a second time', async (world) => {
+    world.ec2.fail('attach', { kind: 'slow', ms: 2_500 }, { times: 2 });
+    expect((await fails(world)).code).toBe('COMPLETED');
+    expect(world.ec2.mutations('attach')).toHaveLength(2);
+  });
+
   story('of an interface that is gone is not sent again, and people read what EC2 said', async (world) => {
     world.ec2.fail(
       'attach',
@@ -178,13 +184,13 @@ describe('a call that EC2 does not answer', () => {
 });
 
 describe('without a lease that covers it', () => {
-  /** From now on the table does not answer, and every detach hangs. */
-  const cutOff = (world: World) => {
+  /** Every detach hangs, and from the first one on the table does not answer. */
+  const cutOff = (world: World, cut = () => world.store.goDown()) => {
     world.ec2.impair(a);
     world.ec2.stick(front, 'forced-too');
     world.ec2.stick(management, 'forced-too');
     world.ec2.onCall((call) => {
-      if (call.operation === 'detach') world.store.goDown();
+      if (call.operation === 'detach') cut();
     });
   };
 
@@ -210,16 +216,34 @@ describe('without a lease that covers it', () => {
     expect(attachedTo(world)).toEqual([b, b]);
   });
 
-  story('nothing piles up for the table while it is away', async (world) => {
-    cutOff(world);
-    const { report } = world.begin(world.alarm(a), world.worker(120_000));
-    await world.clock.advance(60_000);
-    const before = world.store.calls.length;
-    world.store.comeBack();
-    await world.clock.advance(200);
-    const writes = world.store.calls.slice(before).filter((each) => each.operation === 'write');
-    expect(writes.length).toBeLessThan(4);
-    await comesBack(world, report);
+  story('nothing piles up for the table while it is away: the hand-over comes in time', async (world) => {
+    const noAnswer = { kind: 'unreachable', afterMs: 2_000 } as const;
+    cutOff(world, () => world.store.fail('write', noAnswer, { times: 1_000 }));
+    const worker = world.worker(60_000);
+    const report = await world.look(world.alarm(a), { worker });
+    expect(report.kind).toBe('handed-over');
+    expect(world.clock.now()).toBeLessThan(worker.run.deadlineMs);
+    world.store.heal();
+    for (const eni of [front, management]) world.ec2.loosen(eni);
+    await world.settle();
+    expect(attachedTo(world)).toEqual([b, b]);
+  });
+
+  story('no attach is sent by a worker that was frozen, whoever has the lease by now', async (world) => {
+    world.ec2.impair(a);
+    const worker = world.worker(120_000);
+    const isFree = () => world.ec2.where(front) === undefined && world.ec2.where(management) === undefined;
+    worker.freezeAt((name) => {
+      const isNow = name === 'ec2.interfaces' && isFree();
+      // The look is answered before the table can say that the lease is over: the invariants would see an attach.
+      if (isNow) world.store.latencyMs = 600;
+      return isNow;
+    }, times.leaseTtlMs + 1_000);
+    const { report } = world.begin(world.alarm(a), worker);
+    await world.clock.advance(times.leaseTtlMs + 10_000);
+    world.store.latencyMs = 8;
+    await world.run(report);
+    await world.settle();
     expect(attachedTo(world)).toEqual([b, b]);
   });
 });
