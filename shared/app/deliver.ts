@@ -44,7 +44,6 @@ export async function deliver(
   state: ServiceState,
   entries: readonly OutboxEntry[] = state.outbox,
 ): Promise<void> {
-  if (!state.frozen && entries.length === 0) return;
   const { store, log } = ports;
   const copying = copyFrozen(ports, state).then(
     () => state.frozen?.number,

@@ -116,7 +116,7 @@ export function makeJournal(ports: Ports, state: ServiceState, owner: OwnerId): 
   const renewals = (async () => {
     while (!stopped.signal.aborted) {
       await clock.sleep(times.renewEveryMs, stopped.signal);
-      if (stopped.signal.aborted || status === 'lost') return;
+      if (stopped.signal.aborted) return;
       await enqueue().catch((error: unknown) =>
         log.error('a renewal failed', { service: state.name, error: messageOf(error) }),
       );
@@ -152,8 +152,7 @@ export function makeJournal(ports: Ports, state: ServiceState, owner: OwnerId): 
     },
     async stop() {
       stopped.abort();
-      await renewals;
-      await tail;
+      await Promise.all([renewals, tail]);
     },
   };
 }

@@ -45,7 +45,6 @@ export async function keepOnTermination(
       const detail = 'DeleteOnTermination was set, but not recorded';
       return { kind: 'handed-over', code: 'UNKNOWN_STATE', detail };
     }
-    await journal.stop();
     await deliver(ports, journal.service());
     const isDone = answers.every((each) => each.answer === 'done');
     const detail = answers.map((each) => `${each.eni} ${each.answer}`).join(', ');

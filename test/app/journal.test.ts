@@ -152,7 +152,9 @@ describe('a journal', () => {
   it('is lost to its own owner of another epoch', async () => {
     const { world, journal } = await held();
     world.store.change(ordersDb, (state) => ({ ...state, epoch: state.epoch + 1 }));
+    const before = world.store.calls.length;
     expect(await world.run(journal.commit(mark('ours')))).toBe('lost');
+    expect(world.store.calls).toHaveLength(before + 1);
     expect(world.service().lastObserved).toBeUndefined();
     await world.run(journal.stop());
   });
@@ -161,7 +163,9 @@ describe('a journal', () => {
     const { world, journal } = await held();
     const untilMs = world.clock.now() + times.leaseTtlMs;
     world.store.change(ordersDb, (state) => ({ ...state, lease: { owner: them, untilMs } }));
+    const before = world.store.calls.length;
     expect(await world.run(journal.commit(mark('ours')))).toBe('lost');
+    expect(world.store.calls).toHaveLength(before + 1);
     expect(world.service().lastObserved).toBeUndefined();
     await world.run(journal.stop());
   });
