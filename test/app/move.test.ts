@@ -727,12 +727,31 @@ describe('a planned move that cannot go on', () => {
   });
 });
 
-describe('a rest', () => {
-  story('counts only when the look was sent after the attach was answered', async (world) => {
+describe('a look that was sent before the last attach was answered', () => {
+  const answerMs = 400;
+  /** The second interface rests already; the look begins before the answer and ends after it. */
+  const lateAnswer = async (world: World) => {
     world.ec2.latency.attachMs = 0;
-    world.ec2.fail('attach', { kind: 'slow', ms: 290 }, { times: 2 });
+    world.ec2.latency.describeMs = 300;
+    world.ec2.fail('detach', { kind: 'slow', ms: 2_500 }, { when: (call) => call.eni === front });
+    world.ec2.fail('attach', { kind: 'slow', ms: answerMs }, { when: (call) => call.eni === front });
     const report = await fails(world);
+    const sent = world.ec2.mutations('attach').find((each) => each.eni === front);
+    return { report, answeredAtMs: (sent?.atMs ?? 0) + answerMs };
+  };
+
+  story('is not the one that calls it attached', async (world) => {
+    const { report, answeredAtMs } = await lateAnswer(world);
     expect(report.code).toBe('COMPLETED');
+    const last = world.ec2.calls.findLast((each) => each.operation === 'interfaces');
+    expect(last?.atMs).toBeGreaterThanOrEqual(answeredAtMs);
+  });
+
+  story('is good enough to do what is left to do', async (world) => {
+    world.ec2.deletesOnTermination = true;
+    const { answeredAtMs } = await lateAnswer(world);
+    const kept = world.ec2.mutations('keepOnTermination').find((each) => each.eni === front);
+    expect((kept?.atMs ?? 0) - answeredAtMs).toBeLessThan(250);
   });
 });
 
