@@ -95,16 +95,18 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
 
     const active = plan.now.interfaces.filter((each) => !hands.out.has(each.eni));
     const resting = steps.filter((each) => each.kind === 'rest');
-    if (resting.length === active.length && hands.busy === 0) return comeToRest(moving);
-
-    const [refusal] = hands.refused.values();
-    if (refusal !== undefined && hands.busy === 0) {
-      const rung = await takeRung(moving, refusal);
-      if (rung === 'none')
-        return stopForPeople(moving, `${plan.now.target}: ${refusal}; no member is left to try`);
-      if (rung === 'taken') {
-        await watch.lookNow();
-        continue;
+    // What is under way is seen to its end first.
+    if (hands.busy === 0) {
+      if (resting.length === active.length) return comeToRest(moving);
+      const [refusal] = hands.refused.values();
+      if (refusal !== undefined) {
+        const rung = await takeRung(moving, refusal);
+        if (rung === 'none')
+          return stopForPeople(moving, `${plan.now.target}: ${refusal}; no member is left to try`);
+        if (rung === 'taken') {
+          await watch.lookNow();
+          continue;
+        }
       }
     }
 
