@@ -1,6 +1,7 @@
 /** One look at the world: everything at once, and a read that failed is unknown, never absent. */
 import { describe, expect, vi } from 'vitest';
 import { observe } from '../../shared/app/observe.ts';
+import type { Answer } from '../../shared/app/ports.ts';
 import { readService } from '../../shared/app/record.ts';
 import type { Service } from '../../shared/core/state.ts';
 import {
@@ -106,14 +107,11 @@ describe('an observation', () => {
     const startedAtMs = world.clock.now();
     /** The adapter tried for a second before this attempt. */
     const later =
-      <T>(call: (ids: T) => Promise<object>) =>
-      async (ids: T) => ({
-        ...(await call(ids)),
-        sentAtMs: startedAtMs + 1_000,
-      });
+      <Ids, T>(call: (ids: Ids) => Promise<Answer<T>>) =>
+      async (ids: Ids) => ({ ...(await call(ids)), sentAtMs: startedAtMs + 1_000 });
     const { interfaces, instances, checks } = world.ec2;
     const reads = { interfaces: later(interfaces), instances: later(instances), checks: later(checks) };
-    const ports = { ...world.ports, ec2: { ...world.ec2, ...reads } } as typeof world.ports;
+    const ports = { ...world.ports, ec2: { ...world.ec2, ...reads } };
     const observation = await world.run(observe(ports, service));
     expect(observation.atMs).toBe(startedAtMs + 1_000);
   });
@@ -125,6 +123,22 @@ describe('an observation', () => {
     await world.run(observe(ports, service));
     expect(describeAlarms).not.toHaveBeenCalled();
   });
+
+  story(
+    'is as old and as slow as what CloudWatch said where alarms are declared',
+    declared,
+    async (world) => {
+      const service = (await world.run(readService(world.ports, ordersDb))) as Service;
+      const sentAtMs = world.clock.now() - 500;
+      const describeAlarms: typeof world.alarms.describe = async (arns) => ({
+        ...(await world.alarms.describe(arns)),
+        sentAtMs,
+        slow: true,
+      });
+      const ports = { ...world.ports, alarms: { describe: describeAlarms } };
+      expect(await world.run(observe(ports, service))).toMatchObject({ atMs: sentAtMs, slow: true });
+    },
+  );
 
   story('calls the limits of a type that could not be read unknown', async (world) => {
     world.ec2.change(b, { instanceType: 'm7i.large' });
