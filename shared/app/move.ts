@@ -1,5 +1,5 @@
 /** Carries out a plan: detach, attach, verify, for all interfaces at once, deriving each step from what EC2 shows. */
-import { type EpisodeState, isPlannedMove } from '../core/episode.ts';
+import { isPlannedMove } from '../core/episode.ts';
 import type { AttachmentId, InstanceId } from '../core/ids.ts';
 import { type NextStep, nextStep, type Plan, type PlannedInterface, withRung } from '../core/plan.ts';
 import type { Rung } from '../core/rungs.ts';
@@ -45,7 +45,6 @@ interface Moving extends MoveContext {
   readonly watch: Watch;
   readonly hands: Hands;
   readonly pace: Pace;
-  state: EpisodeState;
   /** Since when the present target is known to refuse. */
   refusedSinceMs: number | undefined;
 }
@@ -60,7 +59,6 @@ function begin(context: MoveContext, first: Look): Moving {
     watch: new Watch(ports, journal, plan, first),
     hands: new Hands(ports, journal, plan, acted),
     pace: new Pace(ports),
-    state: 'CLAIMED',
     refusedSinceMs: undefined,
   };
 }
@@ -87,26 +85,28 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
     const begunBefore = hands.begun;
     const changesBefore = watch.changes;
     const steps = await takeSteps(moving);
-    if (steps.length > 0) enter(moving, stateOf(plan.now, watch.last));
+    if (steps.length > 0) plan.enter(stateOf(plan.now, watch.last));
 
     const thirdParty = hands.leftAs('third-party');
     if (thirdParty) return stopForPeople(moving, thirdParty.why);
     const detachRefused = hands.leftAs('detach-refused');
     const back = detachRefused && wayBack(moving);
-    if (back && (await turnBack(moving, detachRefused, back))) continue;
+    if (back && (await turnBack(moving, detachRefused, back)) === 'taken') continue;
 
     const active = plan.now.interfaces.filter((each) => !hands.out.has(each.eni));
     const resting = steps.filter((each) => each.kind === 'rest');
-    if (resting.length === active.length && hands.busy === 0) return comeToRest(moving);
-
-    const [refusal] = hands.refused.values();
-    if (refusal !== undefined && hands.busy === 0) {
-      const rung = await takeRung(moving, refusal);
-      if (rung === 'none')
-        return stopForPeople(moving, `${plan.now.target}: ${refusal}; no member is left to try`);
-      if (rung === 'taken') {
-        await watch.lookNow();
-        continue;
+    // What is under way is seen to its end first.
+    if (hands.busy === 0) {
+      if (resting.length === active.length) return comeToRest(moving);
+      const [refusal] = hands.refused.values();
+      if (refusal !== undefined) {
+        const rung = await takeRung(moving, refusal);
+        if (rung === 'none')
+          return stopForPeople(moving, `${plan.now.target}: ${refusal}; no member is left to try`);
+        if (rung === 'taken') {
+          await watch.lookNow();
+          continue;
+        }
       }
     }
 
@@ -116,7 +116,7 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
     pause.abort();
     // A call that takes long may have taken effect all the same: its answer is not waited for with eyes closed.
     if (hands.busy < active.length || hands.hasOneLongerThan(2 * times.pollFirstMs)) await watch.lookNow();
-    pace.looked(hands.begun !== begunBefore || watch.changes !== changesBefore, watch.last.slow);
+    pace.looked(watch.changes !== changesBefore, watch.last.slow);
   }
 }
 
@@ -140,19 +140,13 @@ async function takeSteps({ ports, plan, watch, hands }: Moving): Promise<readonl
   return steps;
 }
 
-function enter(moving: Moving, state: EpisodeState): void {
-  if (state === moving.state) return;
-  moving.state = state;
-  moving.journal.amend((item) => (item.episode ? { ...item, episode: { ...item.episode, state } } : item));
-}
-
 /** Where a planned move returns the others when a detach is refused for good (P18). */
 function wayBack({ plan }: Moving): InstanceId | undefined {
   const { source, target } = plan.now;
   return isPlannedMove(plan.episode.kind) && target !== source ? source : undefined;
 }
 
-async function turnBack(moving: Moving, { eni, why }: Out, source: InstanceId): Promise<boolean> {
+async function turnBack(moving: Moving, { eni, why }: Out, source: InstanceId): Promise<'taken' | 'later'> {
   await moving.hands.settle();
   moving.hands.out.delete(eni);
   return moveTo(moving, source, why);
@@ -163,24 +157,25 @@ async function takeRung(moving: Moving, why: string): Promise<'taken' | 'none' |
   const { ports, plan, chooseRung } = moving;
   moving.refusedSinceMs ??= ports.clock.now();
   const rung = await chooseRung(plan.now);
-  if (rung.kind === 'member') return (await moveTo(moving, rung.id, why)) ? 'taken' : 'later';
+  if (rung.kind === 'member') return moveTo(moving, rung.id, why);
   if (rung.kind === 'none') return 'none';
   // Not known is not refused; but an interface on nothing does not wait for ever for a better answer.
   if (ports.clock.now() - moving.refusedSinceMs < times.observationFreshWhenSlowMs) return 'later';
   const { source, tried } = plan.now;
   if (!source || tried.includes(source)) return 'later';
-  return (await moveTo(moving, source, why)) ? 'taken' : 'later';
+  return moveTo(moving, source, why);
 }
 
-/** Persists the next rung before anything is sent to it (P13). False: it could not be written. */
-function moveTo(moving: Moving, target: InstanceId, why: string): Promise<boolean> {
+/** Persists the next rung before anything is sent to it (P13); what cannot be written now is for later. */
+async function moveTo(moving: Moving, target: InstanceId, why: string): Promise<'taken' | 'later'> {
   const { journal, plan, hands } = moving;
   journal.note({ step: 'rung', detail: `${target}, because ${plan.now.target} refused: ${why}` });
   const rising = (before: Plan) => withRung(before, target);
-  return plan.store(rising, () => {
+  const isStored = await plan.store(rising, () => {
     hands.forget();
     moving.refusedSinceMs = undefined;
   });
+  return isStored ? 'taken' : 'later';
 }
 
 const sceneOf = ({ plan, watch, hands }: Moving): Scene => ({
@@ -193,7 +188,7 @@ const sceneOf = ({ plan, watch, hands }: Moving): Scene => ({
 /** Every interface that still takes part was seen on the target. */
 function comeToRest(moving: Moving): MoveEnd {
   const { journal, plan, watch, hands } = moving;
-  enter(moving, 'VERIFYING');
+  plan.enter('VERIFYING');
   const [left] = hands.out.values();
   if (!left) {
     journal.note({ step: 'verified', detail: `all on ${plan.now.target}` });
@@ -228,6 +223,7 @@ function isUndecided({ ports, watch, hands }: Moving, { eni, leavingSinceMs }: P
   if (watch.last.facts.get(eni)?.kind === 'unknown') return true;
   if (!isLeaving(watch.last, eni)) return false;
   const { detachAtMs, waitingSinceMs } = hands.sent(eni);
-  const sinceMs = leavingSinceMs ?? detachAtMs ?? waitingSinceMs;
-  return sinceMs === undefined || ports.clock.now() - sinceMs < times.detachDeadlineMs;
+  const nowMs = ports.clock.now();
+  const sinceMs = leavingSinceMs ?? detachAtMs ?? waitingSinceMs ?? nowMs;
+  return nowMs - sinceMs < times.detachDeadlineMs;
 }

@@ -1,24 +1,21 @@
-/** The plan that a move carries out: what changes in it changes in the table too, before or beside what is done. */
-import type { Episode } from '../core/episode.ts';
+/** The plan that a move carries out, and how far: what changes here changes in the table too, before or beside what is done. */
+import type { Episode, EpisodeState } from '../core/episode.ts';
 import type { Plan } from '../core/plan.ts';
 import type { Change, Journal } from './journal.ts';
 
 type PlanChange = (plan: Plan) => Plan;
 
-const inItem =
-  (change: PlanChange, committed = false): Change =>
-  (item) => {
-    const { episode } = item;
-    if (!episode) return item;
-    const after = { plan: change(episode.plan), committed: episode.committed || committed };
-    return { ...item, episode: { ...episode, ...after } };
-  };
+const inEpisode =
+  (change: (episode: Episode) => Partial<Episode>): Change =>
+  (item) =>
+    item.episode ? { ...item, episode: { ...item.episode, ...change(item.episode) } } : item;
 
 export class WrittenPlan {
   /** The journal's open episode as the move found it. */
   readonly episode: Episode;
   readonly #journal: Journal;
   #now: Plan;
+  #state: EpisodeState = 'CLAIMED';
 
   constructor(journal: Journal) {
     const { episode } = journal.service();
@@ -35,7 +32,19 @@ export class WrittenPlan {
   /** Changes it here at once and in the table soon: nothing stands between a detach and the first attach (P3). */
   amend(change: PlanChange, committed = false): void {
     this.#now = change(this.#now);
-    this.#journal.amend(inItem(change, committed));
+    this.#journal.amend(
+      inEpisode((episode) => ({
+        plan: change(episode.plan),
+        committed: episode.committed || committed,
+      })),
+    );
+  }
+
+  /** Says where the move stands; once, until it stands elsewhere. */
+  enter(state: EpisodeState): void {
+    if (state === this.#state) return;
+    this.#state = state;
+    this.#journal.amend(inEpisode(() => ({ state })));
   }
 
   /**
@@ -43,7 +52,8 @@ export class WrittenPlan {
    * else can be written. False: nothing was changed.
    */
   async store(change: PlanChange, onStored: () => void): Promise<boolean> {
-    if ((await this.#journal.commit(inItem(change))) !== 'written') return false;
+    const changing = inEpisode(({ plan }) => ({ plan: change(plan) }));
+    if ((await this.#journal.commit(changing)) !== 'written') return false;
     this.#now = change(this.#now);
     onStored();
     return true;

@@ -1,6 +1,6 @@
 /** A move under EC2's refusals, delays and lost answers: where the interfaces end up, and what is sent on the way. */
 import { describe, expect } from 'vitest';
-import type { AttachmentId } from '../../shared/core/ids.ts';
+import type { AttachmentId, EniId, OwnerId } from '../../shared/core/ids.ts';
 import { a, b, c, front, management, ordersDb, stranger, type World } from '../fakes/world.ts';
 import { story } from './story.ts';
 
@@ -505,5 +505,394 @@ describe('an attachment', () => {
     const named = world.ec2.mutations('detach').map((each) => each.attachment as AttachmentId);
     const planned = world.episodes()[0]?.episode.plan.interfaces.map((each) => each.detach);
     expect(named).toEqual(planned);
+  });
+});
+
+describe('where a move stands', () => {
+  const statesOf = (world: World) =>
+    world.store.writes.flatMap(({ after }) => (after.episode ? [after.episode.state] : []));
+
+  story('is what EC2 shows, for whoever reads the item', async (world) => {
+    await fails(world);
+    const states = statesOf(world).filter((each, index, all) => each !== all[index - 1]);
+    expect(states).toEqual(['CLAIMED', 'DETACHING', 'ATTACHING', 'VERIFYING']);
+  });
+
+  story('is written when it changes, not at every look', async (world) => {
+    world.ec2.latency.forcedDetachMs = 20_000;
+    await fails(world);
+    const looks = world.ec2.calls.filter((each) => each.operation === 'interfaces').length;
+    expect(statesOf(world).length).toBeLessThan(looks / 2);
+  });
+});
+
+describe('the looks', () => {
+  const looksOf = (world: World) =>
+    world.ec2.calls.filter((each) => each.operation === 'interfaces').map((each) => each.atMs);
+  /** How far apart the looks are that were sent after this moment. */
+  const gapsAfter = (world: World, atMs: number) => {
+    const looks = looksOf(world).filter((each) => each > atMs);
+    return looks.slice(1).map((each, index) => each - (looks[index] ?? 0));
+  };
+  const effectAtMs = (world: World, what: 'attached' | 'detached', eni = front) =>
+    world.ec2.effects.findLast((each) => each.what === what && each.eni === eni)?.atMs ?? 0;
+
+  story('at what lasts come less and less often, and never without a pause', async (world) => {
+    world.ec2.latency.attachMs = 18_000;
+    await fails(world);
+    const gaps = gapsAfter(world, timesOf(world, 'attach')[0] ?? 0);
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(200);
+    expect(Math.max(...gaps)).toBeGreaterThan(1_600);
+  });
+
+  story('come often again once something is begun, however long the move has taken', async (world) => {
+    world.ec2.latency.forcedDetachMs = 30_000;
+    world.ec2.latency.attachMs = 4_000;
+    await fails(world);
+    const gaps = gapsAfter(world, timesOf(world, 'attach')[0] ?? 0);
+    expect(gaps.length).toBeGreaterThan(8);
+    expect(Math.max(...gaps)).toBeLessThan(500);
+  });
+
+  story('come often again once EC2 shows something new', async (world) => {
+    world.ec2.latency.attachMs = 15_000;
+    world.ec2.fail('attach', { kind: 'slow', ms: 2_500 }, { when: (call) => call.eni === management });
+    await fails(world);
+    const [shown = 0, next = 0] = looksOf(world).filter((each) => each > effectAtMs(world, 'attached') - 80);
+    expect(effectAtMs(world, 'attached', management)).toBeGreaterThan(shown);
+    expect(next - shown).toBeLessThan(500);
+  });
+
+  story('go on while both calls wait for an answer: the trail knows when EC2 was done', async (world) => {
+    world.ec2.fail('detach', { kind: 'answer-lost' }, { times: 2 });
+    await fails(world);
+    const { episode } = world.store.writes.findLast(({ after }) => after.episode)?.after ?? {};
+    const detached = episode?.steps.filter((each) => each.step === 'detached') ?? [];
+    expect(detached).toHaveLength(2);
+    for (const { eni, atMs } of detached)
+      expect(atMs - effectAtMs(world, 'detached', eni as EniId)).toBeLessThan(500);
+  });
+});
+
+describe('the next rung', () => {
+  /** When the plan that names this target was stored. */
+  const storedAtMs = (world: World, target: string) =>
+    world.store.writes.find(({ after }) => after.episode?.plan.target === target)?.atMs ?? 0;
+  const attachesTo = (world: World, target: string) =>
+    world.ec2.mutations('attach').filter((each) => each.instanceId === target);
+
+  story('is tried at once, after one look', { interfaces: [front] }, async (world) => {
+    world.ec2.refuseAttach(b);
+    await fails(world);
+    const waitedMs = (attachesTo(world, c)[0]?.atMs ?? 0) - storedAtMs(world, c);
+    expect(waitedMs).toBeGreaterThanOrEqual(80);
+    expect(waitedMs).toBeLessThan(150);
+  });
+
+  story('is not tried with what somebody took away meanwhile', { interfaces: [front] }, async (world) => {
+    world.ec2.refuseAttach(b);
+    world.store.onWrite(({ before, after }) => {
+      const isTaken = before?.episode?.plan.target === b && after.episode?.plan.target === c;
+      if (isTaken) world.ec2.attachByHand(front, stranger, 3);
+    });
+    expect((await fails(world)).code).toBe('NEEDS_HUMAN');
+    expect(attachesTo(world, c)).toEqual([]);
+    expect(world.ec2.where(front)?.instanceId).toBe(stranger);
+  });
+
+  story('is not blamed for a refusal of the one before that comes late', async (world) => {
+    world.ec2.refuseAttach(b);
+    world.ec2.fail(
+      'attach',
+      { kind: 'slow', ms: 2_000 },
+      { when: (call) => call.eni === management && call.instanceId === b },
+    );
+    expect((await fails(world)).code).toBe('COMPLETED');
+    expect(attachedTo(world)).toEqual([c, c]);
+    expect(world.episodes()[0]?.episode.plan.tried).toEqual([b, c]);
+  });
+
+  story('that cannot be written is asked for again, less and less often', async (world) => {
+    world.ec2.refuseAttach(b);
+    let isDownYet = false;
+    world.ec2.onCall((call) => {
+      if (isDownYet || call.operation !== 'attach') return;
+      isDownYet = true;
+      world.store.goDown();
+      world.clock.after(40_000, () => world.store.comeBack());
+    });
+    await fails(world);
+    await world.settle();
+    expect(attachedTo(world)).toEqual([c, c]);
+    const observed = world.ec2.calls
+      .filter((each) => each.operation === 'instances')
+      .map((each) => each.atMs);
+    const refusedAtMs = attachesTo(world, b)[0]?.atMs ?? 0;
+    const asked = observed.filter((each) => each > refusedAtMs && each < refusedAtMs + 30_000);
+    const gaps = asked.slice(1).map((each, index) => each - (asked[index] ?? 0));
+    // A second for the table that does not answer, and a pause that grows.
+    expect(Math.max(...gaps)).toBeGreaterThan(2_000);
+  });
+
+  /** From the first refusal on, EC2 answers no question about instances. */
+  const blindFrom = (world: World, target: string, forMs: number) =>
+    world.ec2.onCall((call) => {
+      if (call.operation === 'attach' && call.instanceId === target)
+        world.ec2.fail('instances', { kind: 'throttled' }, { untilMs: world.clock.now() + forMs });
+    });
+
+  story(
+    'that nobody can judge for ten seconds is the source, once',
+    { interfaces: [front] },
+    async (world) => {
+      world.ec2.refuseAttach(a);
+      world.ec2.refuseAttach(b);
+      blindFrom(world, b, 40_000);
+      await fails(world);
+      await world.settle();
+      const [refused] = attachesTo(world, b);
+      const [source, ...more] = attachesTo(world, a);
+      expect((source?.atMs ?? 0) - (refused?.atMs ?? 0)).toBeGreaterThanOrEqual(10_000);
+      expect(more).toEqual([]);
+      // Another member was there all the time, and is found as soon as it can be judged.
+      expect(world.ec2.where(front)?.instanceId).toBe(c);
+    },
+  );
+
+  story(
+    'of a rescue that nobody can judge is waited for: there is no source to go back to',
+    async (world) => {
+      for (const id of [a, b, c]) world.ec2.refuseAttach(id);
+      await fails(world);
+      // Nothing says any more where they were before.
+      world.store.change(ordersDb, ({ lastSeen: _, stranded, ...state }) => {
+        if (!stranded) throw new Error('it is stranded');
+        const { source: __, ...plan } = stranded.plan;
+        return { ...state, stranded: { ...stranded, plan } };
+      });
+      world.ec2.acceptAttach(c);
+      await world.clock.advance(60_000);
+      blindFrom(world, b, 15_000);
+      await world.look(world.sweep());
+      await world.settle();
+      expect(world.episodes()[1]?.episode.plan).not.toHaveProperty('source');
+      expect(attachedTo(world)).toEqual([c, c]);
+    },
+  );
+});
+
+describe('a planned move that cannot go on', () => {
+  const asked = (world: World) => {
+    const atMs = world.clock.now();
+    const request = {
+      id: 'request-1',
+      kind: 'switchover',
+      target: b,
+      author: 'ann',
+      reason: 'x',
+      atMs,
+    } as const;
+    world.store.change(ordersDb, (state) => ({ ...state, request }));
+    return world.look({ kind: 'request', atMs });
+  };
+
+  story('waits for its calls before it turns back, and blames nobody for their answers', async (world) => {
+    const startMs = world.clock.now();
+    const ofManagement = (call: { readonly eni?: string }) => call.eni === management;
+    world.ec2.fail('detach', { kind: 'throttled' }, { untilMs: startMs + 3_300, when: ofManagement });
+    const denied = { kind: 'refused', code: 'OperationNotPermitted' } as const;
+    world.ec2.fail('detach', denied, { times: 99, when: ofManagement });
+    world.ec2.refuseAttach(b);
+    world.ec2.fail('attach', { kind: 'slow', ms: 4_000 }, { when: (call) => call.instanceId === b });
+    expect((await asked(world)).code).toBe('RETURNED_TO_SOURCE');
+    expect(attachedTo(world)).toEqual([a, a]);
+    expect(world.ec2.mutations('attach').map((each) => each.instanceId)).toEqual([b, a]);
+  });
+
+  story('and cannot turn back either stops, and says so', async (world) => {
+    const startMs = world.clock.now();
+    const ofManagement = (call: { readonly eni?: string }) => call.eni === management;
+    const denied = { kind: 'refused', code: 'OperationNotPermitted' } as const;
+    // Refused once the other one has moved; then that one is not let go either.
+    world.ec2.fail('detach', { kind: 'throttled' }, { untilMs: startMs + 6_000, when: ofManagement });
+    world.ec2.fail('detach', denied, { times: 99, when: ofManagement });
+    world.ec2.fail('detach', denied, { times: 99, when: (call) => call.instanceId === b });
+    const report = await asked(world);
+    expect(report).toMatchObject({
+      code: 'STRANDED',
+      detail: expect.stringContaining('OperationNotPermitted'),
+    });
+    expect(attachedTo(world)).toEqual([b, a]);
+    expect(world.ec2.mutations('detach').filter((each) => each.instanceId === b)).toHaveLength(1);
+  });
+});
+
+describe('a look that was sent before the last attach was answered', () => {
+  const answerMs = 400;
+  /** The second interface rests already; the look begins before the answer and ends after it. */
+  const lateAnswer = async (world: World) => {
+    world.ec2.latency.attachMs = 0;
+    world.ec2.latency.describeMs = 300;
+    world.ec2.fail('detach', { kind: 'slow', ms: 2_500 }, { when: (call) => call.eni === front });
+    world.ec2.fail('attach', { kind: 'slow', ms: answerMs }, { when: (call) => call.eni === front });
+    const report = await fails(world);
+    const sent = world.ec2.mutations('attach').find((each) => each.eni === front);
+    return { report, answeredAtMs: (sent?.atMs ?? 0) + answerMs };
+  };
+
+  story('is not the one that calls it attached', async (world) => {
+    const { report, answeredAtMs } = await lateAnswer(world);
+    expect(report.code).toBe('COMPLETED');
+    const last = world.ec2.calls.findLast((each) => each.operation === 'interfaces');
+    expect(last?.atMs).toBeGreaterThanOrEqual(answeredAtMs);
+  });
+
+  story('is good enough to do what is left to do', async (world) => {
+    world.ec2.deletesOnTermination = true;
+    const { answeredAtMs } = await lateAnswer(world);
+    const kept = world.ec2.mutations('keepOnTermination').find((each) => each.eni === front);
+    expect((kept?.atMs ?? 0) - answeredAtMs).toBeLessThan(250);
+  });
+});
+
+describe('an interface that was left behind', () => {
+  story('and that nothing holds in the end is paged as STRANDED, wherever the other is', async (world) => {
+    world.ec2.fail(
+      'detach',
+      { kind: 'refused', code: 'UnauthorizedOperation' },
+      { when: (call) => call.eni === management, times: 99 },
+    );
+    world.ec2.onCall((call) => {
+      if (call.operation === 'attach') world.ec2.detachByHand(management);
+    });
+    const report = await fails(world);
+    expect(attachedTo(world)).toEqual([b, undefined]);
+    expect(report.code).toBe('STRANDED');
+  });
+
+  story('in its place, with what it must keep only, is a case for people but not STRANDED', async (world) => {
+    world.ec2.deletesOnTermination = true;
+    world.ec2.fail('keepOnTermination', { kind: 'refused', code: 'UnauthorizedOperation' }, { times: 99 });
+    const report = await fails(world);
+    expect(attachedTo(world)).toEqual([b, b]);
+    expect(report.code).toBe('NEEDS_HUMAN');
+  });
+});
+
+describe('an episode that stops for people', () => {
+  /** Somebody takes the first interface away 600 ms after our detach of it was sent. */
+  const takenAway = (world: World, meanwhile: () => void = () => undefined) => {
+    world.ec2.onCall((call) => {
+      if (call.operation === 'detach' && call.eni === front)
+        world.clock.after(600, () => {
+          world.ec2.moveByHand(front, stranger, 3);
+          meanwhile();
+        });
+    });
+    return fails(world);
+  };
+
+  story('sends nothing more', async (world) => {
+    world.ec2.latency.forcedDetachMs = 3_000;
+    const report = await takenAway(world);
+    expect(report).toMatchObject({ code: 'STRANDED', detail: `somebody attached it to ${stranger}` });
+    expect(world.ec2.mutations('attach')).toEqual([]);
+    expect(attachedTo(world)).toEqual([stranger, undefined]);
+  });
+
+  story('waits for the answer of what is under way, and for what comes of it', async (world) => {
+    world.ec2.fail('detach', { kind: 'slow', ms: 2_000 }, { when: (call) => call.eni === management });
+    const report = await takenAway(world);
+    expect(attachedTo(world)).toEqual([stranger, undefined]);
+    expect(report.code).toBe('STRANDED');
+  });
+
+  story('does not page STRANDED when they take the rest along', async (world) => {
+    world.ec2.latency.forcedDetachMs = 3_000;
+    world.ec2.onEffect((effect) => {
+      if (effect.what === 'detached' && effect.eni === management && effect.by === 'controller')
+        world.ec2.attachByHand(management, stranger, 4);
+    });
+    const report = await takenAway(world);
+    expect(attachedTo(world)).toEqual([stranger, stranger]);
+    expect(report.code).toBe('NEEDS_HUMAN');
+  });
+
+  story('says nothing of what it cannot see until it sees it', async (world) => {
+    world.ec2.latency.forcedDetachMs = 3_000;
+    let looks = 0;
+    const report = await takenAway(world, () => {
+      world.ec2.onCall((call) => {
+        if (call.operation !== 'interfaces') return;
+        looks += 1;
+        // The first look shows that it was taken; the ones after it are not answered.
+        if (looks === 1)
+          world.ec2.fail('interfaces', { kind: 'throttled' }, { untilMs: world.clock.now() + 5_000 });
+      });
+    });
+    expect(attachedTo(world)).toEqual([stranger, undefined]);
+    expect(report.code).toBe('STRANDED');
+  });
+
+  story('waits no longer than its invocation lives, and looks seldom', async (world) => {
+    world.ec2.stick(management, 'forced-too');
+    world.ec2.impair(a);
+    world.ec2.onCall((call) => {
+      if (call.operation === 'detach' && call.eni === front)
+        world.clock.after(600, () => world.ec2.moveByHand(front, stranger, 3));
+    });
+    const worker = world.worker();
+    const report = await world.look(world.alarm(a), { worker });
+    expect(report.kind).toBe('handed-over');
+    expect(world.clock.now()).toBeLessThan(worker.run.deadlineMs);
+    expect(world.ec2.calls.filter((each) => each.operation === 'interfaces').length).toBeLessThan(40);
+  });
+
+  story('gives up on a detach that never ends after its five minutes', async (world) => {
+    world.ec2.stick(management, 'forced-too');
+    await takenAway(world);
+    expect(world.episodes()).toEqual([]);
+    await world.settle({ forMs: 10 * 60_000 });
+    expect(world.episodes().map((each) => each.outcome)).toEqual(['STRANDED']);
+    expect(world.clock.now() - (timesOf(world, 'detach')[0] ?? 0)).toBeGreaterThanOrEqual(5 * 60_000);
+  });
+});
+
+describe('a lease that is lost in the middle', () => {
+  const takenOver = (world: World) =>
+    world.store.change(ordersDb, (state) => ({
+      ...state,
+      epoch: state.epoch + 1,
+      lease: { owner: 'somebody-else' as OwnerId, untilMs: world.clock.now() + 60_000 },
+    }));
+
+  story('ends the work as soon as it is known, and leaves no call unanswered', async (world) => {
+    // They take it while it is alive: no worker of ours would.
+    world.excuse(['S5']);
+    world.ec2.impair(a);
+    world.ec2.latency.forcedDetachMs = 30_000;
+    world.ec2.fail('detach', { kind: 'slow', ms: 2_500 }, { when: (call) => call.eni === management });
+    world.ec2.onCall((call) => {
+      if (call.operation === 'detach' && call.eni === front) world.clock.after(50, () => takenOver(world));
+    });
+    const startMs = world.clock.now();
+    const report = await world.look(world.alarm(a));
+    expect(report).toMatchObject({ kind: 'nothing', code: 'LEASE_HELD' });
+    expect(world.lines.filter((each) => each.message === 'detach-forced')).toHaveLength(2);
+    expect(world.clock.now() - startMs).toBeLessThan(6_000);
+  });
+});
+
+describe('the last seconds of an invocation', () => {
+  story('are for the answers of what was sent', async (world) => {
+    world.ec2.impair(a);
+    world.ec2.fail('detach', { kind: 'slow', ms: 2_500 }, { times: 2 });
+    const worker = world.worker(10_500);
+    const report = await world.look(world.alarm(a), { worker });
+    expect(report.kind).toBe('handed-over');
+    expect(world.lines.filter((each) => each.message === 'detach-forced')).toHaveLength(2);
+    expect(world.clock.now()).toBeLessThan(worker.run.deadlineMs);
+    await world.settle();
+    expect(attachedTo(world)).toEqual([b, b]);
   });
 });

@@ -1,6 +1,7 @@
 /** One look at the world: everything at once, and a read that failed is unknown, never absent. */
-import { describe, expect } from 'vitest';
+import { describe, expect, vi } from 'vitest';
 import { observe } from '../../shared/app/observe.ts';
+import type { Answer } from '../../shared/app/ports.ts';
 import { readService } from '../../shared/app/record.ts';
 import type { Service } from '../../shared/core/state.ts';
 import {
@@ -94,5 +95,54 @@ describe('an observation', () => {
     const { observation, startedAtMs, tookMs } = await seen(world);
     expect(tookMs).toBe(4_000);
     expect(observation).toMatchObject({ atMs: startedAtMs, slow: true });
+  });
+
+  story('is not slow because a read was refused', async (world) => {
+    world.ec2.fail('checks', { kind: 'refused', code: 'UnauthorizedOperation' });
+    expect((await seen(world)).observation.slow).toBe(false);
+  });
+
+  story('is as old as the attempt that was answered, not as the first one', async (world) => {
+    const service = (await world.run(readService(world.ports, ordersDb))) as Service;
+    const startedAtMs = world.clock.now();
+    /** The adapter tried for a second before this attempt. */
+    const later =
+      <Ids, T>(call: (ids: Ids) => Promise<Answer<T>>) =>
+      async (ids: Ids) => ({ ...(await call(ids)), sentAtMs: startedAtMs + 1_000 });
+    const { interfaces, instances, checks } = world.ec2;
+    const reads = { interfaces: later(interfaces), instances: later(instances), checks: later(checks) };
+    const ports = { ...world.ports, ec2: { ...world.ec2, ...reads } };
+    const observation = await world.run(observe(ports, service));
+    expect(observation.atMs).toBe(startedAtMs + 1_000);
+  });
+
+  story('asks CloudWatch nothing where no alarm is declared', async (world) => {
+    const service = (await world.run(readService(world.ports, ordersDb))) as Service;
+    const describeAlarms = vi.fn(world.alarms.describe);
+    const ports = { ...world.ports, alarms: { describe: describeAlarms } };
+    await world.run(observe(ports, service));
+    expect(describeAlarms).not.toHaveBeenCalled();
+  });
+
+  story(
+    'is as old and as slow as what CloudWatch said where alarms are declared',
+    declared,
+    async (world) => {
+      const service = (await world.run(readService(world.ports, ordersDb))) as Service;
+      const sentAtMs = world.clock.now() - 500;
+      const describeAlarms: typeof world.alarms.describe = async (arns) => ({
+        ...(await world.alarms.describe(arns)),
+        sentAtMs,
+        slow: true,
+      });
+      const ports = { ...world.ports, alarms: { describe: describeAlarms } };
+      expect(await world.run(observe(ports, service))).toMatchObject({ atMs: sentAtMs, slow: true });
+    },
+  );
+
+  story('calls the limits of a type that could not be read unknown', async (world) => {
+    world.ec2.change(b, { instanceType: 'm7i.large' });
+    const fact = (await seen(world)).observation.members.get(b);
+    expect(fact?.kind === 'known' && fact.value.limits.kind).toBe('unknown');
   });
 });

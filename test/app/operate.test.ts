@@ -8,6 +8,7 @@ import {
   resumeController,
   resumeService,
 } from '../../shared/app/operate.ts';
+import type { ServiceState } from '../../shared/core/state.ts';
 import { a, b, c, front, management, ordersDb, type World, zone } from '../fakes/world.ts';
 import { story } from './story.ts';
 
@@ -78,7 +79,82 @@ describe('a pause', () => {
   });
 });
 
+describe('a command', () => {
+  const deeds: readonly (readonly [string, (world: World) => ReturnType<typeof pauseService>])[] = [
+    ['a pause', (world) => pauseService(world.ports, ordersDb, ask)],
+    ['a resumption', (world) => resumeService(world.ports, ordersDb, 'ann')],
+    ['an acknowledgement', (world) => acknowledge(world.ports, ordersDb, 'ann', 'x')],
+  ];
+  for (const [what, deed] of deeds)
+    story(`for a service that was unregistered is refused: ${what}`, async (world) => {
+      world.store.change(ordersDb, (state) => ({ ...state, tombstone: true, lastRefusal: 'X' }));
+      expect(await world.run(deed(world))).toMatchObject({ code: 'NO_SUCH_SERVICE' });
+      expect(world.kinds()).toEqual([]);
+    });
+
+  story('gives up when others write all the time, and says so', async (world) => {
+    const run = () => world.store.change(ordersDb, (state) => ({ ...state }));
+    world.store.fail('write', { kind: 'meanwhile', run }, { times: 50 });
+    const answer = await world.run(pauseService(world.ports, ordersDb, ask));
+    expect(answer).toMatchObject({ kind: 'refused', code: 'LEASE_HELD' });
+    expect(world.service().pause).toBeUndefined();
+  });
+
+  story('copies the record before it, whose copy had failed, before it writes its own', async (world) => {
+    world.store.fail('copyToTrail', { kind: 'unreachable' }, { times: 2 });
+    await world.run(pauseService(world.ports, ordersDb, ask).catch(() => undefined));
+    world.store.heal();
+    expect(world.kinds()).toEqual([]);
+    expect(await world.run(resumeService(world.ports, ordersDb, 'bob'))).toMatchObject({ kind: 'done' });
+    expect(world.kinds()).toEqual(['pause', 'resume']);
+  });
+});
+
+describe('a pause of more than seven days', () => {
+  const week = 7 * 24 * 60 * 60 * 1_000;
+  const both: readonly (readonly [
+    string,
+    (world: World, forMs: number) => ReturnType<typeof pauseService>,
+  ])[] = [
+    ['one service', (world, forMs) => pauseService(world.ports, ordersDb, { ...ask, forMs })],
+    ['everything', (world, forMs) => pauseController(world.ports, { ...ask, forMs })],
+  ];
+  for (const [what, pause] of both)
+    story(`is refused for ${what}: it would be forgotten`, async (world) => {
+      expect(await world.run(pause(world, week + 1))).toMatchObject({ code: 'TOO_LONG' });
+      expect(world.service().pause).toBeUndefined();
+      expect((await world.run(world.store.readController())).pause).toBeUndefined();
+      expect(await world.run(pause(world, week))).toMatchObject({ kind: 'done' });
+    });
+});
+
 describe('the whole controller', () => {
+  story('that is not paused is not resumed', async (world) => {
+    expect(await world.run(resumeController(world.ports, 'ann'))).toMatchObject({ code: 'NOT_PAUSED' });
+    expect(world.notifier.published).toEqual([]);
+  });
+
+  story('tells people what was done to everything', async (world) => {
+    await world.run(pauseController(world.ports, ask));
+    await world.run(resumeController(world.ports, 'bob'));
+    await world.run(world.store.tripBrake(zone, ['x'], world.clock.now()));
+    await world.run(releaseBrake(world.ports, zone));
+    expect(world.notifier.published.map((each) => each.attributes['outcome'])).toEqual([
+      'CONTROLLER_PAUSED',
+      'CONTROLLER_RESUMED',
+      'BRAKE_RELEASED',
+    ]);
+    expect(world.notifier.published[0]?.body).toContain('by ann: patching');
+    expect(world.notifier.published[1]?.body).toContain('resumed by bob');
+  });
+
+  story('is paused also when people cannot be told, and the operator hears that', async (world) => {
+    world.notifier.fail(1);
+    const answer = await world.run(pauseController(world.ports, ask));
+    expect(answer).toMatchObject({ kind: 'done', detail: expect.stringContaining('could not be told') });
+    expect((await world.run(world.store.readController())).pause).toMatchObject({ author: 'ann' });
+  });
+
   story('is paused and resumed', async (world) => {
     await world.run(pauseController(world.ports, ask));
     world.ec2.impair(a);
@@ -130,7 +206,36 @@ describe('an acknowledgement', () => {
     await world.run(acknowledge(world.ports, ordersDb, 'ann', 'repaired', a));
     expect(Object.keys(world.service().quarantine)).toEqual([c]);
     expect(world.service().failoversAtMs).toHaveLength(1);
+    expect(world.records('ack')).toMatchObject([{ quarantinesEnded: a, failoversForgotten: 0 }]);
   });
+
+  const waiting: readonly (readonly [string, Partial<ServiceState>, Readonly<Record<string, unknown>>])[] = [
+    [
+      'a quarantine',
+      { quarantine: { [c]: { sinceMs: 0, why: 'x' } } },
+      { quarantinesEnded: c, failoversForgotten: 0, was: 'nothing' },
+    ],
+    [
+      'spent failovers',
+      { failoversAtMs: [1, 2] },
+      { quarantinesEnded: 'none', failoversForgotten: 2, was: 'nothing' },
+    ],
+    [
+      'a refusal',
+      { lastRefusal: 'BRAKE' },
+      { quarantinesEnded: 'none', failoversForgotten: 0, was: 'BRAKE' },
+    ],
+    ['something observed', { lastObserved: 'SPLIT on two' }, { was: 'SPLIT on two' }],
+  ];
+  for (const [what, change, record] of waiting)
+    story(`of ${what} alone is on record and clears it`, async (world) => {
+      world.store.change(ordersDb, (state) => ({ ...state, ...change }));
+      const answer = await world.run(acknowledge(world.ports, ordersDb, 'ann', 'seen'));
+      expect(answer).toMatchObject({ kind: 'done' });
+      expect(world.records('ack')).toMatchObject([{ reason: 'seen', ...record }]);
+      expect(world.service()).toMatchObject({ quarantine: {}, failoversAtMs: [] });
+      expect(world.service().lastRefusal ?? world.service().lastObserved).toBeUndefined();
+    });
 
   story('of nothing is refused', async (world) => {
     expect(await world.run(acknowledge(world.ports, ordersDb, 'ann', 'x'))).toMatchObject({
