@@ -70,7 +70,8 @@ function fields<const E extends v.ObjectEntries>(entries: E) {
     v.unknown(),
     v.check(isObject, 'expected an object'),
     v.transform((input): Record<string, unknown> => {
-      const object = isObject(input) ? input : {};
+      // Checked above: a pipe ends at its first issue before it transforms.
+      const object = input as Record<string, unknown>;
       return Object.fromEntries(
         Object.keys(entries).map((key) => [key, Object.hasOwn(object, key) ? object[key] : undefined]),
       );
@@ -126,9 +127,8 @@ function toEpochMs(text: string): number | undefined {
   if (hour > 23 || minute > 59 || second > 59) return undefined;
   const date = new Date(0);
   date.setUTCFullYear(year, month - 1, day);
-  if (date.getUTCFullYear() !== year || date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day) {
-    return undefined;
-  }
+  // A day that there is not (30 February), and a month that there is not, is a day of another month.
+  if (date.getUTCMonth() !== month - 1) return undefined;
   const [offsetHour, offsetMinute] = [numberOf('offsetHour'), numberOf('offsetMinute')];
   if (offsetHour > 14 || offsetMinute > 59) return undefined;
   const offsetMs = (part['sign'] === '-' ? -1 : 1) * (offsetHour * 60 + offsetMinute) * 60_000;

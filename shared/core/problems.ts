@@ -26,7 +26,7 @@ function distance(a: string, b: string): number {
     const row: number[] = [];
     rows.push(row);
     for (let j = 0; j < b.length; j += 1) {
-      const swapped = i > 0 && j > 0 && a[i] === b[j - 1] && a[i - 1] === b[j];
+      const swapped = a[i] === b[j - 1] && a[i - 1] === b[j];
       row.push(
         Math.min(
           at(i - 1, j) + 1,
@@ -68,7 +68,7 @@ function problemOf(issue: v.BaseIssue<unknown>, schema: Place | undefined): stri
   // What a check over several fields complains of names its fields itself.
   if (!dotted && issue.kind !== 'schema') return message;
   const at = dotted ?? 'declaration';
-  if (issue.type === 'strict_object' && expected === 'never') {
+  if (expected === 'never') {
     const known = Object.keys(placeAt(schema, path.slice(0, -1))?.entries ?? {});
     const nearest = nearestKey(String(path.at(-1)?.key), known);
     const help = nearest ? `did you mean ${nearest}?` : `known here: ${known.join(', ')}`;
@@ -85,7 +85,7 @@ function problemOf(issue: v.BaseIssue<unknown>, schema: Place | undefined): stri
     const wanted = `must ${isLength ? 'have a length of' : 'be'} ${expected ?? 'a whole number'}`;
     return `${at}: ${isDefault ? wanted : message} (${shown})`;
   }
-  const keys = expected === 'Object' && place?.entries ? ` of ${Object.keys(place.entries).join(', ')}` : '';
+  const keys = place?.entries ? ` of ${Object.keys(place.entries).join(', ')}` : '';
   const type = types[expected ?? ''] ?? (expected ?? '?').replace(/[()]/g, '').replaceAll(' | ', ' or ');
   return `${at}: must be ${type}${keys} (${shown})${rule && expected === 'string' ? `; it ${rule}` : ''}`;
 }

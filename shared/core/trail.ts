@@ -29,10 +29,7 @@ function sorted(value: Json): Json {
   if (value === null || typeof value !== 'object') return value;
   const entries = Object.entries(value as { readonly [key: string]: Json });
   return Object.fromEntries(
-    entries
-      .filter(([, each]) => each !== undefined)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, each]) => [key, sorted(each)]),
+    entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, each]) => [key, sorted(each)]),
   );
 }
 

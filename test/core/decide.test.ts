@@ -1079,6 +1079,12 @@ const openEpisodes: Case[] = [
     answer: { kind: 'look-again', soon: true },
   },
   {
+    rule: 'P10',
+    fact: 'goes on with an open episode when EC2 does not show the attachment that ended',
+    given: { ...failed, state: { ...open(), detached: [attachmentOf(data, c)] } },
+    answer: goOn(b),
+  },
+  {
     rule: 'P9',
     fact: 'looks again before the first detach when the holder is unknown by now',
     given: { members: { a: 'initializing' }, state: open() },

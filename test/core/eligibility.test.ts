@@ -312,6 +312,12 @@ describe('the refusals', () => {
     expect(key('')).not.toBe(key('', 'QUARANTINED'));
     expect(key('')).not.toBe(refusalKey('NO_ELIGIBLE_STANDBY', []));
   });
+  it('are others when another request is refused', () => {
+    const [none, one, other] = [undefined, 'r-1', 'r-2'].map((id) => refusalKey('PAUSED', [], id));
+    expect(none).toBe('PAUSED');
+    expect(one).not.toBe(none);
+    expect(one).not.toBe(other);
+  });
 });
 
 describe('room on network cards', () => {

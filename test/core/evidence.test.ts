@@ -206,6 +206,12 @@ const ofDeclaredAlarms: Case[] = [
   },
   {
     rule: 'P33',
+    fact: "is what EC2 says rather than the application's alarm where both speak",
+    given: { ...own, alarms: { app: red(now) }, members: { a: 'stopped' } },
+    answer: { ...failed(true), why: 'the instance is stopped' },
+  },
+  {
+    rule: 'P33',
     fact: 'is there without any event: the state is read, not heard',
     given: { ...own, alarms: { app: red(now - 60 * minute) }, hint: hints.sweep },
     answer: failed(false),

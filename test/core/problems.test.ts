@@ -116,9 +116,12 @@ describe('a key that is not known', () => {
   ])('%s was probably meant as %s', (key, meant) => {
     expect(inDeclaration({ [key]: 1 })).toBe(`${key}: is not a known key; did you mean ${meant}?`);
   });
-  it.each(['na', 'xyz', 'device', 'policies'])('%s resembles none of those that belong there', (key) => {
-    expect(inDeclaration({ [key]: 1 })).toBe(`${key}: is not a known key; known here: ${known}`);
-  });
+  it.each(['na', 'xyz', 'device', 'policies', 'nickname', 'nmxe', 'nxae'])(
+    '%s resembles none of those that belong there',
+    (key) => {
+      expect(inDeclaration({ [key]: 1 })).toBe(`${key}: is not a known key; known here: ${known}`);
+    },
+  );
   it('is compared with those of its own place', () => {
     expect(inDeclaration({ policy: { budget: 3 } })).toBe(
       'policy.budget: is not a known key; did you mean budgetPerHour?',

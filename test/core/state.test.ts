@@ -5,6 +5,7 @@ import {
   interfacesOf,
   isLeaseFree,
   isPaused,
+  needsAttention,
   parseServiceState,
   type ServiceState,
   toService,
@@ -28,7 +29,7 @@ import {
   titled,
 } from './world.ts';
 
-const full: ServiceState = stateOf({
+const everything = {
   lease: lease(now),
   episode: episodeOf(planTo(b, { source: a }), 'failover', {
     eventAtMs: now,
@@ -50,7 +51,8 @@ const full: ServiceState = stateOf({
   lastObserved: 'SPLIT',
   notReady: 'NO_ELIGIBLE_STANDBY',
   tombstone: true,
-});
+} satisfies Partial<ServiceState>;
+const full = stateOf(everything);
 
 describe('a stored item', () => {
   it('is read as it was written, with everything that it can hold', () => {
@@ -98,6 +100,7 @@ describe('a stored item', () => {
     ],
     ['an episode in an unknown state', { episode: { ...full.episode, state: 'DREAMING' } }],
     ['an episode without a proper id', { episode: { ...full.episode, id: 'seven' } }],
+    ['an episode whose id is a list', { episode: { ...full.episode, id: ['orders-db.7'] } }],
     ['an episode of an unknown kind', { episode: { ...full.episode, kind: 'repair' } }],
     ['a pause without end', { pause: { ...full.pause, untilMs: undefined } }],
     ['a negative rev', { rev: -1 }],
@@ -150,6 +153,23 @@ describe('a lease', () => {
     ]),
   )('%s', (_title, { state, answer }) => {
     expect(isLeaseFree(state, now)).toBe(answer);
+  });
+});
+
+describe('a service needs attention', () => {
+  it.each<[string, Partial<ServiceState>]>([
+    ['while an episode is open', { episode: everything.episode }],
+    ['while it is stranded', { stranded: everything.stranded }],
+    ['while a record is frozen', { frozen: everything.frozen }],
+    ['while a request waits', { request: everything.request }],
+    ['while a notice waits', { outbox: everything.outbox }],
+  ])('%s', (_, more) => {
+    expect(needsAttention(stateOf(more))).toBe(true);
+  });
+  it('not while it only remembers', () => {
+    const { lastSeen, quarantine, lastRefusal, lastObserved, lastMoveAtMs } = everything;
+    const memory = { lastSeen, quarantine, lastRefusal, lastObserved, lastMoveAtMs };
+    expect(needsAttention(stateOf(memory))).toBe(false);
   });
 });
 

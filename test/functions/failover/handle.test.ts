@@ -394,6 +394,17 @@ describe('a message of the work queue', () => {
       { service: ORDERS, hint, look: 2 },
     ]);
   });
+  it('of the canary rehearses, whoever is at work, and restores nothing', async () => {
+    const world = makeWorld();
+    const canary = { kind: 'canary', atMs: NOW } as const;
+    expect(await world.handle(toEvent({ service: ORDERS, hint: canary, look: 0 }))).toMatchObject({
+      kind: 'looked',
+      reports: [
+        { service: ORDERS, kind: 'nothing', detail: expect.stringContaining('do not rest together') },
+      ],
+    });
+    expect(world.sent).toEqual([]);
+  });
   it('of a watchdog whose epoch is over does nothing', async () => {
     const world = makeWorld();
     const watchdog = { kind: 'watchdog', epoch: 7, atMs: NOW } as const;
