@@ -749,7 +749,7 @@ export class Checker {
           (each) => each.eni === eni && this.#attachments.get(each.detach ?? '')?.instance === plan.target,
         );
         // Somebody else may have put it just there in the middle: no look could tell.
-        const isTouched = (this.#touchedAt.get(name) ?? -1) >= episode.openedAtMs;
+        const isTouched = (this.#touchedAt.get(name) ?? -1) >= episode.openedAtMs - times.skewMarginMs;
         if (!made && !isTouched && !(foundThere && episode.kind === 'rescue'))
           this.#fail(
             'S13',
