@@ -1,6 +1,6 @@
 /** The one use case: read, observe, decide, claim and plan in one write, act, verify, close, notify. */
 import { decide } from '../core/decide.ts';
-import type { Decision, Question, Refusal } from '../core/decision.ts';
+import { answering, type Decision, type Question, type Refusal, refuse } from '../core/decision.ts';
 import type { WorkMessage } from '../core/hint.ts';
 import type { Observation } from '../core/observation.ts';
 import { isUntouched, type Plan } from '../core/plan.ts';
@@ -331,11 +331,7 @@ class Attempt {
   async #stale(service: Service): Promise<Report | undefined> {
     this.#looks += 1;
     if (this.#looks < maxLooks) return undefined;
-    const detail = 'EC2 answers too slowly';
-    return this.#refuse(
-      { kind: 'refuse', code: 'UNKNOWN_STATE', detail, members: [], callHuman: true },
-      service,
-    );
+    return this.#refuse(refuse('UNKNOWN_STATE', 'EC2 answers too slowly'), service);
   }
 
   async #lookAgain(
@@ -357,7 +353,7 @@ class Attempt {
     if (this.#laterLooks.mayAsk) return this.#later(decision.code, decision.detail);
     // An open episode is never left alone: people are told, and the looks go on.
     if (service.episode) await this.#later(decision.code, decision.detail);
-    return this.#refuse({ ...decision, kind: 'refuse', members: [], callHuman: true }, service);
+    return this.#refuse(refuse(decision.code, decision.detail), service);
   }
 
   /** A later look by way of the queue, or by the next worker while we have the lease. */
@@ -367,7 +363,8 @@ class Attempt {
     return this.#report('later', code, `${detail}; looking again in ${this.#laterLooks.delayMs / 1000} s`);
   }
 
-  async #refuse(refusal: Refusal, service: Service): Promise<Report | undefined> {
+  async #refuse(found: Refusal, service: Service): Promise<Report | undefined> {
+    const refusal = answering(found, service, this.#ports.clock.now());
     const report = this.#report('refused', refusal.code, refusal.detail);
     const journal = this.#journal;
     if (journal) {

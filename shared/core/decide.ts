@@ -17,7 +17,7 @@
  */
 
 import { decideOpenEpisode } from './decide-open-episode.ts';
-import { again, type Decision, nothing, type Question, refuse } from './decision.ts';
+import { again, answering, type Decision, nothing, type Question, refuse } from './decision.ts';
 import { type Evidence, evidenceOf } from './evidence.ts';
 import { blockedBy } from './forbidden.ts';
 import type { Hint } from './hint.ts';
@@ -158,8 +158,7 @@ function laterOrTell(q: Question, code: ReasonCode, why: string, callHuman: bool
 function answeringRequest(q: Question, decision: Decision): Decision {
   const { request } = q.service;
   if (!request) return decision;
-  const isExpired = q.nowMs - request.atMs > times.requestTtlMs;
-  if (decision.kind === 'refuse' && isExpired) return { ...decision, request: request.id };
+  if (decision.kind === 'refuse') return answering(decision, q.service, q.nowMs);
   const isOthersWork =
     decision.kind === 'nothing' && (decision.code.endsWith('_BY_OTHERS') || decision.code === 'SPLIT');
   return isOthersWork ? { ...refuse('REQUEST_REFUSED', decision.detail), request: request.id } : decision;

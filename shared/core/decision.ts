@@ -6,6 +6,7 @@ import type { Observation } from './observation.ts';
 import type { Plan } from './plan.ts';
 import { describeMember, type MemberRefusal, type ReasonCode } from './reasons.ts';
 import type { ControllerState, Service } from './state.ts';
+import { times } from './times.ts';
 
 export type Decision =
   | { readonly kind: 'nothing'; readonly code: ReasonCode; readonly detail: string }
@@ -70,6 +71,11 @@ export const refuse = (
   members,
   callHuman: true,
 });
+/** None of an operator's requests is left waiting for ever: what is refused when one has expired answers it (P29). */
+export function answering(refusal: Refusal, { request }: Service, nowMs: number): Refusal {
+  const isExpired = request !== undefined && nowMs - request.atMs > times.requestTtlMs;
+  return isExpired ? { ...refusal, request: request.id } : refusal;
+}
 export const nothing = (code: ReasonCode, detail: string): Decision => ({ kind: 'nothing', code, detail });
 export const again = (code: ReasonCode, detail: string, soon: boolean): Decision => ({
   kind: 'look-again',

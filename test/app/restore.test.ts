@@ -2,6 +2,7 @@
 import { describe, expect } from 'vitest';
 import type { InstanceId } from '../../shared/core/ids.ts';
 import type { ServiceState } from '../../shared/core/state.ts';
+import { times } from '../../shared/core/times.ts';
 import {
   a,
   applicationAlarm,
@@ -315,6 +316,25 @@ describe('what is not known', () => {
     expect(world.notifier.of('UNKNOWN_STATE').length).toBe(1);
     expectUntouched(world);
   });
+
+  for (const [what, unreadable] of [
+    ['cannot be read', { kind: 'refused', code: 'UnauthorizedOperation' }],
+    ['is read too late each time', { kind: 'slow', ms: 15_000 }],
+  ] as const)
+    story(`a request that expires while EC2 ${what} is refused, not left waiting (P29)`, async (world) => {
+      const atMs = world.clock.now();
+      const request = { id: 'r', kind: 'switchover', target: b, author: 'ann', reason: 'x', atMs } as const;
+      world.store.change(ordersDb, (state) => ({ ...state, request }));
+      world.ec2.fail('reads', unreadable, { times: 10_000 });
+      await world.look({ kind: 'request', atMs });
+      await world.settle();
+      expect(world.service().request, 'it has not expired yet').toBeDefined();
+      await world.clock.advance(times.requestTtlMs);
+      await world.look({ kind: 'sweep', finding: 'a request waits', atMs: world.clock.now() });
+      await world.settle();
+      expect(world.service().request).toBeUndefined();
+      expectUntouched(world);
+    });
 
   story('answers that take five seconds still lead to the move', async (world) => {
     world.ec2.impair(a);
