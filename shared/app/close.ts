@@ -238,8 +238,9 @@ export async function closeEpisode(
   }
   const nowMs = clock.now();
   const { source, target } = episode.plan;
-  // A member that was left in good health can take over next.
-  const without = [target, ending.sourceFailed ? source : undefined].flatMap((id) => id ?? []);
+  // A member that the interfaces have left in good health can take over next.
+  const isStandby = ending.outcome === 'COMPLETED' && !ending.sourceFailed;
+  const without = [target, isStandby ? undefined : source].flatMap((id) => id ?? []);
   const left = candidates(service, observation, without, nowMs).eligible;
 
   journal.note({ step: 'closed', detail: ending.outcome });

@@ -915,6 +915,14 @@ describe('the write that ends an episode', () => {
       await world.run(journal.stop());
     });
 
+  story('where nothing was moved does not name the holder as a standby', async (world) => {
+    const { journal, end } = await open(world);
+    await end('ABORTED', 'it recovered');
+    const told = JSON.parse(world.notifier.published[0]?.body.split('\n').at(-1) ?? '{}') as object;
+    expect(told).toMatchObject({ outcome: 'ABORTED', from: a, to: b, standbysLeft: [c] });
+    await world.run(journal.stop());
+  });
+
   story('names where each interface was at the end, and where that is not known', async (world) => {
     world.ec2.detachByHand(front);
     world.ec2.deleteInterface(management);
