@@ -21,6 +21,12 @@ export const equivalents: readonly Equivalent[] = [
     why: 'it tells the type: the health of nobody is unknown as well',
   },
   {
+    file: 'shared/app/journal.ts',
+    guard: 'next.declared === parsed.declared',
+    instead: 'false',
+    why: 'a fast path: the same declaration parses to the same',
+  },
+  {
     file: 'shared/app/looking.ts',
     guard: 'gone',
     instead: 'true',
