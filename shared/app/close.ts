@@ -165,23 +165,24 @@ export function toFacts(
   nowMs: number,
 ): Omit<NoticeFacts, 'trailNumber' | 'headHash'> {
   const { plan, kind } = episode;
+  const { source, target } = plan;
   const { outcome } = ending;
   const tookMs = movedWithin(episode, nowMs);
   const headlines: Record<Outcome, string> = {
-    COMPLETED: `${kind} to ${plan.target} done`,
-    ATTACHED: `attached to ${plan.target}, but not serving`,
+    COMPLETED: `${kind} to ${target} done`,
+    ATTACHED: `attached to ${target}, but not serving`,
     NOTHING_TO_DO: 'nothing to do, already in place',
     ABORTED: `${kind} called off, nothing was moved`,
     REFUSED: `${kind} refused, nothing was moved`,
-    RETURNED_TO_SOURCE: `back on ${plan.source ?? 'its source'}, nothing else took it`,
+    RETURNED_TO_SOURCE: `back on ${source ?? 'its source'}, nothing else took it`,
     STRANDED: 'STRANDED, an interface is on nothing or left behind',
     NEEDS_HUMAN: `${kind} stopped, a person is needed`,
   };
   const isDone = outcome === 'COMPLETED' || outcome === 'NOTHING_TO_DO' || outcome === 'ABORTED';
   const next = [
     ...(isDone ? [] : [`eni-failover status ${state.name}`]),
-    ...(outcome === 'COMPLETED' && kind === 'failover' && plan.source
-      ? [`repair ${plan.source}, then: eni-failover ack ${state.name} --reason '...'`]
+    ...(outcome === 'COMPLETED' && kind === 'failover' && source
+      ? [`repair ${source}, then: eni-failover ack ${state.name} --reason '...'`]
       : []),
     ...(outcome === 'COMPLETED' && left.length === 0 ? ['NO STANDBY IS LEFT: make one eligible'] : []),
   ];
@@ -192,8 +193,8 @@ export function toFacts(
     headline: headlines[outcome],
     atMs: nowMs,
     lines: [
-      `From: ${plan.source ?? 'nothing'}`,
-      `To: ${plan.target}`,
+      `From: ${source ?? 'nothing'}`,
+      `To: ${target}`,
       `Why: ${episode.evidence}`,
       ...(ending.why === episode.evidence ? [] : [`End: ${ending.why}`]),
       ...(tookMs === undefined ? [] : [`Detach to verified: ${seconds(tookMs)}`]),
@@ -205,8 +206,8 @@ export function toFacts(
     data: {
       episodeId: episode.id,
       kind,
-      from: plan.source ?? null,
-      to: plan.target,
+      from: source ?? null,
+      to: target,
       evidence: episode.evidence,
       why: ending.why,
       meaning: outcomes[outcome].meaning,
@@ -232,14 +233,14 @@ export async function closeEpisode(
   const { episode } = service;
   if (!episode) {
     // An earlier attempt that got no answer was written after all, by a renewal that carried it.
-    await journal.stop();
     await deliver(ports, service);
     return 'written';
   }
   const nowMs = clock.now();
   const { source, target } = episode.plan;
-  // A member that was left in good health can take over next.
-  const without = [target, ending.sourceFailed ? source : undefined].flatMap((id) => id ?? []);
+  // A member that the interfaces have left in good health can take over next.
+  const isStandby = ending.outcome === 'COMPLETED' && !ending.sourceFailed;
+  const without = [target, isStandby ? undefined : source].flatMap((id) => id ?? []);
   const left = candidates(service, observation, without, nowMs).eligible;
 
   journal.note({ step: 'closed', detail: ending.outcome });
@@ -285,7 +286,6 @@ export async function closeEpisode(
 
   const written = await freezeThrough(ports, journal, change);
   if (written !== 'written') return written;
-  await journal.stop();
   await deliver(ports, journal.service());
   return 'written';
 }

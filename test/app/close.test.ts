@@ -1,9 +1,11 @@
 /** The end of an episode: what is left in the item, the record, the chain, and the notice. */
 import { describe, expect, it } from 'vitest';
-import { afterwards, callOff, type Ending, toEnding, toFacts } from '../../shared/app/close.ts';
+import { afterwards, callOff, closeEpisode, type Ending, toEnding, toFacts } from '../../shared/app/close.ts';
+import { makeJournal } from '../../shared/app/journal.ts';
 import type { MoveEnd } from '../../shared/app/move.ts';
+import { observe } from '../../shared/app/observe.ts';
 import type { EpisodeKind, Outcome } from '../../shared/core/episode.ts';
-import type { AttachmentId, EniId, InstanceId } from '../../shared/core/ids.ts';
+import type { AttachmentId, EniId, InstanceId, OwnerId } from '../../shared/core/ids.ts';
 import {
   type Attachment,
   absent,
@@ -839,6 +841,95 @@ describe('STRANDED', () => {
       ['failover', 'STRANDED'],
       ['rescue', 'COMPLETED'],
     ]);
+  });
+});
+
+describe('the write that ends an episode', () => {
+  const owner = 'worker-us' as OwnerId;
+  /** Our worker has an open episode, of a service that was stranded before or not. */
+  async function open(world: World, more: Partial<ServiceState> = {}) {
+    const lease = { owner, untilMs: world.clock.now() + times.leaseTtlMs };
+    const episode = core.episodeOf({ ...carriedOut(), source: a, target: b }, 'rescue');
+    world.store.change(ordersDb, (state) => ({ ...state, epoch: 7, lease, episode, ...more }));
+    const journal = makeJournal(world.ports, world.service(), owner);
+    const observation = await world.run(observe(world.ports, journal.service()));
+    const end = (outcome: Outcome, why: string) => {
+      const ending = { ...callOff('REFUSED', why, 'critical', observation, false), outcome };
+      return world.run(closeEpisode(world.ports, journal, ending, observation));
+    };
+    return { journal, end };
+  }
+  const stranded = { ...core.strandedSince(), why: 'nobody takes it' };
+  const isDelivered = (world: World) => {
+    expect(world.kinds()).toEqual(['episode']);
+    expect(world.notifier.published).toHaveLength(1);
+    expect(world.service()).toMatchObject({ outbox: [] });
+  };
+
+  story('is made once and delivered', async (world) => {
+    const { journal, end } = await open(world);
+    expect(await end('REFUSED', 'forbidden')).toBe('written');
+    isDelivered(world);
+    await world.run(journal.stop());
+  });
+
+  story('that a renewal made after all is not made again, and is delivered', async (world) => {
+    const { journal, end } = await open(world);
+    world.store.fail('write', { kind: 'unreachable' });
+    expect(await end('REFUSED', 'forbidden')).toBe('unreachable');
+    expect(world.notifier.published).toEqual([]);
+    await world.run(journal.commit());
+    expect(world.service().episode).toBeUndefined();
+    expect(await end('REFUSED', 'forbidden')).toBe('written');
+    isDelivered(world);
+    await world.run(journal.stop());
+  });
+
+  story('that nobody answered goes out with the next one, and counts once', async (world) => {
+    const { journal, end } = await open(world, { stranded });
+    world.store.fail('write', { kind: 'unreachable' });
+    expect(await end('STRANDED', 'nobody takes it')).toBe('unreachable');
+    expect(await end('STRANDED', 'nobody takes it')).toBe('written');
+    expect(world.service().stranded?.tries).toBe(stranded.tries + 1);
+    await world.run(journal.stop());
+  });
+
+  story('of one more try that changed nothing is counted alone', async (world) => {
+    const { journal, end } = await open(world, { stranded });
+    expect(await end('STRANDED', 'nobody takes it')).toBe('written');
+    expect(world.kinds()).toEqual([]);
+    expect(world.notifier.published).toEqual([]);
+    expect(world.service().stranded?.tries).toBe(stranded.tries + 1);
+    await world.run(journal.stop());
+  });
+
+  const news = [
+    ['STRANDED', 'now for another reason'],
+    ['REFUSED', 'nobody takes it'],
+  ] as const;
+  for (const [outcome, why] of news)
+    story(`as ${outcome}, ${why}: that is recorded and told`, async (world) => {
+      const { journal, end } = await open(world, { stranded });
+      expect(await end(outcome, why)).toBe('written');
+      isDelivered(world);
+      await world.run(journal.stop());
+    });
+
+  story('where nothing was moved does not name the holder as a standby', async (world) => {
+    const { journal, end } = await open(world);
+    await end('ABORTED', 'it recovered');
+    const told = JSON.parse(world.notifier.published[0]?.body.split('\n').at(-1) ?? '{}') as object;
+    expect(told).toMatchObject({ outcome: 'ABORTED', from: a, to: b, standbysLeft: [c] });
+    await world.run(journal.stop());
+  });
+
+  story('names where each interface was at the end, and where that is not known', async (world) => {
+    world.ec2.detachByHand(front);
+    world.ec2.deleteInterface(management);
+    const { journal, end } = await open(world);
+    await end('NEEDS_HUMAN', 'x');
+    expect(world.episodes()[0]).toMatchObject({ attachedTo: { [front]: null, [management]: 'absent' } });
+    await world.run(journal.stop());
   });
 });
 

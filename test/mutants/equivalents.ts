@@ -7,4 +7,29 @@ export interface Equivalent {
   readonly why: string;
 }
 
-export const equivalents: readonly Equivalent[] = [];
+export const equivalents: readonly Equivalent[] = [
+  {
+    file: 'shared/app/claim.ts',
+    guard: 'error instanceof PortError',
+    instead: 'true',
+    why: 'it tells the type: no other error has mayRetry',
+  },
+  {
+    file: 'shared/app/close.ts',
+    guard: 'plan.source',
+    instead: 'true',
+    why: 'it tells the type: the health of nobody is unknown as well',
+  },
+  {
+    file: 'shared/app/journal.ts',
+    guard: 'next.declared === parsed.declared',
+    instead: 'false',
+    why: 'a fast path: the same declaration parses to the same',
+  },
+  {
+    file: 'shared/app/looking.ts',
+    guard: 'gone',
+    instead: 'true',
+    why: 'it tells the type: that no attachment has ended says nothing of any',
+  },
+];
