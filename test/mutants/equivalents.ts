@@ -7,4 +7,11 @@ export interface Equivalent {
   readonly why: string;
 }
 
-export const equivalents: readonly Equivalent[] = [];
+export const equivalents: readonly Equivalent[] = [
+  {
+    file: 'shared/app/observe.ts',
+    guard: 'error instanceof PortError',
+    instead: 'true',
+    why: 'only a PortError has a failure; anything else compares undefined with throttled',
+  },
+];
