@@ -13,7 +13,7 @@ function journalOf(meanwhile: (state: ReturnType<typeof fullState>) => ReturnTyp
   let commits = 0;
   const journal = {
     service: () => toService(state),
-    commit: (change: Change) => {
+    commit: (change: Change = (each) => each) => {
       commits += 1;
       if (commits > 5) throw new Error('it does not come to an end');
       state = change(meanwhile(state));
@@ -45,6 +45,23 @@ describe('a change that freezes a record', () => {
     expect(commits()).toBe(2);
     expect(state().lastRefusal).toBe('NO_ELIGIBLE_STANDBY, changed');
     expect(world.store.rows(fullState().name).map((each) => each.number)).toContain(13);
+  });
+
+  it('is done when an earlier try of it ended the lease after all', async () => {
+    const world = await makeWorld();
+    const { lease: _, ...ended } = fullState();
+    const { journal, commits } = journalOf((each) => each);
+    let isStored = false;
+    const told: Journal = {
+      ...journal,
+      service: () => (isStored ? toService(ended) : journal.service()),
+      commit: () => {
+        isStored = true;
+        return journal.commit();
+      },
+    };
+    expect(await world.run(freezeThrough(world.ports, told, refusing))).toBe('written');
+    expect(commits()).toBe(1);
   });
 
   story('and ends the lease is made once, although nobody answered', async (world) => {
