@@ -10,7 +10,7 @@ import { attachmentsIn, whereabouts } from '../core/whereabouts.ts';
 import { deliver } from './deliver.ts';
 import { toEntry } from './entry.ts';
 import { observe } from './observe.ts';
-import type { Ports } from './ports.ts';
+import type { AttachOrder, Ports } from './ports.ts';
 import { type Entry, readService, record, withEntry } from './record.ts';
 
 export type Registered =
@@ -43,6 +43,9 @@ const neverEnds: ReadonlySet<MemberReasonCode> = new Set([
 
 const tagIt = (id: string) => `aws ec2 create-tags --resources ${id} --tags Key=eni-failover,Value=managed`;
 
+const placeOf = (place: Pick<AttachOrder, 'deviceIndex' | 'networkCardIndex'>) =>
+  `device index ${place.deviceIndex} of network card ${place.networkCardIndex}`;
+
 interface Findings {
   readonly problems: readonly string[];
   readonly warnings: readonly string[];
@@ -55,15 +58,15 @@ function unreadable(what: string, fact: Fact<unknown>): string[] {
     : [];
 }
 
-/** Holds a declaration against what EC2 and CloudWatch say. Pure. */
+/** Holds a declaration against what EC2 and CloudWatch say; the warnings are of use only without a problem. Pure. */
 export function check(service: Service, observation: Observation, nowMs: number): Findings {
   const { declaration } = service;
   const problems: string[] = [];
   const warnings: string[] = [];
   const where = whereabouts(service, observation);
-  const holder = where.kind === 'together' ? where.holder : undefined;
 
-  declaration.interfaces.forEach(({ eni, deviceIndex, networkCardIndex }, index) => {
+  declaration.interfaces.forEach((declared, index) => {
+    const { eni, deviceIndex, networkCardIndex } = declared;
     const at = `interfaces.${index}.eni`;
     const fact = interfaceOf(observation, eni);
     problems.push(...unreadable(`${at}: ${eni}`, fact));
@@ -75,11 +78,10 @@ export function check(service: Service, observation: Observation, nowMs: number)
     if (!tagged) problems.push(`${at}: ${eni} lacks the tag eni-failover=managed; ${tagIt(eni)}`);
     if (
       attachment &&
-      unmovable === undefined &&
       (attachment.deviceIndex !== deviceIndex || attachment.networkCardIndex !== networkCardIndex)
     )
       warnings.push(
-        `${at}: ${eni} sits at device index ${attachment.deviceIndex} now and will take ${deviceIndex} after a move`,
+        `${at}: ${eni} sits at ${placeOf(attachment)} now and will take ${placeOf(declared)} after a move`,
       );
   });
 
@@ -87,7 +89,6 @@ export function check(service: Service, observation: Observation, nowMs: number)
     const at = `members.${index}.instance`;
     const fact = memberOf(observation, member.instance);
     problems.push(...unreadable(`${at}: ${member.instance}`, fact));
-    if (fact.kind === 'unknown') return;
     for (const refusal of refusalsOf(service, observation, member, nowMs)) {
       // The holder's own health is no question of the declaration, its device index is taken by the service.
       if (neverEnds.has(refusal.code)) {
@@ -110,10 +111,13 @@ export function check(service: Service, observation: Observation, nowMs: number)
       problems.push(`${at}: CloudWatch knows no alarm ${arn} in this account and Region`);
   }
 
+  let holder: InstanceId | undefined;
   if (problems.length === 0) {
-    if (where.kind === 'together' && !declaration.members.some((each) => each.instance === where.holder))
-      problems.push(`members: the interfaces are on ${where.holder}, which is not one of the members`);
-    else if (where.kind === 'on-nothing')
+    if (where.kind === 'together') {
+      holder = where.holder;
+      if (!declaration.members.some((each) => each.instance === holder))
+        problems.push(`members: the interfaces are on ${holder}, which is not one of the members`);
+    } else if (where.kind === 'on-nothing')
       problems.push(
         `interfaces: ${where.free.join(', ')} attached to nothing; attach them to a member first`,
       );
@@ -121,8 +125,7 @@ export function check(service: Service, observation: Observation, nowMs: number)
       problems.push(
         `interfaces: they are on ${where.holders.join(' and ')}; they must rest together on one member`,
       );
-    else if (where.kind !== 'together')
-      problems.push(`interfaces: ${where.why}; register when it is attached and settled`);
+    else problems.push(`interfaces: ${where.why}; register when it is attached and settled`);
   }
   if (declaration.members.length === 1)
     warnings.push('members: there is only one; without a standby nothing can be moved');

@@ -3,6 +3,7 @@ import { describe, expect } from 'vitest';
 import { observe } from '../../shared/app/observe.ts';
 import { readinessOf, tellReadiness, tend } from '../../shared/app/readiness.ts';
 import { readService } from '../../shared/app/record.ts';
+import { known, unknown } from '../../shared/core/observation.ts';
 import type { Quarantine, Service } from '../../shared/core/state.ts';
 import { a, b, c, front, management, ordersDb, replicaLagOf, stranger, type World } from '../fakes/world.ts';
 import { story } from './story.ts';
@@ -60,6 +61,30 @@ describe('a failover would work', () => {
     world.ec2.detachByHand(front);
     expect((await seen(world)).readiness.standbys.eligible).toEqual([a, b, c]);
   });
+});
+
+describe('what a look knows for certain', () => {
+  const alarmed = { readyWhen: true };
+
+  story('is everything, once everything was read', alarmed, async (world) => {
+    expect((await seen(world)).readiness.isCertain).toBe(true);
+    world.ec2.forget(c);
+    world.alarms.forget(replicaLagOf(b));
+    // Absent is an answer too.
+    expect((await seen(world)).readiness.isCertain).toBe(true);
+  });
+  const unread: readonly (readonly [string, (world: World) => void])[] = [
+    ['the interfaces', (world) => world.ec2.fail('interfaces', { kind: 'throttled' })],
+    ['the members', (world) => world.ec2.fail('instances', { kind: 'throttled' })],
+    ['their checks', (world) => world.ec2.fail('checks', { kind: 'throttled' })],
+    ['the limits of a type', (world) => world.ec2.change(b, { instanceType: 'm6i.24xlarge' })],
+    ['the alarms', (world) => world.alarms.fail(1)],
+  ];
+  for (const [what, fail] of unread)
+    story(`is not what follows while ${what} could not be read`, alarmed, async (world) => {
+      fail(world);
+      expect((await seen(world)).readiness.isCertain).toBe(false);
+    });
 });
 
 describe('readiness', () => {
@@ -208,6 +233,18 @@ describe('the limits in the item', () => {
     world.ec2.change(b, { instanceType: 'm6i.24xlarge' });
     const writes = world.store.writes.length;
     await tended(world);
+    expect(world.store.writes).toHaveLength(writes);
+  });
+  story('are kept while those of a known type could not be read', async (world) => {
+    const { service, observation } = await seen(world);
+    const members = new Map(
+      [...observation.members].map(([id, fact]) => [
+        id,
+        fact.kind === 'known' ? known({ ...fact.value, limits: unknown('throttled') }) : fact,
+      ]),
+    );
+    const writes = world.store.writes.length;
+    await world.run(tend(world.ports, service, { ...observation, members }));
     expect(world.store.writes).toHaveLength(writes);
   });
   story('are left as they are when a member could not be read', async (world) => {

@@ -1,7 +1,7 @@
 /** Registration: a declaration held against EC2, stored once, and never against somebody else's interface. */
 import { describe, expect } from 'vitest';
 import { register } from '../../shared/app/register.ts';
-import type { EniId } from '../../shared/core/ids.ts';
+import type { EniId, ServiceName } from '../../shared/core/ids.ts';
 import { alarmNamed } from '../fakes/fake-alarms.ts';
 import {
   a,
@@ -120,7 +120,7 @@ describe('a registration is rejected', () => {
         world.ec2.moveByHand(front, a, 0);
         return world.declaration;
       },
-      'primary interface',
+      'declare a secondary interface of your own',
     ],
     [
       'when an AWS service manages the interface',
@@ -144,7 +144,7 @@ describe('a registration is rejected', () => {
         world.ec2.change(b, { tagged: false });
         return world.declaration;
       },
-      'NOT_TAGGED',
+      `aws ec2 create-tags --resources ${b}`,
     ],
     [
       'when a member is in another zone',
@@ -217,6 +217,43 @@ describe('a registration is rejected', () => {
       expect(world.queue.sent).toEqual([]);
     });
 
+  story('when an interface is on its way: nothing is stored', nothingYet, async (world) => {
+    // Whoever attaches it now is nobody's controller.
+    world.excuse(['S11']);
+    world.ec2.detachByHand(front);
+    world.ec2.latency.attachMs = 600_000;
+    await world.run(world.ec2.attach({ eni: front, instanceId: a, deviceIndex: 1, networkCardIndex: 0 }));
+    const answer = await enter(world);
+    expect(answer.kind === 'rejected' && answer.problems.join()).toContain('register when it is attached');
+    expect(world.store.ownerOf(front)).toBeUndefined();
+  });
+
+  story('when a tag is missing, and help is given for tags only', nothingYet, async (world) => {
+    world.ec2.change(b, { availabilityZone: 'eu-central-1b' });
+    const answer = await enter(world);
+    expect(answer.kind === 'rejected' && answer.problems.join()).not.toContain('create-tags');
+  });
+
+  story('while the table is away it is no rejection: nobody knows', nothingYet, async (world) => {
+    world.store.goDown();
+    const answer = await enter(world).catch((error: unknown) => error);
+    expect(answer).toMatchObject({ name: 'PortError' });
+  });
+
+  story('when an edit adds what belongs to another service, and it keeps what it had', async (world) => {
+    const theirs = 'eni-0aaaaaaaaaaaaaa77' as EniId;
+    world.ec2.addInterface(theirs);
+    world.ec2.attachByHand(theirs, a, 3);
+    await world.run(world.store.own(theirs, 'billing' as ServiceName));
+    const interfaces = [
+      { eni: front, deviceIndex: 1 },
+      { eni: management, deviceIndex: 2 },
+      { eni: theirs, deviceIndex: 3 },
+    ];
+    expect(await enter(world, other(world, { interfaces }))).toMatchObject({ kind: 'rejected' });
+    expect([front, management, theirs].map(world.store.ownerOf)).toEqual([ordersDb, ordersDb, 'billing']);
+  });
+
   story('when an interface belongs to another service, and what it took is given back', async (world) => {
     const free = 'eni-0aaaaaaaaaaaaaa77' as EniId;
     world.ec2.addInterface(free);
@@ -240,7 +277,8 @@ describe('a registration is rejected', () => {
     const { report } = world.begin(world.alarm(a));
     await world.clock.advance(700);
     const edited = { ...world.declaration, policy: { budgetPerHour: 9 } };
-    expect(await enter(world, edited)).toMatchObject({ kind: 'rejected' });
+    const answer = await enter(world, edited);
+    expect(answer.kind === 'rejected' && answer.problems.join()).toContain('episode orders-db.1 is open');
     await world.run(report);
     for (const id of [b, c, a]) world.ec2.refuseAttach(id);
     world.ec2.impair(b);
@@ -264,6 +302,16 @@ describe('a registration is rejected', () => {
     },
   );
 
+  story('of a stranded service as it is declared already is accepted once it is whole', async (world) => {
+    world.ec2.impair(a);
+    for (const id of [a, b, c]) world.ec2.refuseAttach(id);
+    expect((await world.look(world.alarm(a))).code).toBe('STRANDED');
+    world.ec2.attachByHand(front, b, 1);
+    world.ec2.attachByHand(management, b, 2);
+    expect(await enter(world)).toMatchObject({ kind: 'registered', isNew: false, holder: b });
+    expect(world.service().stranded).toBeUndefined();
+  });
+
   story('when an episode begins between its look and its write', async (world) => {
     world.store.fail('write', {
       kind: 'meanwhile',
@@ -286,7 +334,8 @@ describe('an edit', () => {
     expect(world.service().epoch).toBe(before.epoch);
     expect(world.service().quarantine).toEqual(before.quarantine);
     expect(world.kinds()).toEqual(['episode', 'change']);
-    expect(world.notifier.of('CHANGED')).toHaveLength(1);
+    expect(world.notifier.of('CHANGED')[0]?.body).toContain('registration changed by bob');
+    expect([front, management].map(world.store.ownerOf)).toEqual([ordersDb, ordersDb]);
   });
 
   story(
@@ -294,6 +343,7 @@ describe('an edit', () => {
     async (world) => {
       await enter(world, { ...world.declaration, interfaces: [{ eni: front, deviceIndex: 1 }] });
       expect(world.store.ownerOf(management)).toBe('released');
+      expect(world.store.ownerOf(front)).toBe(ordersDb);
       const answer = await enter(world, {
         name: 'billing',
         interfaces: [{ eni: management, deviceIndex: 2 }],
@@ -317,10 +367,52 @@ describe('an edit', () => {
     expect((await world.look(world.alarm(a))).code).toBe('COMPLETED');
   });
 
-  story('repairs a stored item that cannot be understood, or says what would', async (world) => {
+  story('of a stored item that cannot be understood is rejected, and says what would help', async (world) => {
     world.store.put(ordersDb, { ...(world.store.raw(ordersDb) as object), lease: 'free' });
-    const answer = await enter(world).catch((error: unknown) => error);
-    expect(answer).toMatchObject({ kind: expect.stringMatching(/registered|unchanged|rejected/) });
+    const answer = await enter(world);
+    expect(answer.kind === 'rejected' && answer.problems.join()).toContain(
+      'restore it from a point in time, or correct the item by hand',
+    );
+  });
+});
+
+describe('a registration that stands is warned', () => {
+  const warningsOf = async (world: World, declaration: unknown = world.declaration) => {
+    const answer = await enter(world, declaration);
+    expect(answer).toMatchObject({ kind: 'registered' });
+    return answer.kind === 'registered' ? answer.warnings.join() : '';
+  };
+
+  story('that a standby could not take over just now', nothingYet, async (world) => {
+    world.ec2.setState(b, 'stopped');
+    expect(await warningsOf(world)).toContain(`members.1.instance: ${b}: NOT_RUNNING`);
+  });
+  story('that there is no standby at all', nothingYet, async (world) => {
+    const members = [{ instance: a }];
+    expect(await warningsOf(world, { ...world.declaration, members })).toContain('there is only one');
+  });
+  story('that an interface will sit elsewhere after a move', nothingYet, async (world) => {
+    world.ec2.moveByHand(front, a, 3);
+    expect(await warningsOf(world)).toContain(
+      'sits at device index 3 of network card 0 now and will take device index 1 of network card 0 after a move',
+    );
+  });
+  story('that an interface will sit on another network card', nothingYet, async (world) => {
+    const large = { interfaces: 8, interfacesPerCard: [4, 4], ipv4PerInterface: 15, ipv6PerInterface: 15 };
+    world.ec2.limitsByType['m6i.large'] = large;
+    const interfaces = [
+      { eni: front, deviceIndex: 1, networkCardIndex: 1 },
+      { eni: management, deviceIndex: 2 },
+    ];
+    expect(await warningsOf(world, { ...world.declaration, interfaces })).toContain(
+      'sits at device index 1 of network card 0 now and will take device index 1 of network card 1 after a move',
+    );
+  });
+  story('and stores no limits that could not be read', nothingYet, async (world) => {
+    world.ec2.change(b, { instanceType: 'm9x.large' });
+    expect(await warningsOf(world)).toContain(b);
+    const [written] = world.store.writes;
+    expect(Object.keys(written?.after.facts.limits ?? {})).toEqual(['m6i.large']);
   });
 });
 

@@ -47,4 +47,9 @@ describe('the status', () => {
   story('of a service that is not registered is nothing', { registered: false }, async (world) => {
     expect(await world.run(statusOf(world.ports, ordersDb))).toBeUndefined();
   });
+
+  story('of a service that was unregistered is nothing either', async (world) => {
+    world.store.change(ordersDb, (state) => ({ ...state, tombstone: true }));
+    expect(await world.run(statusOf(world.ports, ordersDb))).toBeUndefined();
+  });
 });

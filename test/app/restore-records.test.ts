@@ -1,0 +1,181 @@
+/** What a look that moves nothing leaves behind: how loud it is, whom it names, and what it changes in the item. */
+import { describe, expect, it } from 'vitest';
+import { observe } from '../../shared/app/observe.ts';
+import type { Entry } from '../../shared/app/record.ts';
+import { readService } from '../../shared/app/record.ts';
+import {
+  announcedEntry,
+  isTellingAgain,
+  keptEntry,
+  observedEntry,
+  refusalEntry,
+} from '../../shared/app/restore-records.ts';
+import type { Refusal } from '../../shared/core/decision.ts';
+import type { AttachmentId } from '../../shared/core/ids.ts';
+import { unknown } from '../../shared/core/observation.ts';
+import type { OperatorRequest, Service } from '../../shared/core/state.ts';
+import { a, b, front, makeWorld, management, ordersDb, stranger, type World } from '../fakes/world.ts';
+
+async function looked(prepare: (world: World) => void = () => undefined) {
+  const world = await makeWorld();
+  prepare(world);
+  const service = (await world.run(readService(world.ports, ordersDb))) as Service;
+  const observation = await world.run(observe(world.ports, service));
+  return { world, service, observation };
+}
+const noticeOf = (entry: Entry | undefined) => entry?.notice({ number: 7, hash: 'h' });
+const severityOf = (entry: Entry | undefined) => noticeOf(entry)?.attributes['severity'];
+
+describe('a refusal', () => {
+  const refusal = (more: Partial<Refusal> = {}): Refusal => ({
+    kind: 'refuse',
+    code: 'NO_ELIGIBLE_STANDBY',
+    detail: `${a}: impaired`,
+    members: [],
+    callHuman: true,
+    ...more,
+  });
+
+  it.each<[string, Partial<Refusal>, string]>([
+    ['pages where people have to act', {}, 'critical'],
+    ['warns where they only have to know', { code: 'PAUSED', callHuman: false }, 'warning'],
+    ['pages nobody about what is only observed', { code: 'OBSERVE_ONLY' }, 'warning'],
+  ])('%s', async (_name, more, severity) => {
+    const { world, service } = await looked();
+    expect(severityOf(refusalEntry(world.ports, service, refusal(more)))).toBe(severity);
+  });
+
+  const asked: OperatorRequest = {
+    id: 'request-1',
+    kind: 'switchover',
+    target: b,
+    author: 'ann',
+    reason: 'x',
+    atMs: 0,
+  };
+  it.each<[string, string, OperatorRequest | undefined]>([
+    ['clears the request that it refuses', 'request-1', undefined],
+    ['leaves another request alone', 'request-0', asked],
+  ])('%s', async (_name, request, left) => {
+    const { world, service } = await looked();
+    const entry = refusalEntry(world.ports, service, refusal({ request }));
+    expect(entry?.change({ ...service, request: asked }).request).toEqual(left);
+    expect(entry?.change(service)).not.toHaveProperty('request');
+  });
+
+  it('is on record once, and each request that it refuses is on record too', async () => {
+    const { world, service } = await looked();
+    const told = { ...service, ...refusalEntry(world.ports, service, refusal())?.change(service) };
+    expect(refusalEntry(world.ports, told, refusal())).toBeUndefined();
+    const toldOf = {
+      ...service,
+      ...refusalEntry(world.ports, service, refusal({ request: 'r' }))?.change(service),
+    };
+    expect(refusalEntry(world.ports, toldOf, refusal({ request: 'r' }))).toBeDefined();
+  });
+});
+
+describe('what others did', () => {
+  const split = { kind: 'record', code: 'SPLIT', detail: 'on two' } as const;
+
+  it('is written down as it was found', async () => {
+    const { world, service, observation } = await looked(({ ec2 }) => {
+      ec2.moveByHand(front, b, 1);
+      ec2.detachByHand(management);
+    });
+    const entry = observedEntry(world.ports, service, split, observation);
+    expect(entry.draft.facts).toMatchObject({ attachedTo: { [front]: b, [management]: null } });
+    expect(entry.draft.instances).toEqual([b]);
+  });
+
+  it('says of what could not be read that it is not known', async () => {
+    const { world, service, observation } = await looked();
+    const interfaces = new Map(observation.interfaces).set(front, unknown('throttled'));
+    const entry = observedEntry(world.ports, service, split, { ...observation, interfaces });
+    expect(entry.draft.facts).toMatchObject({ attachedTo: { [front]: 'unknown', [management]: a } });
+  });
+
+  it.each([
+    ['pages where the service may be broken', 'SPLIT', 'critical'],
+    ['pages nobody where it is attached as before', 'REATTACHED_BY_OTHERS', 'info'],
+  ] as const)('%s', async (_name, code, severity) => {
+    const { world, service, observation } = await looked();
+    const entry = observedEntry(world.ports, service, { ...split, code }, observation);
+    expect(severityOf(entry)).toBe(severity);
+  });
+
+  it('changes where the interfaces were last seen only when they are together', async () => {
+    const gone = 'eni-attach-0aaaaaaaaaaaaaaaa' as AttachmentId;
+    const { world, service, observation } = await looked(({ ec2 }) => {
+      ec2.moveByHand(front, b, 1);
+      ec2.moveByHand(management, b, 2);
+    });
+    const current = world.ec2.where(front)?.id as AttachmentId;
+    const state = { ...service, mayDetach: [gone, current] };
+    const apart = observedEntry(world.ports, service, split, observation).change(state);
+    expect(apart).toMatchObject({ lastSeen: { holder: a }, mayDetach: [gone, current] });
+    expect(apart.lastMoveAtMs).toBe(service.lastMoveAtMs);
+    const moved = { kind: 'record', code: 'MOVED_BY_OTHERS', detail: 'x', holder: b } as const;
+    expect(observedEntry(world.ports, service, moved, observation).change(state)).toMatchObject({
+      lastSeen: { holder: b, attachments: { [front]: current } },
+      lastMoveAtMs: world.clock.now(),
+      // What is gone cannot be detached any more; what is there can.
+      mayDetach: [current],
+    });
+  });
+});
+
+describe('an announcement', () => {
+  const hint = (instanceIds: readonly (typeof a)[]) =>
+    ({ kind: 'announcement', what: 'health', detail: 'on Monday', instanceIds, atMs: 0 }) as const;
+
+  it('names the members that it concerns, and what each of them is', async () => {
+    const { world, service } = await looked();
+    const entry = announcedEntry(world.ports, service, hint([b, stranger, a]));
+    expect(noticeOf(entry)?.body).toContain(`Concerned: ${b} (standby), ${a} (holder)\n`);
+    expect(entry?.draft.instances).toEqual([b, a]);
+    expect(severityOf(entry)).toBe('warning');
+  });
+  it('of strangers only is nothing to tell', async () => {
+    const { world, service } = await looked();
+    expect(announcedEntry(world.ports, service, hint([stranger]))).toBeUndefined();
+  });
+  it('is nothing that another hint can bring', async () => {
+    const { world, service } = await looked();
+    expect(announcedEntry(world.ports, service, world.alarm(a))).toBeUndefined();
+  });
+});
+
+describe('DeleteOnTermination that was set to false', () => {
+  const answers = (...given: readonly string[]) =>
+    given.map((answer, index) => ({ eni: [front, management][index] ?? front, answer }));
+
+  it('is told quietly, and changes nothing else', async () => {
+    const { world, service } = await looked();
+    const entry = keptEntry(world.ports, service, answers('done', 'done'));
+    expect(noticeOf(entry)).toMatchObject({
+      subject: '[eni-failover] orders-db: DeleteOnTermination set to false',
+      body: expect.not.stringContaining('What to do:'),
+      attributes: { severity: 'info' },
+    });
+    expect(entry.change(service)).toEqual(service);
+    expect(entry.draft.instances).toEqual([a]);
+  });
+  it('only in part is a warning, says what to do, and is remembered', async () => {
+    const { world, service } = await looked();
+    const entry = keptEntry(world.ports, service, answers('done', 'refused'));
+    const notice = noticeOf(entry);
+    expect(notice?.subject).toContain('could NOT be set to false');
+    expect(notice?.body).toContain('set it by hand: aws ec2 modify-network-interface-attribute');
+    expect(severityOf(entry)).toBe('warning');
+    const told = { ...service, ...entry.change(service) };
+    expect(isTellingAgain(told, answers('done', 'refused'))).toBe(true);
+    expect(isTellingAgain(told, answers('done', 'done'))).toBe(false);
+    expect(isTellingAgain(service, answers('done', 'refused'))).toBe(false);
+  });
+  it('is found again by no instance where none was ever seen', async () => {
+    const { world, service } = await looked();
+    const { lastSeen: _, ...unseen } = service;
+    expect(keptEntry(world.ports, unseen, answers('done')).draft.instances).toEqual([]);
+  });
+});
