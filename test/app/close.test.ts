@@ -444,6 +444,7 @@ describe('what an episode leaves in the item', () => {
     } as const;
     it('nothing, where it never was', () => {
       expect('stranded' in leftBy(carriedOut())).toBe(false);
+      expect('stranded' in leftBy(carriedOut(), { outcome: 'REFUSED' })).toBe(false);
     });
     it('the first time', () => {
       const plan = carriedOut();
