@@ -1,7 +1,7 @@
 /** Outages as stories: from one event to interfaces that rest together, a record in the trail and a notice. */
 import { describe, expect } from 'vitest';
+import type { Hint } from '../../shared/core/hint.ts';
 import type { InstanceId } from '../../shared/core/ids.ts';
-import type { ServiceState } from '../../shared/core/state.ts';
 import { times } from '../../shared/core/times.ts';
 import {
   a,
@@ -994,5 +994,237 @@ describe('DeleteOnTermination', () => {
     });
     await world.look({ kind: 'request', atMs: world.clock.now() });
     expect(world.kinds()).toEqual(['pause', 'change']);
+  });
+});
+
+describe('a look that has nothing better to do', () => {
+  const left: OutboxEntry = {
+    dedupeId: 'left',
+    atMs: 0,
+    keep: true,
+    subject: 'left',
+    body: 'left',
+    attributes: { service: ordersDb, outcome: 'LEFT', severity: 'info', dedupeId: 'left' },
+  };
+  const looks: readonly (readonly [string, Partial<ServiceState>, (world: World) => Hint])[] = [
+    [
+      'of a watchdog whose epoch is closed',
+      {},
+      ({ clock }) => ({ kind: 'watchdog', epoch: 7, atMs: clock.now() }),
+    ],
+    ['that finds all well', {}, (world) => world.sweep()],
+    ['that finds all well again', { lastRefusal: 'BRAKE' }, (world) => world.sweep()],
+    ['about an alarm that EC2 does not confirm', {}, (world) => world.alarm(a)],
+  ];
+  for (const [which, more, hint] of looks)
+    story(`delivers what was left behind: one ${which}`, async (world) => {
+      change(world, { ...more, outbox: [left] });
+      await world.look(hint(world));
+      expect(world.notifier.of('LEFT')).toHaveLength(1);
+      expect(world.service().outbox).toEqual([]);
+    });
+  story('delivers what was left behind: one that refuses what it refused before', async (world) => {
+    change(world, { pause: pausedFor(world, 3_600_000) });
+    world.ec2.impair(a);
+    await world.look(world.alarm(a));
+    change(world, { outbox: [left] });
+    await world.look(world.alarm(a));
+    expect(world.notifier.of('LEFT')).toHaveLength(1);
+    expect(world.queue.waiting(), 'nothing to look at again').toEqual([]);
+  });
+
+  story('writes nothing where there is nothing to forget', async (world) => {
+    const writes = world.store.writes.length;
+    await world.look(world.sweep());
+    expect(world.store.writes).toHaveLength(writes);
+  });
+  for (const memory of [{ lastRefusal: 'BRAKE' }, { lastObserved: 'SPLIT on two' }])
+    for (const whose of [a, b])
+      story(`forgets what is over: ${Object.keys(memory)}, after an event about ${whose}`, async (world) => {
+        change(world, memory);
+        await world.look(whose === a ? world.sweep() : world.alarm(b));
+        expect(world.service()).not.toHaveProperty(Object.keys(memory));
+      });
+  story('remembers what is not over', async (world) => {
+    for (const [eni, index] of [
+      [front, 1],
+      [management, 2],
+    ] as const)
+      world.ec2.moveByHand(eni, stranger, index);
+    await world.look(world.sweep());
+    const { lastObserved } = world.service();
+    expect(lastObserved).toContain(stranger);
+    expect(await world.look(world.sweep())).toMatchObject({ kind: 'nothing', code: 'MOVED_BY_OTHERS' });
+    expect(world.service().lastObserved).toBe(lastObserved);
+  });
+});
+
+describe('a second look', () => {
+  story('comes after a second when something could not be read', async (world) => {
+    world.ec2.impair(a);
+    world.ec2.fail('interfaces', { kind: 'throttled' });
+    const startMs = world.clock.now();
+    await world.look(world.alarm(a));
+    expect((world.ec2.mutations('detach')[0]?.atMs ?? 0) - startMs).toBeLessThan(1_500);
+  });
+  story('comes after five seconds when what was seen is a surprise', async (world) => {
+    world.ec2.moveByHand(front, b, 1);
+    const startMs = world.clock.now();
+    expect((await world.look(world.sweep())).code).toBe('SPLIT');
+    expect(world.clock.now() - startMs).toBeGreaterThanOrEqual(5_000);
+  });
+});
+
+describe('after a move', () => {
+  const graceLooks = (world: World) =>
+    world.queue.sent.filter(({ message }) => message.hint.kind === 'sweep').map((each) => each.delayMs);
+
+  story('a declared alarm is looked at when its grace ends', withApplicationAlarm, async (world) => {
+    world.ec2.impair(a);
+    expect((await world.look(world.alarm(a))).code).toBe('COMPLETED');
+    expect(graceLooks(world)).toEqual([121_000]);
+  });
+  story('without a declared alarm there is nothing to look at', async (world) => {
+    world.ec2.impair(a);
+    expect((await world.look(world.alarm(a))).code).toBe('COMPLETED');
+    expect(graceLooks(world)).toEqual([]);
+  });
+  story('that moved nothing no alarm has a grace', withApplicationAlarm, async (world) => {
+    for (const id of [a, b, c]) world.ec2.refuseAttach(id);
+    world.ec2.impair(a);
+    expect((await world.look(world.alarm(a))).code).toBe('STRANDED');
+    expect(graceLooks(world)).toEqual([]);
+  });
+});
+
+describe('the steps of an episode', () => {
+  story('say who began and who went on, and why', async (world) => {
+    world.ec2.impair(a);
+    world.ec2.latency.forcedDetachMs = 20_000;
+    await world.look(world.alarm(a), { worker: world.worker(15_000) });
+    await world.settle();
+    const { steps } = world.episodes()[0]?.episode ?? { steps: [] };
+    const begun = steps.find((each) => each.step === 'claimed');
+    expect(begun?.detail).toBe('failover: system check impaired');
+    const names = steps.map((each) => each.step);
+    expect(names.filter((each) => each === 'claimed')).toHaveLength(1);
+    expect(names.indexOf('resumed')).toBeGreaterThan(names.indexOf('hand-over'));
+  });
+});
+
+describe('a rescue', () => {
+  story('that people overtake leaves the service as stranded as it was', async (world) => {
+    for (const id of [a, b, c]) world.ec2.refuseAttach(id);
+    world.ec2.impair(a);
+    await world.look(world.alarm(a));
+    const sinceMs = world.service().stranded?.sinceMs;
+    world.ec2.acceptAttach(c);
+    await world.clock.advance(60_000);
+    let isTaken = false;
+    world.ec2.onCall((call) => {
+      if (isTaken || call.operation !== 'attach') return;
+      isTaken = true;
+      world.ec2.attachByHand(front, stranger, 1);
+      world.ec2.attachByHand(management, stranger, 2);
+    });
+    expect((await world.look(world.sweep())).code).toBe('STRANDED');
+    expect(attachedTo(world)).toEqual([stranger, stranger]);
+    expect(world.service().stranded).toMatchObject({ sinceMs, tries: 2 });
+  });
+});
+
+describe('an announcement', () => {
+  story('about strangers is nothing to write down', async (world) => {
+    const atMs = world.clock.now();
+    const about = {
+      kind: 'announcement',
+      what: 'health',
+      detail: 'x',
+      instanceIds: [stranger],
+      atMs,
+    } as const;
+    await world.look(about);
+    expect(world.kinds()).toEqual([]);
+    expect(world.notifier.published).toEqual([]);
+  });
+});
+
+describe('a run', () => {
+  story('gives up while others keep writing, and asks for a later look', async (world) => {
+    world.ec2.impair(a);
+    const run = () => change(world, {});
+    world.store.fail('write', { kind: 'meanwhile', run }, { times: 200 });
+    const report = await world.look(world.alarm(a));
+    expect(report).toMatchObject({ kind: 'later', detail: expect.stringContaining('others kept writing') });
+    expectUntouched(world);
+    world.store.heal();
+    await world.settle();
+    expect(attachedTo(world)).toEqual([b, b]);
+  });
+
+  story('leaves nothing under way when it is over', async (world) => {
+    world.ec2.impair(a);
+    world.ec2.latency.forcedDetachMs = 30_000;
+    const report = await world.look(world.alarm(a), { worker: world.worker(15_000) });
+    expect(report.kind).toBe('handed-over');
+    const calls = world.store.calls.length;
+    await world.clock.advance(12_000);
+    expect(world.store.calls).toHaveLength(calls);
+    await world.settle();
+    expect(attachedTo(world)).toEqual([b, b]);
+  });
+
+  story('is not over while the watchdog may still be on its way', async (world) => {
+    world.queue.fail('silent', 1);
+    world.ec2.impair(a);
+    await world.look(world.alarm(a));
+    const lastAtMs = world.ec2.calls.at(-1)?.atMs ?? 0;
+    expect(world.clock.now() - lastAtMs).toBeGreaterThanOrEqual(5_000);
+  });
+
+  story('that looks again after a slow claim sees what people wrote since', async (world) => {
+    world.ec2.impair(a);
+    world.store.fail('write', { kind: 'slow', ms: 4_000 });
+    world.store.onWrite(({ before, after }) => {
+      if (!before?.episode && after.episode)
+        world.clock.after(100, () => change(world, { pause: pausedFor(world, 3_600_000) }));
+    });
+    const before = world.store.calls.length;
+    expect(await world.look(world.alarm(a))).toMatchObject({ kind: 'closed', code: 'REFUSED' });
+    expectUntouched(world);
+    const calls = world.store.calls.slice(before);
+    expect(calls.filter((each) => each.operation === 'read')).toHaveLength(1);
+    await world.clock.advance(12_000);
+    expect(world.store.calls).toHaveLength(before + calls.length);
+  });
+
+  story('of a watchdog whose own claim was slow goes on under its own epoch', async (world) => {
+    world.ec2.impair(a);
+    const worker = world.worker();
+    world.store.onWrite(({ before, after }) => {
+      if (!before?.episode && after.episode) worker.crashAt(worker.calls.length, 'after');
+    });
+    world.begin(world.alarm(a), worker);
+    await world.clock.advance(30_000);
+    world.store.fail('write', { kind: 'slow', ms: 4_000 });
+    const report = await world.look({ kind: 'watchdog', epoch: 1, atMs: world.clock.now() });
+    expect(report).toMatchObject({ kind: 'closed', code: 'COMPLETED' });
+  });
+
+  story('of a watchdog that is older than the open episode leaves it to its own', async (world) => {
+    world.ec2.impair(a);
+    const { report } = world.begin(world.alarm(a));
+    await world.clock.advance(800);
+    const old = await world.look({ kind: 'watchdog', epoch: 0, atMs: world.clock.now() });
+    expect(old).toMatchObject({ kind: 'nothing', detail: 'epoch 0 is closed' });
+    expect((await world.run(report)).code).toBe('COMPLETED');
+  });
+
+  story('that was frozen past its own lease waits until it is free for everybody', async (world) => {
+    world.ec2.impair(a);
+    const worker = world.worker();
+    worker.freezeAt((call) => call === 'ec2.interfaces' && worker.calls.includes('ec2.detach'), 15_300);
+    const report = await world.look(world.alarm(a), { worker });
+    expect(report).toMatchObject({ kind: 'closed', code: 'COMPLETED' });
   });
 });
