@@ -2,6 +2,7 @@
 import { describe, expect } from 'vitest';
 import type { Hint } from '../../shared/core/hint.ts';
 import type { InstanceId } from '../../shared/core/ids.ts';
+import type { OutboxEntry, ServiceState } from '../../shared/core/state.ts';
 import { times } from '../../shared/core/times.ts';
 import {
   a,
