@@ -1273,4 +1273,10 @@ describe('what was seen too long ago', () => {
     expect(world.notifier.of('UNKNOWN_STATE')).toHaveLength(1);
     expectUntouched(world);
   });
+
+  story('is measured by how slow EC2 is: three seconds are not too long then', async (world) => {
+    world.ec2.impair(a);
+    world.ec2.fail('reads', { kind: 'slow', ms: 3_000 }, { times: 1_000 });
+    expect((await world.look(world.alarm(a))).code).toBe('COMPLETED');
+  });
 });
