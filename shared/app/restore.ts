@@ -172,7 +172,6 @@ class Attempt {
       : this.#claimAndPlan(decision, question, readAtMs, checking);
     if (!(await claiming)) return undefined;
     const brake = await checking;
-    this.#brakeIsClear ||= brake.kind === 'clear';
     const journal = this.#journal;
     if (!journal) return undefined;
     const detail = isNew ? `${decision.episode}: ${decision.evidence}` : decision.why;
@@ -184,6 +183,7 @@ class Attempt {
       const severity = brake.first ? 'critical' : 'warning';
       return this.#close(journal, callOff('REFUSED', why, severity, observation, isNew), observation);
     }
+    this.#brakeIsClear = true;
     // The claim's answer took too long: nothing is detached on an old look (P8).
     return this.#isFresh(observation) ? this.#carryOut(journal, question) : undefined;
   }

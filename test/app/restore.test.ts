@@ -279,6 +279,7 @@ describe('an event', () => {
     } as const;
     expect(await world.look(hint)).toMatchObject({ kind: 'recorded', code: 'ANNOUNCED' });
     expect(world.notifier.of('ANNOUNCED')).toHaveLength(1);
+    expect(world.kinds()).toEqual(['announced']);
     expectUntouched(world);
   });
 });
@@ -1109,6 +1110,7 @@ describe('the steps of an episode', () => {
     expect(begun?.detail).toBe('failover: system check impaired');
     const names = steps.map((each) => each.step);
     expect(names.filter((each) => each === 'claimed')).toHaveLength(1);
+    expect(steps.find((each) => each.step === 'resumed')?.detail).not.toContain('undefined');
     expect(names.indexOf('resumed')).toBeGreaterThan(names.indexOf('hand-over'));
   });
 });
@@ -1227,5 +1229,73 @@ describe('a run', () => {
     worker.freezeAt((call) => call === 'ec2.interfaces' && worker.calls.includes('ec2.detach'), 15_300);
     const report = await world.look(world.alarm(a), { worker });
     expect(report).toMatchObject({ kind: 'closed', code: 'COMPLETED' });
+  });
+});
+
+describe('the brake counts', () => {
+  const counted = async (world: World) =>
+    world.run(world.store.countFailover(zone, 'asking' as typeof ordersDb, world.clock.now()));
+  const counts = (world: World) =>
+    world.store.calls.filter((each) => each.operation === 'countFailover').length;
+
+  story('a failover that was held because nothing could be counted, once it goes on', async (world) => {
+    world.ec2.impair(a);
+    world.store.fail('countFailover', { kind: 'unreachable' }, { times: 3 });
+    await world.look(world.alarm(a));
+    await world.settle();
+    expect(attachedTo(world)).toEqual([b, b]);
+    expect(await counted(world)).toContain(ordersDb);
+  });
+
+  story('no move that people asked for', async (world) => {
+    const atMs = world.clock.now();
+    const asked = {
+      id: 'request-1',
+      kind: 'switchover',
+      target: c,
+      author: 'ann',
+      reason: 'x',
+      atMs,
+    } as const;
+    change(world, { request: asked });
+    expect((await world.look({ kind: 'request', atMs })).code).toBe('COMPLETED');
+    expect(await counted(world)).not.toContain(ordersDb);
+  });
+
+  story('a failover once, however often its run looks again', async (world) => {
+    world.ec2.impair(a);
+    world.store.fail('write', { kind: 'slow', ms: 4_000 });
+    expect((await world.look(world.alarm(a))).code).toBe('COMPLETED');
+    expect(counts(world)).toBe(1);
+  });
+
+  story('and stops nothing that has begun: what is detached is attached', async (world) => {
+    world.ec2.impair(a);
+    world.ec2.latency.forcedDetachMs = 20_000;
+    await world.look(world.alarm(a), { worker: world.worker(15_000) });
+    // So many others fail meanwhile that the next one to be counted would be held.
+    for (const other of ['one', 'two', 'three', 'four', 'five', 'six'])
+      await world.run(world.store.countFailover(zone, other as typeof ordersDb, world.clock.now()));
+    await world.settle();
+    expect(attachedTo(world)).toEqual([b, b]);
+    expect(world.episodes().map((each) => each.outcome)).toEqual(['COMPLETED']);
+  });
+});
+
+describe('what was seen too long ago', () => {
+  story('is not even claimed on, and people are told why', async (world) => {
+    world.ec2.impair(a);
+    world.ec2.fail('reads', { kind: 'slow', ms: 11_000 }, { times: 1_000 });
+    const report = await world.look(world.alarm(a));
+    expect(report).toMatchObject({ code: 'UNKNOWN_STATE', detail: 'EC2 answers too slowly' });
+    expect(world.service().epoch).toBe(0);
+    expect(world.notifier.of('UNKNOWN_STATE')).toHaveLength(1);
+    expectUntouched(world);
+  });
+
+  story('is measured by how slow EC2 is: three seconds are not too long then', async (world) => {
+    world.ec2.impair(a);
+    world.ec2.fail('reads', { kind: 'slow', ms: 3_000 }, { times: 1_000 });
+    expect((await world.look(world.alarm(a))).code).toBe('COMPLETED');
   });
 });
