@@ -104,7 +104,10 @@ export class Hands {
     const { eni } = planned;
     switch (step.kind) {
       case 'detach':
-        this.#send(this.#mayMutate, eni, () => this.#detach(eni, step.attachment, step.force));
+        // What our own attach has just made is in the plan here before it is in the table.
+        this.#send(this.#mayMutate && this.#plan.isStored(eni, step.attachment), eni, () =>
+          this.#detach(eni, step.attachment, step.force),
+        );
         return;
       case 'attach':
         this.#send(this.#mayAttach, eni, () => this.#attach(planned));

@@ -1,6 +1,7 @@
 /** The plan that a move carries out, and how far: what changes here changes in the table too, before or beside what is done. */
 import type { Episode, EpisodeState } from '../core/episode.ts';
-import type { Plan } from '../core/plan.ts';
+import type { AttachmentId, EniId } from '../core/ids.ts';
+import { isPlanned, type Plan } from '../core/plan.ts';
 import type { Change, Journal } from './journal.ts';
 
 type PlanChange = (plan: Plan) => Plan;
@@ -27,6 +28,12 @@ export class WrittenPlan {
 
   get now(): Plan {
     return this.#now;
+  }
+
+  /** Does the plan in the table name this attachment? Only then may it be detached (S2). */
+  isStored(eni: EniId, id: AttachmentId): boolean {
+    const stored = this.#journal.service().episode?.plan.interfaces.find((each) => each.eni === eni);
+    return stored !== undefined && isPlanned(stored, id);
   }
 
   /** Changes it here at once and in the table soon: nothing stands between a detach and the first attach (P3). */

@@ -70,6 +70,39 @@ export const regressions: Readonly<Record<string, WalkStory | WorldStory>> = {
       { atMs: 5 * minute, kind: 'person-moves', service: 0, eni: 1, instance: 1 },
     ],
   },
+  'what our own attach has made is not detached before the table names it': {
+    kind: 'world',
+    world: {
+      seed: 9505,
+      steady: false,
+      sweeps: true,
+      zones: ['a', 'a', 'a', 'a', 'a', 'a'],
+      services: [
+        {
+          name: 'service-0',
+          indexes: [4],
+          members: [2, 5, 3, 0],
+          alarm: 'free',
+          ready: true,
+          policy: { budgetPerHour: 10 },
+        },
+      ],
+    },
+    skewMs: 0,
+    happenings: [
+      { atMs: 4_636, kind: 'pause', service: 0, forMs: 370_353, resumes: false },
+      { atMs: 35_945, kind: 'app-alarm', service: 0, forMs: 506_118 },
+      {
+        atMs: 117_268,
+        kind: 'outage-at-step',
+        trigger: 'detach',
+        of: 'dynamodb',
+        injury: { kind: 'timeout-applied' },
+        forMs: 12_000,
+      },
+      { atMs: 433_173, kind: 'person-detaches', service: 0, eni: 0 },
+    ],
+  },
   'a rescue that a refused detach stops is not paged again every minute': {
     kind: 'world',
     world: plain(4, { indexes: [1, 2, 3], alarm: 'free', policy: { plainDetach: '1s' } }),

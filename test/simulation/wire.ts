@@ -307,10 +307,10 @@ export async function openWire(): Promise<Wire> {
             leave(() => resolve(answer));
           },
           (error: unknown) => {
-            // A call that is given up before it left never comes here.
-            const isNotSent = !isSent && options?.abortSignal?.aborted === true;
+            // Given up before it left, or in the moment of its answer: the SDK says so, whatever the answer was.
+            const isGivenUp = options?.abortSignal?.aborted === true;
             const isAsSaid = outcome instanceof Error && classify(error) === classify(outcome);
-            if (!isNotSent && !isAsSaid) breaks(error);
+            if (!isGivenUp && !isAsSaid) breaks(error);
             leave(() => reject(error));
           },
         );
