@@ -5,7 +5,7 @@ import type { AttachmentId, EniId, InstanceId } from './ids.ts';
 import type { Observation } from './observation.ts';
 import type { Plan } from './plan.ts';
 import { describeMember, type MemberRefusal, type ReasonCode } from './reasons.ts';
-import type { ControllerState, Service } from './state.ts';
+import type { ControllerState, OperatorRequest, Service } from './state.ts';
 import { times } from './times.ts';
 
 export type Decision =
@@ -71,11 +71,13 @@ export const refuse = (
   members,
   callHuman: true,
 });
+/** Nobody reckons any more with a request that is so old (P29). */
+export const isExpired = (request: OperatorRequest, nowMs: number) =>
+  nowMs - request.atMs > times.requestTtlMs;
+
 /** None of an operator's requests is left waiting for ever: what is refused when one has expired answers it (P29). */
-export function answering(refusal: Refusal, { request }: Service, nowMs: number): Refusal {
-  const isExpired = request !== undefined && nowMs - request.atMs > times.requestTtlMs;
-  return isExpired ? { ...refusal, request: request.id } : refusal;
-}
+export const answering = (refusal: Refusal, { request }: Service, nowMs: number): Refusal =>
+  request && isExpired(request, nowMs) ? { ...refusal, request: request.id } : refusal;
 export const nothing = (code: ReasonCode, detail: string): Decision => ({ kind: 'nothing', code, detail });
 export const again = (code: ReasonCode, detail: string, soon: boolean): Decision => ({
   kind: 'look-again',

@@ -1,5 +1,5 @@
 /** The three ways to open an episode: a failover, a planned move, a rescue; each with all that may stand against it. */
-import { again, type Decision, type Question, type Refusal, refuse } from './decision.ts';
+import { again, type Decision, isExpired, type Question, type Refusal, refuse } from './decision.ts';
 import { candidates } from './eligibility.ts';
 import type { Evidence } from './evidence.ts';
 import { blockedBy } from './forbidden.ts';
@@ -7,7 +7,6 @@ import type { InstanceId } from './ids.ts';
 import { healthOf, memberOf } from './observation.ts';
 import { makePlan } from './rungs.ts';
 import { isMember, type OperatorRequest } from './state.ts';
-import { times } from './times.ts';
 import type { Whereabouts } from './whereabouts.ts';
 
 /** From a holder that has failed to the first eligible standby; forced where EC2 itself says so. */
@@ -36,8 +35,7 @@ function unreadMember(q: Question, holder: InstanceId): Decision | undefined {
 export function planned(q: Question, holder: InstanceId, request: OperatorRequest): Decision {
   const { service, observation, nowMs } = q;
   const no = (refusal: Refusal): Refusal => ({ ...refusal, request: request.id });
-  if (nowMs - request.atMs > times.requestTtlMs)
-    return no(refuse('REQUEST_EXPIRED', `asked by ${request.author}`));
+  if (isExpired(request, nowMs)) return no(refuse('REQUEST_EXPIRED', `asked by ${request.author}`));
   if (request.target === holder) return no(refuse('REQUEST_REFUSED', `${holder} has the interfaces already`));
   const choice = candidates(service, observation, [holder], nowMs);
   const forbidden = blockedBy(q, request.kind, request.reason, choice);

@@ -112,7 +112,11 @@ export type Judge = (hunter: Hunter, mutant: Mutant) => Promise<Verdict>;
 export function makeJudge(tree: string, { passed, testsOf }: Survey): Judge {
   const passing = new Map<number, Passed[]>();
   for (const each of passed)
-    for (const mutant of each.mutants) passing.set(mutant, [...(passing.get(mutant) ?? []), each]);
+    for (const mutant of each.mutants) {
+      const own = passing.get(mutant);
+      if (own) own.push(each);
+      else passing.set(mutant, [each]);
+    }
   const byName = new Map(passed.map((each) => [nameOf(each.hunt), each]));
   // What killed one mutant of a file is likely to kill the next one as well.
   const killers = new Map<string, readonly Passed[]>();

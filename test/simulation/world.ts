@@ -652,17 +652,12 @@ export class World {
     });
   }
 
-  /** An operator's command, in a process of its own. */
-  async asOperator<T>(what: string, act: (ports: Ports) => Promise<T>): Promise<T | undefined> {
+  /** An operator's command, in a process of its own that ends with it. */
+  #command<T>(what: string, act: (ports: Ports) => Promise<T>, onAnswer: (given: T) => void): Worker {
     const worker = this.worker(what);
-    let answer: T | undefined;
-    let ended = false;
-    worker.onDeath(() => {
-      ended = true;
-    });
     act(this.portsOf(worker)).then(
       (given) => {
-        answer = given;
+        onAnswer(given);
         worker.crash();
       },
       (error: unknown) => {
@@ -672,27 +667,26 @@ export class World {
       },
     );
     this.loop.settled();
-    await this.loop.run(this.loop.now() + 30_000, () => ended);
+    return worker;
+  }
+
+  /** Waits until it has ended; undefined when it threw. */
+  async asOperator<T>(what: string, act: (ports: Ports) => Promise<T>): Promise<T | undefined> {
+    let answer: T | undefined;
+    const worker = this.#command(what, act, (given) => {
+      answer = given;
+    });
+    await this.loop.run(this.loop.now() + 30_000, () => worker.isDead());
     return answer;
   }
 
   /** The same without waiting for it. */
   operate(what: string, act: (ports: Ports) => Promise<Operated>): Worker {
-    const worker = this.worker(what);
     this.checker.onOperator();
-    act(this.portsOf(worker)).then(
-      (given) => {
-        this.log(() => `${worker.name}: ${given.kind} ${given.detail}`);
-        this.count(`operator ${what} ${given.kind}`);
-        worker.crash();
-      },
-      (error: unknown) => {
-        this.log(() => `${worker.name} throws ${String(error)}`);
-        this.checker.onThrow(worker, error);
-        worker.crash();
-      },
-    );
-    this.loop.settled();
+    const worker: Worker = this.#command(what, act, (given) => {
+      this.log(() => `${worker.name}: ${given.kind} ${given.detail}`);
+      this.count(`operator ${what} ${given.kind}`);
+    });
     return worker;
   }
 
