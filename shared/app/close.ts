@@ -1,6 +1,13 @@
 /** Ends an episode: what it leaves behind in the service's item, its record for the trail, and its notice. */
 import { candidates } from '../core/eligibility.ts';
-import { type Episode, type Outcome, outcomes } from '../core/episode.ts';
+import {
+  type Episode,
+  isAskedFor,
+  isPlannedMove,
+  type Outcome,
+  outcomes,
+  type StageMark,
+} from '../core/episode.ts';
 import type { AttachmentId, EniId } from '../core/ids.ts';
 import { type NoticeFacts, type Severity, toNotice } from '../core/notice.ts';
 import { type Fact, healthOf, type InterfaceFact, memberOf, type Observation } from '../core/observation.ts';
@@ -73,6 +80,32 @@ export function toEnding(
   return ending('COMPLETED', episode.evidence, kind === 'failover' || kind === 'rescue' ? 'warning' : 'info');
 }
 
+/**
+ * The end of an episode whose fence or `before` hook failed: nothing was detached, or, in a rescue, nothing attached.
+ * No detach precedes them, so none of ours can come late.
+ */
+export function stoppedBefore({ kind, plan }: Episode, why: string, observation: Observation): Ending {
+  const isOnNothing = plan.interfaces.some(({ eni }) => {
+    const fact = observation.interfaces.get(eni);
+    return fact?.kind === 'known' && fact.value.attachment === undefined;
+  });
+  return {
+    outcome: isOnNothing ? 'STRANDED' : 'NEEDS_HUMAN',
+    why,
+    severity: 'critical',
+    facts: observation.interfaces,
+    untouched: true,
+    seen: new Set(),
+    sourceFailed: kind === 'failover',
+  };
+}
+
+/** Every interface rests, but an `after` hook failed or nothing answers: a person is called. */
+export const notServing = (ending: Ending, why: string): Ending =>
+  ending.outcome === 'COMPLETED'
+    ? { ...ending, outcome: 'ATTACHED', why, severity: 'critical' }
+    : { ...ending, why: `${ending.why}; ${why}` };
+
 const bounded = <T>(list: readonly T[], most: number) => [...new Set(list)].slice(-most);
 
 /** What the end of an episode changes in the item, beside its record. Pure. */
@@ -111,7 +144,9 @@ export function afterwards(
 
   // However it ended: a source that failed stays out until it is cleared, unless the interfaces are back on it.
   const isBack = hasMoved && plan.source === plan.target;
-  const failed = ending.sourceFailed && !isBack ? plan.source : undefined;
+  const isOut = ending.sourceFailed || (hasMoved && isAnnounced(episode));
+  const failed = isOut && !isBack ? plan.source : undefined;
+  const how = ending.sourceFailed ? 'failed' : 'given up';
   // Back on the source: those that refused are not asked again at once, each try is an outage of its own.
   const refusing = outcome === 'RETURNED_TO_SOURCE' ? plan.tried.filter((id) => id !== plan.source) : [];
   const refusal = {
@@ -129,7 +164,7 @@ export function afterwards(
     ...(hasMoved && { lastSeen: { holder: plan.target, attachments }, lastMoveAtMs: nowMs }),
     quarantine: {
       ...state.quarantine,
-      ...(failed && { [failed]: { sinceMs: nowMs, why: `failed in ${episode.id}: ${episode.evidence}` } }),
+      ...(failed && { [failed]: { sinceMs: nowMs, why: `${how} in ${episode.id}: ${episode.evidence}` } }),
       ...Object.fromEntries(refusing.map((id) => [id, refusal])),
     },
     failoversAtMs: [
@@ -148,12 +183,21 @@ export function afterwards(
   };
 }
 
+/** AWS will take the source away: it is no standby any more. */
+const isAnnounced = (episode: Episode) => isPlannedMove(episode.kind) && !isAskedFor(episode);
+
 const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
 
 /** From the first detach that was sent to the last interface seen attached; undefined where nothing moved. */
 function movedWithin(episode: Episode, nowMs: number): number | undefined {
   const first = episode.steps.find((each) => each.step.startsWith('detach'));
-  return first ? nowMs - first.atMs : undefined;
+  const verified = episode.steps.find((each) => each.step === 'verified');
+  return first ? (verified?.atMs ?? nowMs) - first.atMs : undefined;
+}
+
+function spellMark({ begunAtMs, endedAtMs, end, output }: StageMark): string {
+  const took = endedAtMs === undefined ? '' : ` after ${seconds(endedAtMs - begunAtMs)}`;
+  return `${end ?? 'begun, not ended'}${took}${output ? `: ${output}` : ''}`;
 }
 
 /** The end of an episode as people read it. */
@@ -199,6 +243,7 @@ export function toFacts(
       ...(ending.why === episode.evidence ? [] : [`End: ${ending.why}`]),
       ...(tookMs === undefined ? [] : [`Detach to verified: ${seconds(tookMs)}`]),
       `Interfaces: ${plan.interfaces.map((each) => each.eni).join(', ')}`,
+      ...Object.entries(episode.stages ?? {}).map(([id, mark]) => `${id}: ${spellMark(mark)}`),
       ...(outcome === 'COMPLETED' ? [`Standbys left: ${left.join(', ') || 'none'}`] : []),
       `Episode: ${episode.id}`,
     ],
@@ -239,7 +284,7 @@ export async function closeEpisode(
   const nowMs = clock.now();
   const { source, target } = episode.plan;
   // A member that the interfaces have left in good health can take over next.
-  const isStandby = ending.outcome === 'COMPLETED' && !ending.sourceFailed;
+  const isStandby = ending.outcome === 'COMPLETED' && !ending.sourceFailed && !isAnnounced(episode);
   const without = [target, isStandby ? undefined : source].flatMap((id) => id ?? []);
   const left = candidates(service, observation, without, nowMs).eligible;
 

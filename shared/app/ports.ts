@@ -70,9 +70,18 @@ export interface Ec2 {
   attach(order: AttachOrder): Promise<AttachAnswer>;
   /** The three mutations as dry runs: what EC2 would refuse for lack of permission, and nothing changes. */
   rehearse(order: AttachOrder & { readonly attachment: AttachmentId }): Promise<readonly Rehearsed[]>;
+  /** Stops an instance by force, without waiting for its guest where EC2 allows that. */
+  stop(instance: InstanceId): Promise<StopAnswer>;
   /** Sets DeleteOnTermination of the attachment to false. */
   keepOnTermination(eni: EniId, attachment: AttachmentId): Promise<'done' | 'look' | 'unclear' | 'refused'>;
 }
+
+export type StopAnswer =
+  | { readonly kind: 'accepted' }
+  /** Throttled, timed out, or the wrong moment; it may have taken effect. */
+  | { readonly kind: 'unclear'; readonly code: string }
+  /** EC2 will not stop it: permission, stop protection, or an instance that cannot be stopped. */
+  | { readonly kind: 'refused'; readonly code: string; readonly detail: string };
 
 export interface AttachOrder {
   readonly eni: EniId;
@@ -89,6 +98,41 @@ export interface Rehearsed {
 
 export type InstanceFact = Omit<MemberFact, 'checks' | 'limits'>;
 export type ChecksFact = Extract<MemberFact['checks'], { kind: 'known' }>['value'];
+
+/** A command of the service's own, to be carried out at least once; idempotent by its token. */
+export interface HookOrder {
+  readonly command:
+    | {
+        readonly kind: 'document';
+        readonly name: string;
+        readonly parameters: Readonly<Record<string, readonly string[]>>;
+        readonly instance: InstanceId;
+      }
+    | {
+        readonly kind: 'function';
+        readonly name: string;
+        readonly payload: Readonly<Record<string, string>>;
+      };
+  readonly token: string;
+  /** Of a document that was sent already: asks for it instead of sending it again. */
+  readonly handle?: string;
+  /** How long a function may take to answer. */
+  readonly timeoutMs: number;
+}
+
+export type HookAnswer =
+  /** Ask again, with the handle if there is one. */
+  | { readonly kind: 'running'; readonly handle?: string }
+  | { readonly kind: 'done' | 'failed'; readonly output: string }
+  /** Throttled, timed out or out of reach; it may have begun. */
+  | { readonly kind: 'unclear'; readonly code: string }
+  /** It will never begin: permission, no such document or function, an instance that SSM does not manage. */
+  | { readonly kind: 'refused'; readonly code: string; readonly detail: string };
+
+/** SSM documents and Lambda functions that a service declares. */
+export interface Hooks {
+  run(order: HookOrder): Promise<HookAnswer>;
+}
 
 export interface Alarms {
   /** Metric and composite alarms by ARN; those that CloudWatch does not know are absent from the map. */
@@ -210,6 +254,7 @@ export interface Ports {
   readonly hash: Hash;
   readonly ec2: Ec2;
   readonly alarms: Alarms;
+  readonly hooks: Hooks;
   readonly store: StateStore;
   readonly queue: WorkQueue;
   readonly notifier: Notifier;

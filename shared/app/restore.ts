@@ -3,14 +3,15 @@ import { decide } from '../core/decide.ts';
 import { answering, type Decision, type Question, type Refusal, refuse } from '../core/decision.ts';
 import type { WorkMessage } from '../core/hint.ts';
 import type { Observation } from '../core/observation.ts';
-import { isUntouched, type Plan } from '../core/plan.ts';
+import { type Plan, withRung } from '../core/plan.ts';
 import { reasons } from '../core/reasons.ts';
 import { nextRung } from '../core/rungs.ts';
+import { isUntouchedYet } from '../core/stages.ts';
 import type { Service, ServiceState } from '../core/state.ts';
 import { times } from '../core/times.ts';
 import { type BrakeCheck, brakeCheck } from './brake.ts';
 import { claim, leased, type Moves, persistPlan, withEpisode } from './claim.ts';
-import { callOff, closeEpisode, type Ending, toEnding } from './close.ts';
+import { callOff, closeEpisode, type Ending, notServing, stoppedBefore, toEnding } from './close.ts';
 import { deliverLeftovers } from './deliver.ts';
 import { type Journal, makeJournal } from './journal.ts';
 import { keepOnTermination } from './keep.ts';
@@ -20,6 +21,7 @@ import { observe } from './observe.ts';
 import type { Ports, Run } from './ports.ts';
 import { readService, record } from './record.ts';
 import { announcedEntry, observedEntry, recoveredEntry, refusalEntry } from './restore-records.ts';
+import { carryOutStages, type StagesEnd } from './stages.ts';
 
 /** What came of one look at one service. `code` is an outcome or a reason code. */
 export interface Report {
@@ -29,6 +31,8 @@ export interface Report {
   readonly detail: string;
   readonly episodeId?: string;
 }
+
+const timeIsOver = 'the time of this invocation is nearly over';
 
 /** In one run, by itself. */
 const maxLooks = 3;
@@ -161,8 +165,9 @@ class Attempt {
     const { service, observation } = question;
     if (!this.#isFresh(observation)) return this.#stale(service);
     const isNew = decision.kind === 'move';
-    const kind = isNew ? decision.episode : service.episode?.kind;
-    const untouched = isNew || isUntouched(decision.plan, observation.interfaces);
+    const { episode } = service;
+    const kind = isNew ? decision.episode : episode?.kind;
+    const untouched = isNew || (episode && isUntouchedYet(episode, observation.interfaces));
     const mustCount = kind === 'failover' && untouched && !this.#brakeIsClear;
     const checking: Promise<BrakeCheck> = mustCount
       ? brakeCheck(this.#ports, service, question.controller)
@@ -190,6 +195,10 @@ class Attempt {
 
   async #carryOut(journal: Journal, question: Question): Promise<Report | undefined> {
     const { observation } = question;
+    const ahead = await this.#stages(journal, observation, 'before');
+    if (ahead.kind !== 'passed') return this.#stopBefore(ahead, journal, observation);
+    // What was seen before the fence and the hooks is old: nothing is detached on it (P8).
+    if (ahead.waited) return undefined;
     const { atMs: sentAtMs, slow, interfaces: facts } = observation;
     const end = await carryOut(
       {
@@ -203,13 +212,44 @@ class Attempt {
     );
     if ('acted' in end) this.#acted = end.acted;
     if (end.kind === 'lease-lost') return this.#lost();
-    if (end.kind === 'hand-over') return this.#handOver('the time of this invocation is nearly over');
+    if (end.kind === 'hand-over') return this.#handOver(timeIsOver);
     const { episode, stranded } = journal.service();
     if (!episode) return this.#lost();
     const ending = toEnding(episode, end, observation);
+    if (ending.outcome === 'COMPLETED' || ending.outcome === 'RETURNED_TO_SOURCE') {
+      const behind = await this.#stages(journal, observation, 'after');
+      if (behind.kind === 'lease-lost') return this.#lost();
+      if (behind.kind === 'hand-over') return this.#handOver(timeIsOver);
+      // What the record says must have been seen after the last of them (S13).
+      if (behind.waited) return undefined;
+      if (behind.kind === 'page') return this.#close(journal, notServing(ending, behind.why), observation);
+    }
     // A try to rescue that brings no rest leaves the service as stranded as it was (P26).
     const isStillStranded = ending.outcome === 'NEEDS_HUMAN' && stranded !== undefined;
     return this.#close(journal, isStillStranded ? { ...ending, outcome: 'STRANDED' } : ending, observation);
+  }
+
+  #stages(journal: Journal, observation: Observation, side: 'before' | 'after'): Promise<StagesEnd> {
+    return carryOutStages({ ports: this.#ports, journal, run: this.#run, observation }, side);
+  }
+
+  /** Nothing is detached where a fence or a hook does not allow it. */
+  async #stopBefore(
+    end: Exclude<StagesEnd, { kind: 'passed' }>,
+    journal: Journal,
+    observation: Observation,
+  ): Promise<Report | undefined> {
+    if (end.kind === 'lease-lost') return this.#lost();
+    if (end.kind === 'hand-over') return this.#handOver(timeIsOver);
+    if (end.waited) return undefined;
+    const { episode } = journal.service();
+    if (!episode) return this.#lost();
+    const { plan } = episode;
+    if (end.kind === 'page' || !plan.source)
+      return this.#close(journal, stoppedBefore(episode, end.why, observation), observation);
+    // The source is the rung then: there the move comes to rest, and what was begun is undone (P39).
+    await persistPlan(journal, withRung(plan, plan.source));
+    return undefined;
   }
 
   async #chooseRung(question: Question, plan: Plan) {

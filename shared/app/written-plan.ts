@@ -22,6 +22,8 @@ export class WrittenPlan {
     const { episode } = journal.service();
     if (!episode) throw new Error('a move needs an open episode');
     this.episode = episode;
+    // Who comes back from an after hook finds the interfaces where they were seen: that is not news.
+    if (episode.state === 'AFTER_HOOK' || episode.state === 'SERVING') this.#state = 'VERIFYING';
     this.#journal = journal;
     this.#now = episode.plan;
   }

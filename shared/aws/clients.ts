@@ -16,7 +16,7 @@ export interface Clients {
 }
 
 /** `maxAttempts: 1`: the retry layer is shared/aws/retry.ts, with a clock that tests can turn. */
-const timed = (timeoutMs: number) => ({
+export const timed = (timeoutMs: number) => ({
   maxAttempts: 1,
   requestHandler: {
     connectionTimeout: Math.min(timeoutMs, 1_000),

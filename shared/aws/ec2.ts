@@ -13,22 +13,24 @@ import {
   ModifyNetworkInterfaceAttributeCommand,
   type NetworkCardInfo,
   type NetworkInterface,
+  StopInstancesCommand,
+  type StopInstancesRequest,
   type Tag,
 } from '@aws-sdk/client-ec2';
 import type {
   AttachAnswer,
   ChecksFact,
-  Clock,
   DetachAnswer,
   Ec2,
   InstanceFact,
   Rehearsed,
+  StopAnswer,
 } from '../app/ports.ts';
 import { messageOf, PortError } from '../core/errors.ts';
 import type { AttachmentId, EniId, InstanceId } from '../core/ids.ts';
 import type { Attachment, CheckStatus, InterfaceFact, TypeLimits } from '../core/observation.ts';
 import { times } from '../core/times.ts';
-import { classify, codeOf, polls, type Retrying, reads, withRetries } from './retry.ts';
+import { classify, codeOf, polls, type Retrying, reads, within, withRetries } from './retry.ts';
 
 /** The tag that the role's permissions ask for, and so what the controller may touch. */
 export const managedTag = { key: 'eni-failover', value: 'managed' } as const;
@@ -172,6 +174,15 @@ function toAttachAnswer(error: unknown): AttachAnswer {
   return { kind: 'target-refused', code, detail };
 }
 
+/** Not now (it is starting, or on its way out) is not never. */
+function toStopAnswer(error: unknown): StopAnswer {
+  const code = codeOf(error);
+  const failure = classify(error);
+  return failure === 'throttled' || failure === 'unavailable' || code === 'IncorrectInstanceState'
+    ? { kind: 'unclear', code }
+    : { kind: 'refused', code, detail: messageOf(error) };
+}
+
 const idsIn = (text: string): readonly string[] => text.match(/\bi-[0-9a-f]{8,17}/g) ?? [];
 const statusPage = 100;
 
@@ -184,24 +195,6 @@ async function rehearsed(action: Rehearsed['action'], call: () => Promise<unknow
     const detail = `${codeOf(error)}: ${messageOf(error)}`;
     if (codeOf(error) === 'DryRunOperation') return { action, answer: 'allowed', detail };
     return { action, answer: classify(error) === 'denied' ? 'denied' : 'unclear', detail };
-  }
-}
-
-/** Gives a call up by the clock that tests can turn: AbortSignal.timeout knows only the real one. */
-async function within<T>(
-  clock: Clock,
-  limitMs: number,
-  call: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const tooLate = new AbortController();
-  const isDone = new AbortController();
-  void clock.sleep(limitMs, isDone.signal).then(() => {
-    if (!isDone.signal.aborted) tooLate.abort();
-  });
-  try {
-    return await call(tooLate.signal);
-  } finally {
-    isDone.abort();
   }
 }
 
@@ -363,6 +356,26 @@ export function makeEc2(client: Pick<EC2Client, 'send'>, retrying: Retrying): Ec
           ),
         ),
       ]);
+    },
+
+    async stop(instance) {
+      const stop = (more: StopInstancesRequest) => client.send(new StopInstancesCommand(more));
+      const order = { InstanceIds: [instance], Force: true };
+      try {
+        // Without waiting for a guest that may hang: what is fenced shall not write one byte more.
+        await stop({ ...order, SkipOsShutdown: true });
+        return { kind: 'accepted' };
+      } catch (error) {
+        const answer = toStopAnswer(error);
+        if (answer.kind !== 'refused' || classify(error) === 'denied') return answer;
+      }
+      try {
+        // An instance that EC2 will not stop so may still be stopped with its guest.
+        await stop(order);
+        return { kind: 'accepted' };
+      } catch (error) {
+        return toStopAnswer(error);
+      }
     },
 
     async keepOnTermination(eni, attachment) {

@@ -85,6 +85,24 @@ export function classify(error: unknown): FailureClass {
 export const toPortError = (error: unknown): PortError =>
   error instanceof PortError ? error : new PortError(classify(error), codeOf(error), messageOf(error), error);
 
+/** Gives a call up by the clock that tests can turn: AbortSignal.timeout knows only the real one. */
+export async function within<T>(
+  clock: Clock,
+  limitMs: number,
+  call: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const tooLate = new AbortController();
+  const isDone = new AbortController();
+  void clock.sleep(limitMs, isDone.signal).then(() => {
+    if (!isDone.signal.aborted) tooLate.abort();
+  });
+  try {
+    return await call(tooLate.signal);
+  } finally {
+    isDone.abort();
+  }
+}
+
 export interface RetryPolicy {
   readonly attempts: number;
   readonly firstPauseMs: number;

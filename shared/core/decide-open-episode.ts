@@ -1,13 +1,14 @@
 /** What becomes of an episode without a live worker: only forward, unless nothing has been touched yet. */
 import { again, type Decision, type Question, refuse } from './decision.ts';
 import { type Candidates, candidates } from './eligibility.ts';
-import { type Episode, isPlannedMove } from './episode.ts';
+import { type Episode, isAskedFor } from './episode.ts';
 import { evidenceOf } from './evidence.ts';
 import { blockedBy } from './forbidden.ts';
 import type { InstanceId } from './ids.ts';
 import { attachmentOf, healthOf, memberOf } from './observation.ts';
-import { isUntouched, type Plan, withRung } from './plan.ts';
+import { type Plan, withRung } from './plan.ts';
 import { nextRung } from './rungs.ts';
+import { isUntouchedYet } from './stages.ts';
 import { unusable } from './whereabouts.ts';
 
 /** Whoever resumes observes and derives what is left; nobody replays a list of calls (P14). */
@@ -16,7 +17,7 @@ export function decideOpenEpisode(q: Question, episode: Episode): Decision {
   const { plan } = episode;
   const unclear = unusable(service, observation);
   if (unclear) return again('UNKNOWN_STATE', unclear, true); // P9, P10
-  const untouched = isUntouched(plan, observation.interfaces);
+  const untouched = isUntouchedYet(episode, observation.interfaces);
   const choice = choiceFor(q, plan);
   const over = untouched ? whyNotBegin(q, episode, choice) : undefined;
   if (over) return over; // P15, P30
@@ -37,7 +38,8 @@ function choiceFor({ service, observation, nowMs }: Question, plan: Plan): Candi
 }
 
 /** Nothing has been touched: the reason must still be there, nobody may forbid it, and somebody must take them. */
-function whyNotBegin(q: Question, { kind, plan }: Episode, choice: Candidates): Decision | undefined {
+function whyNotBegin(q: Question, episode: Episode, choice: Candidates): Decision | undefined {
+  const { kind, plan } = episode;
   const { source, target } = plan;
   if (kind === 'failover' && source) {
     const evidence = evidenceOf(q.service, source, q.observation, q.hint, q.nowMs);
@@ -51,7 +53,7 @@ function whyNotBegin(q: Question, { kind, plan }: Episode, choice: Candidates): 
   const forbidden = blockedBy(q, kind, 'resumed', choice);
   if (forbidden) return { kind: 'abort', outcome: 'REFUSED', why: `${forbidden.code}: ${forbidden.detail}` };
   // Nobody is sent anywhere that he did not ask for: a planned move goes to its own target or not at all.
-  const mayTake = isPlannedMove(kind) ? choice.eligible.includes(target) : choice.eligible.length > 0;
+  const mayTake = isAskedFor(episode) ? choice.eligible.includes(target) : choice.eligible.length > 0;
   if (mayTake) return undefined;
   const { detail } = refuse('NO_ELIGIBLE_STANDBY', 'resumed', choice.refused);
   return { kind: 'abort', outcome: 'REFUSED', why: `NO_ELIGIBLE_STANDBY: ${detail}` };

@@ -20,9 +20,9 @@ import { decideOpenEpisode } from './decide-open-episode.ts';
 import { again, answering, type Decision, nothing, type Question, refuse } from './decision.ts';
 import { type Evidence, evidenceOf } from './evidence.ts';
 import { blockedBy } from './forbidden.ts';
-import type { Hint } from './hint.ts';
+import type { AnnouncementHint, Hint } from './hint.ts';
 import type { EniId, InstanceId } from './ids.ts';
-import { failover, planned, rescue } from './new-episode.ts';
+import { announced, failover, planned, rescue } from './new-episode.ts';
 import { healthOf, memberOf } from './observation.ts';
 import type { ReasonCode } from './reasons.ts';
 import { isLeaseFree, isMember, type Service } from './state.ts';
@@ -46,7 +46,7 @@ function firstThatApplies(q: Question): Decision {
   if (service.episode) return decideOpenEpisode(q, service.episode); // P14, P15, P30
   if (service.declaration.members.length === 0)
     return refuse('NO_MEMBERS', 'nothing may take its interfaces');
-  if (hint.kind === 'announcement') return { kind: 'record', code: 'ANNOUNCED', detail: hint.detail };
+  if (hint.kind === 'announcement' && !asksToMove(service, hint)) return told(hint);
 
   // Can what was seen be believed?
   if (where.kind === 'unknown') return again('UNKNOWN_STATE', where.why, true); // P9, P10
@@ -79,12 +79,33 @@ function firstThatApplies(q: Question): Decision {
   const evidence = evidenceOf(service, holder, observation, hint, q.nowMs); // P33
   if (evidence.kind === 'failed') return failover(q, holder, evidence); // P12, P30
   if (service.request) return planned(q, holder, service.request); // P29
+  if (hint.kind === 'announcement')
+    return hint.instanceIds.includes(holder) ? announced(q, holder, announcedFor(hint, holder)) : told(hint);
   const anew = attachedAnew(service, observation);
   if (anew) return byOthers(q, 'REATTACHED_BY_OTHERS', `${anew} on ${holder}`, holder); // P28
   // An event that is in doubt is looked at again first: the next look may be the one that has to move.
   const isInDoubt = evidence.doubtful && isEvent(hint);
   return (isInDoubt ? undefined : keepOnTermination(q)) ?? leaveAlone(q, evidence);
 }
+
+const told = ({ detail }: AnnouncementHint): Decision => ({ kind: 'record', code: 'ANNOUNCED', detail });
+
+/** Does the service want to leave an instance of which this is announced, while it lives? */
+function asksToMove({ declaration }: Service, { what, detail }: AnnouncementHint): boolean {
+  const { onSpotInterruption, onRebalance, onRetirement } = declaration.policy;
+  switch (what) {
+    case 'spot-interruption':
+      return onSpotInterruption === 'switchover';
+    case 'rebalance':
+      return onRebalance === 'switchover';
+    case 'health':
+      // Health has news of many kinds about an instance; only this one says that it will be lost.
+      return onRetirement === 'switchover' && detail.includes('RETIREMENT');
+  }
+}
+
+const announcedFor = ({ what, detail }: AnnouncementHint, holder: InstanceId) =>
+  `AWS announces a ${what} for ${holder}: ${detail}`;
 
 /** What a second look must show too before it counts (P11). */
 function surpriseIn(

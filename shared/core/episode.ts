@@ -4,7 +4,7 @@ import type { Plan } from './plan.ts';
 
 export type EpisodeKind = 'failover' | 'switchover' | 'failback' | 'rescue';
 
-/** A person asked for it: nobody is sent anywhere else by it. */
+/** The source lives, and is left plainly: somebody asked for it, or AWS announced that the source will be lost. */
 export const isPlannedMove = (kind: EpisodeKind) => kind === 'switchover' || kind === 'failback';
 
 /**
@@ -16,8 +16,8 @@ export const statesBefore = {
   FENCING: ['CLAIMED'],
   BEFORE_HOOK: ['CLAIMED', 'FENCING'],
   DETACHING: ['CLAIMED', 'FENCING', 'BEFORE_HOOK', 'ATTACHING', 'VERIFYING'],
-  ATTACHING: ['CLAIMED', 'DETACHING', 'VERIFYING'],
-  VERIFYING: ['CLAIMED', 'DETACHING', 'ATTACHING'],
+  ATTACHING: ['CLAIMED', 'FENCING', 'DETACHING', 'VERIFYING'],
+  VERIFYING: ['CLAIMED', 'BEFORE_HOOK', 'DETACHING', 'ATTACHING'],
   AFTER_HOOK: ['VERIFYING'],
   SERVING: ['VERIFYING', 'AFTER_HOOK'],
 } as const satisfies Record<string, readonly string[]>;
@@ -49,6 +49,18 @@ export interface Step {
   readonly untilMs?: number;
 }
 
+/** How far a fence, a hook or the check that the service serves has come: see stages.ts. */
+export interface StageMark {
+  /** Written before it is issued: from then on it may be under way (P38). */
+  readonly begunAtMs: number;
+  /** Of a document that was sent: whoever resumes asks for it instead of sending it again. */
+  readonly handle?: string;
+  readonly end?: 'done' | 'failed' | 'refused' | 'timed-out';
+  readonly endedAtMs?: number;
+  /** The end of what it printed, or why EC2 or CloudWatch would not. */
+  readonly output?: string;
+}
+
 export interface Episode {
   readonly id: EpisodeId;
   readonly kind: EpisodeKind;
@@ -62,9 +74,14 @@ export interface Episode {
   /** A persisted sign that a detach, fence or hook was issued; its absence proves nothing (P15). */
   readonly committed: boolean;
   readonly steps: readonly Step[];
+  /** Fence, hooks and serving, by stage id; absent where nothing of it was begun. */
+  readonly stages?: Readonly<Record<string, StageMark>>;
   /** The operator's request that this episode carries out. */
   readonly request?: { readonly id: string; readonly author: string; readonly reason: string };
 }
+
+/** A person asked for it: nobody is sent anywhere else by it. */
+export const isAskedFor = (episode: Episode) => episode.request !== undefined;
 
 const maxSteps = 120;
 

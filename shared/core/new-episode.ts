@@ -1,4 +1,4 @@
-/** The three ways to open an episode: a failover, a planned move, a rescue; each with all that may stand against it. */
+/** The ways to open an episode: a failover, a move that was asked for or announced, a rescue; each with all that may stand against it. */
 import { again, type Decision, isExpired, type Question, type Refusal, refuse } from './decision.ts';
 import { candidates } from './eligibility.ts';
 import type { Evidence } from './evidence.ts';
@@ -46,6 +46,16 @@ export function planned(q: Question, holder: InstanceId, request: OperatorReques
   }
   const plan = makePlan(q, request.target, 'plain', holder);
   return { kind: 'move', episode: request.kind, plan, evidence: `${request.author}: ${request.reason}` };
+}
+
+/** AWS announced that the holder will be lost: to the first eligible standby, plainly, while the holder still lives. */
+export function announced(q: Question, holder: InstanceId, why: string): Decision {
+  const choice = candidates(q.service, q.observation, [holder], q.nowMs);
+  const forbidden = blockedBy(q, 'switchover', why, choice);
+  if (forbidden) return forbidden;
+  const [target] = choice.eligible;
+  if (!target) return unreadMember(q, holder) ?? refuse('NO_ELIGIBLE_STANDBY', why, choice.refused);
+  return { kind: 'move', episode: 'switchover', plan: makePlan(q, target, 'plain', holder), evidence: why };
 }
 
 /** Brings interfaces that are on nothing beside the rest, else to any eligible member, else back (P16, P26). */

@@ -1,11 +1,12 @@
 /** Where a plan begins, and where it goes on when a member refuses. */
 import type { Question } from './decision.ts';
 import { candidates } from './eligibility.ts';
-import { isPlannedMove } from './episode.ts';
+import { isAskedFor } from './episode.ts';
 import type { InstanceId } from './ids.ts';
 import { attachmentOf, memberOf } from './observation.ts';
 import type { Plan } from './plan.ts';
 import type { Member } from './service.ts';
+import { hasBegunAfter } from './stages.ts';
 
 /** The plan of a move to a target: all interfaces together, each with the attachment it is to leave (P12). */
 export function makePlan(q: Question, target: InstanceId, detach: Plan['detach'], source?: InstanceId): Plan {
@@ -29,16 +30,16 @@ export type Rung =
   | { readonly kind: 'unknown' }
   | { readonly kind: 'none' };
 
-/** The member to try after a refusal: the next eligible one, else the source, else none (P20). */
+/** The member to try after a refusal: the next eligible one, else the source while nothing was promoted, else none (P20). */
 export function nextRung(q: Question, plan: Plan): Rung {
   const { service, observation, nowMs } = q;
   const { source, tried } = plan;
   const without = [...tried, source];
   const { episode } = service;
-  const back: Rung | undefined =
-    source && !tried.includes(source) ? { kind: 'member', id: source } : undefined;
-  // Nobody is sent by a planned move where nobody asked: back first.
-  if (back && episode && isPlannedMove(episode.kind)) return back;
+  const mayGoBack = source && !tried.includes(source) && !(episode && hasBegunAfter(episode));
+  const back: Rung | undefined = mayGoBack ? { kind: 'member', id: source } : undefined;
+  // Nobody is sent where nobody asked: back first.
+  if (back && episode && isAskedFor(episode)) return back;
   const [next] = candidates(service, observation, without, nowMs).eligible;
   if (next) return { kind: 'member', id: next };
   const isUnread = ({ instance }: Member) =>

@@ -34,6 +34,57 @@ const SignalsSchema = v.strictObject({
   ),
 });
 
+const DocumentSchema = v.strictObject({
+  /** An SSM document. */
+  document: v.pipe(v.string(), v.regex(/^[\w.:/-]{3,256}$/, 'must be the name or ARN of an SSM document')),
+  on: v.picklist(['source', 'target']),
+  /** What it is given, by its own parameter names; `@token@` and its like are filled in (stages.ts). */
+  parameters: v.optional(v.record(v.string(), v.pipe(v.array(v.string()), v.maxLength(50))), {}),
+});
+const FunctionSchema = v.strictObject({
+  function: v.pipe(v.string(), v.regex(/^[\w:-]{1,170}$/, 'must be the name or ARN of a Lambda function')),
+});
+
+const frame = {
+  deadline: v.optional(v.pipe(DurationSchema, v.maxValue(900_000, 'must be 15m or less')), '60s'),
+};
+const beforeFrame = {
+  ...frame,
+  /** `back` exists only in planned moves: nothing is moved, and what was begun is undone. */
+  onFailure: v.optional(v.picklist(['page', 'proceed', 'back']), 'page'),
+  undo: v.exactOptional(v.union([DocumentSchema, FunctionSchema])),
+};
+const afterFrame = { ...frame, onFailure: v.optional(v.picklist(['page', 'proceed']), 'page') };
+const hookList = <T extends v.GenericSchema>(hook: T) =>
+  v.optional(v.pipe(v.array(hook), v.maxLength(5, 'must name at most 5 hooks')), []);
+
+const HooksSchema = v.strictObject({
+  /** Before anything is detached, in this order. */
+  before: hookList(
+    v.union([
+      v.strictObject({ ...DocumentSchema.entries, ...beforeFrame }),
+      v.strictObject({ ...FunctionSchema.entries, ...beforeFrame }),
+    ]),
+  ),
+  /** Once every interface was seen on the target, in this order. */
+  after: hookList(
+    v.union([
+      v.strictObject({ ...DocumentSchema.entries, ...afterFrame }),
+      v.strictObject({ ...FunctionSchema.entries, ...afterFrame }),
+    ]),
+  ),
+});
+
+const within = v.optional(DurationSchema, '2m');
+const ServingSchema = v.union([
+  /** Must be OK within that time. */
+  v.strictObject({ alarm: AlarmArnSchema, within }),
+  /** Must succeed within that time; asked again until it does. */
+  v.strictObject({ check: v.union([DocumentSchema, FunctionSchema]), within }),
+]);
+
+const AnnouncementPolicySchema = v.optional(v.picklist(['notify', 'switchover']), 'notify');
+
 const PolicySchema = v.strictObject({
   mode: v.optional(v.picklist(['act', 'observe']), 'act'),
   /** How long a check must have been impaired to count without an alarm. */
@@ -44,6 +95,13 @@ const PolicySchema = v.strictObject({
   quarantine: v.optional(v.picklist(['until-acknowledged', 'until-healthy']), 'until-acknowledged'),
   /** How long a quarantined member must be healthy and ready where the quarantine ends by itself. */
   quarantineFor: v.optional(DurationSchema, '10m'),
+  /** `stop`: nothing is detached from a failed member before EC2 shows it stopped. */
+  fence: v.optional(v.picklist(['none', 'stop']), 'none'),
+  fenceTimeout: v.optional(DurationSchema, '2m'),
+  onFenceTimeout: v.optional(v.picklist(['page', 'proceed']), 'page'),
+  onSpotInterruption: AnnouncementPolicySchema,
+  onRebalance: AnnouncementPolicySchema,
+  onRetirement: AnnouncementPolicySchema,
 });
 
 function repeated(values: readonly string[]): string[] {
@@ -63,6 +121,8 @@ export const DeclarationSchema = v.pipe(
     ),
     members: v.pipe(v.array(MemberSchema), v.maxLength(20, 'must name at most 20 members')),
     signals: v.optional(SignalsSchema, {}),
+    hooks: v.optional(HooksSchema, {}),
+    serving: v.exactOptional(ServingSchema),
     policy: v.optional(PolicySchema, {}),
   }),
   v.rawCheck(({ dataset, addIssue }) => {
@@ -83,6 +143,14 @@ export const DeclarationSchema = v.pipe(
 export type Declaration = v.InferOutput<typeof DeclarationSchema>;
 export type DeclaredInterface = Declaration['interfaces'][number];
 export type Member = Declaration['members'][number];
+/** What a hook or a check does: an SSM document on a member, or a Lambda function. */
+export type Command = v.InferOutput<typeof DocumentSchema> | v.InferOutput<typeof FunctionSchema>;
+/** A hook on either side of the move; only those before it can go back and be undone. */
+export type Hook = Command & {
+  readonly deadline: number;
+  readonly onFailure: 'page' | 'proceed' | 'back';
+  readonly undo?: Command;
+};
 
 export type ParsedDeclaration =
   | { readonly kind: 'declared'; readonly declaration: Declaration }

@@ -1,6 +1,6 @@
 /** The service's item: lock, write-ahead log and state in one, and the strict reader of what is stored. */
 import * as v from 'valibot';
-import { type Episode, type EpisodeState, type Step, statesBefore } from './episode.ts';
+import { type Episode, type EpisodeState, type StageMark, type Step, statesBefore } from './episode.ts';
 import { InvalidInputError } from './errors.ts';
 import {
   type AttachmentId,
@@ -169,6 +169,14 @@ const PlanSchema: v.GenericSchema<unknown, Plan> = v.object({
   interfaces: v.array(PlannedInterfaceSchema),
 });
 
+const StageMarkSchema: v.GenericSchema<unknown, StageMark> = v.object({
+  begunAtMs: ms,
+  handle: v.exactOptional(v.string()),
+  end: v.exactOptional(v.picklist(['done', 'failed', 'refused', 'timed-out'])),
+  endedAtMs: v.exactOptional(ms),
+  output: v.exactOptional(v.string()),
+});
+
 const EpisodeSchema: v.GenericSchema<unknown, Episode> = v.object({
   id: v.custom<EpisodeId>((id) => typeof id === 'string' && /^[^.]+\.\d+$/.test(id), 'must be an episode id'),
   kind: v.picklist(['failover', 'switchover', 'failback', 'rescue']),
@@ -179,6 +187,7 @@ const EpisodeSchema: v.GenericSchema<unknown, Episode> = v.object({
   plan: PlanSchema,
   committed: v.boolean(),
   steps: v.array(StepSchema),
+  stages: v.exactOptional(v.record(v.string(), StageMarkSchema)),
   request: v.exactOptional(v.object({ id: v.string(), author: v.string(), reason: v.string() })),
 });
 

@@ -22,6 +22,13 @@ export const times = {
   pollGrowth: 1.5,
   pollMaxMs: 2 * second,
 
+  /** The longest that a hook's function may take to answer: what an invocation has, less the hand-over. */
+  hookTimeoutMs: 50 * second,
+  /** Between two looks at a fence or a hook that is not done yet. */
+  stagePollMs: 500,
+  /** A function is not called as a hook in an invocation that has less time left for it (or less than its deadline). */
+  functionNeedsMs: 30 * second,
+
   /** How long a detach or attach that EC2 accepted is given before the same call is sent again. */
   resendAfterMs: 5 * second,
   detachDeadlineMs: 5 * minute,

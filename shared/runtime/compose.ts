@@ -9,6 +9,7 @@ import { makeStateTable } from '../aws/state-table.ts';
 import { realClock, realHash, realIds } from './clock.ts';
 import type { Config } from './config.ts';
 import { type Dedupe, makeDedupe } from './dedupe.ts';
+import { lazyHooks } from './hooks.ts';
 import { makeLogger, toLog } from './logger.ts';
 
 export interface Composed {
@@ -24,7 +25,7 @@ interface Given {
 
 const retrying = { clock: realClock, random: Math.random };
 
-function makePorts(config: Config, clients: Clients, log: Ports['log']): Ports {
+function makePorts(config: Config, clients: Clients, log: Ports['log'], endpoint?: string): Ports {
   return {
     clock: realClock,
     ids: realIds,
@@ -32,6 +33,7 @@ function makePorts(config: Config, clients: Clients, log: Ports['log']): Ports {
     hash: realHash,
     ec2: makeEc2(clients.ec2, retrying),
     alarms: makeAlarms(clients.cloudwatch, retrying),
+    hooks: lazyHooks(endpoint),
     store: makeStateTable(clients.dynamodb, config.STATE_TABLE, retrying),
     queue: makeWorkQueue(clients.sqs, config.WORK_QUEUE_URL, retrying),
     notifier: makeNotifier(clients.sns, config.TOPIC_ARN, retrying),
@@ -44,7 +46,7 @@ export function compose(config: Config, given: Given = {}): Composed {
   const clients = makeClients(given.endpoint);
   const log = given.log ?? toLog(makeLogger());
   const dedupe = makeDedupe(clients.dynamodb, config.IDEMPOTENCY_TABLE, log);
-  return { ports: makePorts(config, clients, log), dedupe };
+  return { ports: makePorts(config, clients, log, given.endpoint), dedupe };
 }
 
 /** The sweep's ports: a queue with a second way out where the function to invoke is known (P37). */

@@ -14,7 +14,7 @@ import type { Attachment, Checks, InterfaceFact, TypeLimits } from '../../shared
 import type { VirtualClock } from './virtual-clock.ts';
 
 export type Ec2Operation = keyof Ec2;
-export type Mutation = 'detach' | 'attach' | 'keepOnTermination';
+export type Mutation = 'stop' | 'detach' | 'attach' | 'keepOnTermination';
 
 export type Ec2Fault =
   | { readonly kind: 'throttled' }
@@ -102,6 +102,8 @@ export interface FakeEc2 extends Ec2 {
     detachMs: number;
     forcedDetachMs: number;
     attachMs: number;
+    /** A forced stop. */
+    stopMs: number;
   };
   readonly limitsByType: Record<string, TypeLimits>;
   /** The calls that may change something, by kind. */
@@ -136,6 +138,8 @@ export interface FakeEc2 extends Ec2 {
   /** A detach of it stays in `detaching`: a plain one, or a forced one too. */
   stick(eni: EniId, how?: 'plain' | 'forced-too'): void;
   loosen(eni: EniId): void;
+  /** It stays in `stopping`. */
+  neverStops(id: InstanceId): void;
   /** Reads show the world as it was this long ago. */
   staleByMs: number;
 
@@ -179,6 +183,7 @@ export function makeFakeEc2(clock: VirtualClock): FakeEc2 {
     left: number;
   }[] = [];
   const refusing = new Map<InstanceId, { readonly code: string; readonly detail: string }>();
+  const unstoppable = new Set<InstanceId>();
   const stuck = new Map<EniId, 'plain' | 'forced-too'>();
   const ending = new Map<AttachmentId, { readonly atMs: number; readonly cancel: () => void }>();
   let made = 0;
@@ -400,13 +405,22 @@ export function makeFakeEc2(clock: VirtualClock): FakeEc2 {
   const handle: FakeEc2 = {
     calls,
     effects,
-    latency: { describeMs: 80, mutateMs: 120, detachMs: 2_500, forcedDetachMs: 1_500, attachMs: 1_200 },
+    latency: {
+      describeMs: 80,
+      mutateMs: 120,
+      detachMs: 2_500,
+      forcedDetachMs: 1_500,
+      attachMs: 1_200,
+      stopMs: 8_000,
+    },
     limitsByType: { 'm6i.large': large },
     deletesOnTermination: false,
     staleByMs: 0,
     mutations: (kind) =>
       calls.filter((each) =>
-        kind ? each.operation === kind : ['detach', 'attach', 'keepOnTermination'].includes(each.operation),
+        kind
+          ? each.operation === kind
+          : ['stop', 'detach', 'attach', 'keepOnTermination'].includes(each.operation),
       ),
     fail: (operation, fault, options = {}) => {
       const left = options.times ?? (options.untilMs === undefined ? 1 : Number.POSITIVE_INFINITY);
@@ -508,6 +522,9 @@ export function makeFakeEc2(clock: VirtualClock): FakeEc2 {
     },
     stick: (eni, how = 'plain') => {
       stuck.set(eni, how);
+    },
+    neverStops: (id) => {
+      unstoppable.add(id);
     },
     loosen: (eni) => {
       stuck.delete(eni);
@@ -639,6 +656,29 @@ export function makeFakeEc2(clock: VirtualClock): FakeEc2 {
         'ModifyNetworkInterfaceAttribute',
       ] as const;
       return actions.map((action) => ({ action, answer: 'allowed' as const, detail: 'DryRunOperation' }));
+    },
+
+    async stop(instanceId) {
+      const fault = await arrive({ operation: 'stop', instanceId }, handle.latency.mutateMs);
+      const apply = () => {
+        const state = instances.get(instanceId)?.state;
+        if (state !== 'running' && state !== 'stopping') return;
+        handle.setState(instanceId, 'stopping');
+        clock.after(handle.latency.stopMs, () => {
+          if (instances.get(instanceId)?.state === 'stopping' && !unstoppable.has(instanceId))
+            handle.setState(instanceId, 'stopped');
+        });
+      };
+      if (fault?.kind === 'throttled') return { kind: 'unclear', code: 'RequestLimitExceeded' };
+      if (fault?.kind === 'refused')
+        return { kind: 'refused', code: fault.code, detail: fault.detail ?? 'it is protected' };
+      if (fault?.kind === 'timed-out' || fault?.kind === 'answer-lost') {
+        if (fault.kind === 'answer-lost') apply();
+        await clock.sleep(timeoutMs);
+        return { kind: 'unclear', code: 'TimeoutError' };
+      }
+      apply();
+      return { kind: 'accepted' };
     },
 
     async keepOnTermination(eni, attachment) {

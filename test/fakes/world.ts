@@ -7,6 +7,7 @@ import type { AlarmArn, EniId, InstanceId, ServiceName } from '../../shared/core
 import type { ServiceState } from '../../shared/core/state.ts';
 import { alarmNamed, type FakeAlarms, makeFakeAlarms } from './fake-alarms.ts';
 import { type FakeEc2, makeFakeEc2 } from './fake-ec2.ts';
+import { type FakeHooks, makeFakeHooks } from './fake-hooks.ts';
 import { type FakeNotifier, makeFakeNotifier } from './fake-notifier.ts';
 import { type FakeQueue, makeFakeQueue } from './fake-queue.ts';
 import { type FakeStore, makeFakeStore } from './fake-store.ts';
@@ -42,6 +43,8 @@ export interface WorldOptions {
   readonly members?: readonly InstanceId[];
   readonly policy?: Readonly<Record<string, unknown>>;
   readonly signals?: Readonly<Record<string, unknown>>;
+  readonly hooks?: Readonly<Record<string, unknown>>;
+  readonly serving?: Readonly<Record<string, unknown>>;
   /** Every member has a replica lag alarm that must be OK. */
   readonly readyWhen?: boolean;
   /** Registered unless said otherwise. */
@@ -52,6 +55,7 @@ export interface World {
   readonly clock: VirtualClock;
   readonly ec2: FakeEc2;
   readonly alarms: FakeAlarms;
+  readonly hooks: FakeHooks;
   readonly store: FakeStore;
   readonly queue: FakeQueue;
   readonly notifier: FakeNotifier;
@@ -101,6 +105,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
   const clock = makeVirtualClock();
   const ec2 = makeFakeEc2(clock);
   const alarms = makeFakeAlarms(clock);
+  const hooks = makeFakeHooks(clock);
   const store = makeFakeStore(clock);
   const queue = makeFakeQueue(clock);
   const notifier = makeFakeNotifier(clock);
@@ -126,6 +131,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
     hash: { sha256 },
     ec2,
     alarms,
+    hooks,
     store,
     queue,
     notifier,
@@ -151,6 +157,8 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
     })),
     ...(options.signals && { signals: options.signals }),
     ...(options.policy && { policy: options.policy }),
+    ...(options.hooks && { hooks: options.hooks }),
+    ...(options.serving && { serving: options.serving }),
   };
 
   async function registerQuietly(given: unknown, name: ServiceName): Promise<void> {
@@ -169,6 +177,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
     clock,
     ec2,
     alarms,
+    hooks,
     store,
     queue,
     notifier,

@@ -3,7 +3,7 @@ import type { Chance } from './random.ts';
 import { sdkError } from './table.ts';
 import type { EventLoop, Worker } from './virtual-time.ts';
 
-export const services = ['ec2', 'dynamodb', 'cloudwatch', 'sqs', 'sns', 'lambda'] as const;
+export const services = ['ec2', 'dynamodb', 'cloudwatch', 'sqs', 'sns', 'lambda', 'ssm'] as const;
 export type ServiceName = (typeof services)[number];
 
 export const faultKinds = [
@@ -54,6 +54,7 @@ export const timeoutMs: Readonly<Record<ServiceName, number>> = {
   sqs: 1_000,
   sns: 1_000,
   lambda: 1_000,
+  ssm: 3_000,
 };
 
 /** From request to answer, lower and upper bound. */
@@ -64,6 +65,7 @@ const latencyMs: Readonly<Record<ServiceName, readonly [number, number]>> = {
   sqs: [8, 40],
   sns: [10, 50],
   lambda: [10, 50],
+  ssm: [20, 80],
 };
 
 const reads = /^(?:Describe|Get|Query)/;
@@ -90,6 +92,7 @@ const throttleOf: Readonly<Record<ServiceName, readonly [string, number]>> = {
   sqs: ['RequestThrottled', 403],
   sns: ['ThrottledException', 429],
   lambda: ['TooManyRequestsException', 429],
+  ssm: ['ThrottlingException', 400],
 };
 const deniedOf: Readonly<Record<ServiceName, readonly [string, number]>> = {
   ec2: ['UnauthorizedOperation', 403],
@@ -98,6 +101,7 @@ const deniedOf: Readonly<Record<ServiceName, readonly [string, number]>> = {
   sqs: ['AccessDenied', 403],
   sns: ['AuthorizationErrorException', 403],
   lambda: ['AccessDeniedException', 403],
+  ssm: ['AccessDeniedException', 400],
 };
 
 function errorFor(kind: FaultKind, { service, operation, input }: Call): Error {

@@ -34,6 +34,7 @@ async function readRequest(service: ServiceName, request: AwsRequest): Promise<o
       return parseQuery(request.body.toString()).input;
     case 'dynamodb':
     case 'sqs':
+    case 'ssm':
       return jsonOf(request);
     case 'cloudwatch':
       if (!isCloudWatchOperation(request.operation)) break;
@@ -66,6 +67,7 @@ function writeAnswer(service: ServiceName, request: AwsRequest, output: object):
     case 'ec2':
       return xml(200, answerXml(parseQuery(request.body.toString()).operation, output, requestId));
     case 'dynamodb':
+    case 'ssm':
       return jsonAnswer(output);
     case 'cloudwatch':
       if (!isCloudWatchOperation(request.operation)) break;

@@ -17,6 +17,7 @@ import { emptyMemory, type SweepMemory, sweep } from '../../shared/app/sweep.ts'
 import { makeAlarms } from '../../shared/aws/alarms.ts';
 import { makeEc2 } from '../../shared/aws/ec2.ts';
 import { makeFleet } from '../../shared/aws/fleet.ts';
+import { makeHooks } from '../../shared/aws/hooks.ts';
 import { makeNotifier, makeWorkQueue, withDirectInvocation } from '../../shared/aws/messages.ts';
 import { makeStateTable } from '../../shared/aws/state-table.ts';
 import type { InstanceId, OwnerId, ServiceName } from '../../shared/core/ids.ts';
@@ -405,6 +406,8 @@ export class World {
           return this.queue.send(input);
         case 'sns':
           return this.#publish(input);
+        case 'ssm':
+          throw new Error('no service declares a document');
         case 'lambda': {
           const { Payload } = input as { Payload: Uint8Array };
           this.invokeLater(JSON.parse(Buffer.from(Payload).toString()) as object, 0, this.loop.now());
@@ -542,6 +545,7 @@ export class World {
       hash: { sha256: (text) => hash('sha256', text) },
       ec2: makeEc2(client('ec2'), retrying),
       alarms: makeAlarms(client('cloudwatch'), retrying),
+      hooks: makeHooks({ ssm: client('ssm'), lambda: client('lambda') }, clock),
       store: makeStateTable(client('dynamodb'), 'state', retrying),
       queue: worker.name.startsWith('sweep')
         ? withDirectInvocation(queue, client('lambda'), 'failover', retrying)
