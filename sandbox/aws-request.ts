@@ -26,6 +26,7 @@ const SERVICE_OF_TARGET: Record<string, string> = {
   AmazonSQS: 'sqs',
   GraniteServiceVersion20100801: 'monitoring',
   AWSEvents: 'events',
+  AmazonSSM: 'ssm',
 };
 
 const SERVICE_OF_API_VERSION: Record<string, string> = {

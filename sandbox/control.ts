@@ -6,6 +6,8 @@ import type { Deployment } from './deployment.ts';
 import type { Ec2Model } from './ec2/model.ts';
 import type { KillTriggers } from './kill-triggers.ts';
 import type { ServiceFaults } from './service-faults.ts';
+import { askAt, DocumentName, LoopbackUrl } from './ssm/document.ts';
+import type { RunCommand } from './ssm/run-command.ts';
 import type { Stack } from './stack.ts';
 
 export interface Attachment {
@@ -18,6 +20,7 @@ export interface Attachment {
 
 export interface ControlOptions {
   ec2: Ec2Model;
+  ssm: RunCommand;
   stack: Stack;
   faults: ServiceFaults;
   killTriggers: KillTriggers;
@@ -49,7 +52,7 @@ const ec2FaultFields = {
 };
 const Fault = v.pipe(
   v.strictObject({
-    service: v.optional(v.picklist(['ec2', 'dynamodb', 'sns', 'sqs', 'cloudwatch', 'lambda']), 'ec2'),
+    service: v.optional(v.picklist(['ec2', 'dynamodb', 'sns', 'sqs', 'cloudwatch', 'lambda', 'ssm']), 'ec2'),
     operation: text,
     code: v.optional(text),
     delayMs: v.optional(delay),
@@ -79,6 +82,13 @@ const Configure = v.strictObject({
   consistencyLagMs: v.optional(delay),
   throttle: v.optional(v.boolean()),
 });
+const Document = v.strictObject({
+  name: DocumentName,
+  url: LoopbackUrl,
+  parameters: v.optional(v.array(text), []),
+  executionTimeoutSec: v.optional(positiveInteger),
+});
+const SsmTimes = v.strictObject({ visibleAfterMs: v.optional(delay), deliveryMs: v.optional(delay) });
 const EventBody = v.looseObject({
   source: text,
   'detail-type': text,
@@ -105,7 +115,7 @@ const Kill = v.strictObject({
 class BadRequest extends Error {}
 
 export function makeControl(options: ControlOptions): Control {
-  const { ec2, stack, faults, killTriggers, deployment } = options;
+  const { ec2, ssm, stack, faults, killTriggers, deployment } = options;
 
   const existingInstance = <T>(run: () => T): T => {
     try {
@@ -162,6 +172,19 @@ export function makeControl(options: ControlOptions): Control {
       ec2.clearFaults();
       faults.clear();
       return {};
+    },
+    'POST /_sandbox/ssm/documents': (body) => {
+      const document = withoutUndefined(parse(Document, body));
+      const { url, ...declared } = document;
+      ssm.register({ ...declared, run: askAt(url) });
+      return document;
+    },
+    'GET /_sandbox/ssm/documents': () => ssm.documents(),
+    'GET /_sandbox/ssm/commands': () => ssm.commands(),
+    'POST /_sandbox/ssm/configure': (body) => {
+      const times = withoutUndefined(parse(SsmTimes, body));
+      ssm.configure(times);
+      return times;
     },
     'POST /_sandbox/events': (body) => deployment().eventBridge.put(parse(EventBody, body)),
     'GET /_sandbox/events': () => deployment().eventBridge.records(),

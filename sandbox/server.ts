@@ -13,6 +13,8 @@ import { makeEc2Endpoint } from './ec2-endpoint.ts';
 import { makeKillTriggers } from './kill-triggers.ts';
 import { answerFunctionUrl } from './lambda/function-url.ts';
 import { makeServiceFaults } from './service-faults.ts';
+import { makeRunCommand, type RunCommand } from './ssm/run-command.ts';
+import { makeSsm } from './ssm/ssm.ts';
 import { type FunctionSpec, readStack, type Stack } from './stack.ts';
 
 export interface SandboxOptions {
@@ -37,6 +39,8 @@ export interface Sandbox {
   accountId: string;
   stack: Stack;
   ec2: Ec2Model;
+  /** Register here what the guests' documents do. */
+  ssm: RunCommand;
   /** Everything as it was at the start; the endpoint stays. */
   reset(): Promise<void>;
   close(): Promise<void>;
@@ -49,6 +53,10 @@ const ACCOUNT_ID = '000000000000';
 const DEFAULT_STACK_NAME = 'eni-failover';
 /** AWS waits one minute and two; nobody wants to at a desk. */
 const DEFAULT_ASYNC_RETRY_DELAYS_MS = [1_000, 2_000];
+const SSM_TIMES = {
+  instant: { visibleAfterMs: 0, deliveryMs: 0 },
+  realistic: { visibleAfterMs: 300, deliveryMs: 500 },
+};
 const REALISTIC_DETECTION_MS = { least: 60_000, most: 180_000 };
 
 export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
@@ -67,6 +75,8 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const killTriggers = makeKillTriggers();
   const ec2 = makeEc2Model({ clock, random, latency, region: REGION, accountId: ACCOUNT_ID });
   const ec2Endpoint = makeEc2Endpoint(ec2);
+  const ssm = makeRunCommand({ clock, random, ec2, accountId: ACCOUNT_ID, times: SSM_TIMES[latency] });
+  const ssmEndpoint = faults.wrap('ssm', makeSsm(ssm));
   const attachments: Attachment[] = [];
 
   const start = async () => {
@@ -116,6 +126,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     faults.clear();
     killTriggers.clear();
     await deployment.close();
+    ssm.reset();
     ec2.reset();
     attachments.length = 0;
     problems.length = 0;
@@ -124,6 +135,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
 
   const control = makeControl({
     ec2,
+    ssm,
     stack,
     faults,
     killTriggers,
@@ -134,7 +146,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   });
 
   const serviceOf = (name: string): AwsService | undefined =>
-    name === 'ec2' ? ec2Endpoint : deployment.services[name];
+    ({ ec2: ec2Endpoint, ssm: ssmEndpoint })[name] ?? deployment.services[name];
 
   /** `undefined`: the caller is dead and its answer lost. */
   const answerAws = async (
@@ -214,10 +226,12 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     accountId: ACCOUNT_ID,
     stack,
     ec2,
+    ssm,
     reset,
     close: async () => {
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();
+      ssm.reset();
       await deployment.close();
       await closed;
     },

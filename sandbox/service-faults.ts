@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type AwsAnswer, type AwsRequest, type AwsService, escapeXml, jsonAnswer } from './aws-request.ts';
 
 export interface ServiceFault {
-  service: 'dynamodb' | 'sns' | 'sqs' | 'cloudwatch' | 'lambda';
+  service: 'dynamodb' | 'sns' | 'sqs' | 'cloudwatch' | 'lambda' | 'ssm';
   operation: string;
   /** Absent: the call is only delayed. */
   code?: string;
@@ -59,6 +59,7 @@ const ERROR_NAMESPACE: Record<string, string> = {
   dynamodb: 'com.amazonaws.dynamodb.v20120810',
   sqs: 'com.amazonaws.sqs',
   cloudwatch: 'com.amazonaws.cloudwatch',
+  ssm: 'com.amazonaws.ssm',
 };
 
 function toFault(code: string): AwsFailure {

@@ -4,6 +4,7 @@ import type {
   AttachNetworkInterfaceResult,
   DetachNetworkInterfaceRequest,
 } from '@aws-sdk/client-ec2';
+import { isGuestImpaired } from './checks.ts';
 import { Ec2Error, invalidCombination, invalidValue, notPermitted } from './errors.ts';
 import { requireOne } from './ids.ts';
 import { attachedTo, refuseTooManyAddresses, refuseTooManyInterfaces } from './limits.ts';
@@ -62,8 +63,7 @@ function isHeldUp(world: World, eni: EniRecord, attachment: AttachmentRecord): b
   const instance = world.instances.get(attachment.instanceId);
   if (instance === undefined || attachment.status !== 'detaching') return false;
   const hasGuest = instance.state === 'running' || instance.state === 'stopping';
-  const { system, instance: guest } = instance.impairments;
-  return hasGuest && (system?.status === 'impaired' || guest?.status === 'impaired');
+  return hasGuest && isGuestImpaired(instance);
 }
 
 /** Lets an attachment that is on its way arrive, unless something holds it up. May be called at any time. */

@@ -19,6 +19,11 @@ export function checkStatus(instance: InstanceRecord, check: Check): CheckStatus
   return instance.boot === 'done' ? 'ok' : instance.boot;
 }
 
+/** Whether the guest of an instance that is up neither hears nor answers: its host or its system is gone. */
+export function isGuestImpaired({ impairments }: InstanceRecord): boolean {
+  return impairments.system?.status === 'impaired' || impairments.instance?.status === 'impaired';
+}
+
 export const reachability: Readonly<
   Record<CheckStatus, 'passed' | 'failed' | 'insufficient-data' | 'initializing'>
 > = {

@@ -6,6 +6,7 @@ import type {
   InstanceNetworkInterface,
   InstanceNetworkInterfaceSpecification,
   InstanceStateChange,
+  ModifyInstanceAttributeRequest,
   RebootInstancesRequest,
   Reservation,
   RunInstancesRequest,
@@ -18,7 +19,14 @@ import type {
 } from '@aws-sdk/client-ec2';
 import { attachEni, type Placement } from './attachments.ts';
 import { stateCodes } from './checks.ts';
-import { Ec2Error, invalidCombination, invalidValue, missing, unknownParameter } from './errors.ts';
+import {
+  Ec2Error,
+  invalidCombination,
+  invalidValue,
+  missing,
+  notPermitted,
+  unknownParameter,
+} from './errors.ts';
 import { type Attributes, matcher, taggedAttributes } from './filters.ts';
 import { requireAll, requireOne } from './ids.ts';
 import {
@@ -30,7 +38,7 @@ import {
   publicDnsName,
   statusOf,
 } from './interfaces.ts';
-import { enter, proceed, reboot } from './lifecycle.ts';
+import { enter, proceed, reboot, stop } from './lifecycle.ts';
 import { refuseTooManyAddresses, requireLimits } from './limits.ts';
 import { refuseManaged } from './managed.ts';
 import { operation, unknownKey } from './operation.ts';
@@ -324,6 +332,7 @@ function launch(world: World, input: RunInstancesRequest): InstanceRecord[] {
         availabilityZone: primary.availabilityZone,
         state: 'pending',
         stateReason: '',
+        disableApiStop: input.DisableApiStop ?? false,
         transition: 0,
         eniIds: [],
         impairments: {},
@@ -372,6 +381,24 @@ function changeStates(
   });
 }
 
+/** One that may not be stopped keeps all the others of the call running. */
+function refuseStop(instances: readonly InstanceRecord[], hibernate: boolean): void {
+  for (const { id, state, disableApiStop } of instances) {
+    if (disableApiStop && state !== 'stopped') {
+      throw notPermitted(
+        `The instance '${id}' may not be stopped. Modify its 'disableApiStop' instance attribute and try again.`,
+      );
+    }
+    // No instance here is: RunInstances does not accept HibernationOptions.
+    if (hibernate) {
+      throw new Ec2Error(
+        'UnsupportedHibernationConfiguration',
+        `The instance '${id}' is not configured for hibernation.`,
+      );
+    }
+  }
+}
+
 const userShutdown = 'Client.UserInitiatedShutdown';
 
 export const instanceOperations = (world: World) => ({
@@ -388,6 +415,7 @@ export const instanceOperations = (world: World) => ({
       'SubnetId',
       'TagSpecifications',
       'ClientToken',
+      'DisableApiStop',
       'UserData',
     ],
     run(input) {
@@ -428,12 +456,10 @@ export const instanceOperations = (world: World) => ({
 
   StopInstances: operation<StopInstancesRequest, StopInstancesResult>()({
     requires: ['InstanceIds'],
-    accepts: ['Force'],
-    run({ InstanceIds, Force: force = false }) {
-      const stop = (instance: InstanceRecord) => {
-        if (instance.state === 'running') enter(world, instance, 'stopping', userShutdown);
-        if (force) proceed(world, instance.id, true);
-      };
+    accepts: ['Force', 'SkipOsShutdown', 'Hibernate'],
+    run({ InstanceIds, Force: force = false, SkipOsShutdown: skip = false, Hibernate: hibernate = false }) {
+      refuseStop(requireAll('i', InstanceIds, world.instances.get), hibernate);
+      const shutdown = skip ? 'skipped' : force ? 'forced' : 'plain';
       return {
         StoppingInstances: changeStates(
           world,
@@ -441,9 +467,19 @@ export const instanceOperations = (world: World) => ({
           'stopped',
           ['running', 'stopping'],
           ['stopped'],
-          stop,
+          (instance) => stop(world, instance, shutdown, userShutdown),
         ),
       };
+    },
+  }),
+
+  ModifyInstanceAttribute: operation<ModifyInstanceAttributeRequest, object>()({
+    requires: ['InstanceId', 'DisableApiStop'],
+    run({ InstanceId, DisableApiStop }) {
+      const instance = requireOne('i', InstanceId, world.instances.get);
+      if (DisableApiStop.Value === undefined) throw missing('DisableApiStop.Value');
+      world.putInstance({ ...instance, disableApiStop: DisableApiStop.Value });
+      return {};
     },
   }),
 

@@ -13,7 +13,14 @@ export interface LatencyProfile {
   readonly detach: RangeMs;
   readonly forcedDetach: RangeMs;
   readonly start: RangeMs;
+  /** A plain stop waits for the guest to shut down. */
   readonly stop: RangeMs;
+  /** A plain stop of a guest that does not answer; as long as `stop` unless given. */
+  readonly hungStop?: RangeMs;
+  /** With `Force`; as long as `stop` unless given. */
+  readonly forcedStop?: RangeMs;
+  /** With `SkipOsShutdown`, which does not wait for the guest at all; as long as `stop` unless given. */
+  readonly skippedStop?: RangeMs;
   readonly terminate: RangeMs;
   /** For how long a reboot fails the instance check. */
   readonly reboot: RangeMs;
@@ -48,6 +55,9 @@ export const latencyProfiles = {
     forcedDetach: [2_000, 3_000],
     start: [3_000, 6_000],
     stop: [3_000, 8_000],
+    hungStop: [40_000, 60_000],
+    forcedStop: [3_000, 6_000],
+    skippedStop: [1_000, 3_000],
     terminate: [3_000, 8_000],
     reboot: [10_000, 20_000],
     insufficientData: [500, 1_000],

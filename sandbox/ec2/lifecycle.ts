@@ -1,18 +1,32 @@
 /** The states of an instance in time: what each leads to, how long that takes, and what it does to interfaces. */
 import { removeAttachment, settle, settleAll } from './attachments.ts';
+import { isGuestImpaired } from './checks.ts';
 import { destroyEni } from './interfaces.ts';
-import type { LatencyProfile } from './latency.ts';
+import type { LatencyProfile, RangeMs } from './latency.ts';
 import { attachedTo } from './limits.ts';
-import type { Check, Impairment, InstanceRecord, InstanceState } from './records.ts';
+import type { Check, Impairment, InstanceRecord, InstanceState, Shutdown } from './records.ts';
 import type { World } from './world.ts';
 
 type Underway = 'pending' | 'stopping' | 'shutting-down';
 
-const durations: Readonly<Record<Underway, 'start' | 'stop' | 'terminate'>> = {
-  pending: 'start',
-  stopping: 'stop',
-  'shutting-down': 'terminate',
-};
+const durations: Readonly<Record<Underway, (latency: LatencyProfile, instance: InstanceRecord) => RangeMs>> =
+  {
+    pending: ({ start }) => start,
+    stopping: stopDuration,
+    'shutting-down': ({ terminate }) => terminate,
+  };
+
+function stopDuration(latency: LatencyProfile, instance: InstanceRecord): RangeMs {
+  const { stop, hungStop = stop, forcedStop = stop, skippedStop = stop } = latency;
+  switch (instance.shutdown) {
+    case 'skipped':
+      return skippedStop;
+    case 'forced':
+      return forcedStop;
+    default:
+      return isGuestImpaired(instance) ? hungStop : stop;
+  }
+}
 
 const isUnderway = (state: InstanceState): state is Underway => Object.hasOwn(durations, state);
 
@@ -29,14 +43,26 @@ export function enter(
   return next;
 }
 
-/** Lets an instance that is on its way arrive, unless it is stuck; being forced, it arrives all the same. */
-export function proceed(world: World, instanceId: string, forced = false): void {
+const hardness: Readonly<Record<Shutdown, number>> = { plain: 0, forced: 1, skipped: 2 };
+
+/** Begins to stop; asked again and harder, an instance that stops already gets there sooner. */
+export function stop(world: World, instance: InstanceRecord, shutdown: Shutdown, stateReason: string): void {
+  if (instance.state !== 'stopping') {
+    enter(world, { ...instance, shutdown }, 'stopping', stateReason);
+  } else if (hardness[shutdown] > hardness[instance.shutdown ?? 'plain']) {
+    world.putInstance({ ...instance, shutdown });
+    proceed(world, instance.id);
+  }
+}
+
+/** Lets an instance that is on its way arrive, unless it is stuck: then no force helps either. */
+export function proceed(world: World, instanceId: string): void {
   const instance = world.instances.get(instanceId);
   if (instance === undefined || !isUnderway(instance.state)) return;
   const { state, transition } = instance;
-  world.later(world.settings.latency[durations[state]], () => {
+  world.later(durations[state](world.settings.latency, instance), () => {
     const now = world.instances.get(instanceId);
-    if (now?.transition !== transition || (world.stuck.has(instanceId) && !forced)) return;
+    if (now?.transition !== transition || world.stuck.has(instanceId)) return;
     arrivals[state](world, { ...now, transition: transition + 1 });
   });
 }
@@ -50,7 +76,7 @@ const arrivals: Readonly<Record<Underway, (world: World, instance: InstanceRecor
 
   /** A stopped instance gives up its host: the next start is on another one, with a fresh guest. */
   stopping(world, instance) {
-    const { rebootingSinceMs: _, ...rest } = instance;
+    const { rebootingSinceMs: _, shutdown: __, ...rest } = instance;
     world.putInstance({ ...rest, state: 'stopped', impairments: {}, forcedSlots: {} });
     settleAll(world, instance.id);
   },

@@ -4,6 +4,7 @@ import { addressOperations } from './addresses.ts';
 import { attachmentOperations } from './attachments.ts';
 import { isRead, makeBuckets } from './buckets.ts';
 import { type CallRecord, makeCallLog } from './call-log.ts';
+import { checkStatus } from './checks.ts';
 import { Ec2Error, missing, unknownParameter } from './errors.ts';
 import { type Fault, makeFaults } from './faults.ts';
 import { requireOne } from './ids.ts';
@@ -16,7 +17,7 @@ import { instanceTypeOperations } from './limits.ts';
 import { networkOperations } from './network.ts';
 import { type Operation, unknownKey } from './operation.ts';
 import { privateAddressOperations } from './private-addresses.ts';
-import type { Check, Impairment, Manager } from './records.ts';
+import type { Check, Impairment, InstanceState, Manager } from './records.ts';
 import { tagOperations } from './tags.ts';
 import { type Ec2Listener, makeWorld, type World } from './world.ts';
 
@@ -95,6 +96,8 @@ export interface Ec2Model {
   manage(eniId: string, manager: Manager): void;
   /** Removes a terminated instance, as EC2 does about an hour later. */
   forget(instanceId: string): void;
+  /** The truth about an instance, without latency or lag; the guest of one that runs may not answer. */
+  guest(instanceId: string): { readonly state: InstanceState; readonly answers: boolean } | undefined;
   onEvent(listener: Ec2Listener): () => void;
   addFault(fault: Fault): void;
   faults(): readonly Fault[];
@@ -238,6 +241,13 @@ export function makeEc2Model(options: Ec2ModelOptions): Ec2Model {
       const { state } = instanceOf(instanceId);
       if (state !== 'terminated') throw new Error(`instance ${instanceId} is ${state}, not terminated`);
       world.instances.delete(instanceId);
+    },
+    guest(instanceId) {
+      const instance = world.instances.get(instanceId);
+      if (instance === undefined) return undefined;
+      const isReached = (check: Check) => checkStatus(instance, check) !== 'impaired';
+      const answers = instance.state === 'running' && isReached('system') && isReached('instance');
+      return { state: instance.state, answers };
     },
     onEvent: world.onEvent,
     addFault: faults.add,

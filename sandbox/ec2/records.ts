@@ -79,6 +79,9 @@ export const checks: readonly Check[] = ['system', 'instance', 'ebs'];
 
 export type CheckStatus = 'ok' | 'impaired' | 'insufficient-data' | 'not-applicable' | 'initializing';
 
+/** How an instance was asked to stop: waiting for its guest, with `Force`, or with `SkipOsShutdown`. */
+export type Shutdown = 'plain' | 'forced' | 'skipped';
+
 /** A check that somebody made fail, until it is recovered or the instance has been stopped. */
 export interface Impairment {
   readonly status: 'impaired' | 'insufficient-data';
@@ -97,6 +100,10 @@ export interface InstanceRecord extends Resource {
   readonly availabilityZone: string;
   readonly state: InstanceState;
   readonly stateReason: string;
+  /** Of an instance that stops, the hardest way it was asked to. */
+  readonly shutdown?: Shutdown;
+  /** Stop protection: StopInstances is refused, whoever asks and however hard. */
+  readonly disableApiStop: boolean;
   /** Counts state changes, so that a timer set for an earlier one finds itself outdated. */
   readonly transition: number;
   readonly eniIds: readonly string[];

@@ -1,6 +1,6 @@
 /** Instances: their states, their checks, and what their end does. */
 import { describe, expect, it } from 'vitest';
-import type { Ec2Event } from '../../../sandbox/ec2/model.ts';
+import { type Ec2Event, latencyProfiles } from '../../../sandbox/ec2/model.ts';
 import { codeOf, makeLab, some } from './lab.ts';
 
 const image = { ImageId: 'ami-0123456789abcdef0', MinCount: 1, MaxCount: 1 } as const;
@@ -44,14 +44,16 @@ describe('states', () => {
     expect(lab.stateOf(stopped)).toBe('stopped');
   });
 
-  it('hang where an instance is stuck, until it is forced', () => {
+  it('hang where an instance is stuck, however hard it is asked to stop, until it is unstuck', () => {
     const lab = makeLab();
     const instance = lab.instance();
     lab.model.stick(instance);
-    lab.model.execute('StopInstances', { InstanceIds: [instance] });
-    lab.settle();
-    expect(lab.stateOf(instance)).toBe('stopping');
-    lab.model.execute('StopInstances', { InstanceIds: [instance], Force: true });
+    for (const how of [{}, { Force: true }, { SkipOsShutdown: true }]) {
+      lab.model.execute('StopInstances', { InstanceIds: [instance], ...how });
+      lab.settle();
+      expect(lab.stateOf(instance)).toBe('stopping');
+    }
+    lab.model.unstick(instance);
     lab.settle();
     expect(lab.stateOf(instance)).toBe('stopped');
   });
@@ -73,6 +75,90 @@ describe('states', () => {
     lab.settle();
     lab.model.forget(instance);
     expect(codeOf(() => lab.stateOf(instance))).toBe('InvalidInstanceID.NotFound');
+  });
+});
+
+describe('StopInstances', () => {
+  const latency = {
+    ...latencyProfiles.instant,
+    stop: [5_000, 5_000],
+    hungStop: [60_000, 60_000],
+    forcedStop: [4_000, 4_000],
+    skippedStop: [1_000, 1_000],
+  } as const;
+
+  it.each<['well' | 'impaired', object, number]>([
+    ['well', {}, 5_000],
+    ['impaired', {}, 60_000],
+    ['well', { Force: true }, 4_000],
+    ['impaired', { Force: true }, 4_000],
+    ['well', { SkipOsShutdown: true }, 1_000],
+    ['impaired', { Force: true, SkipOsShutdown: true }, 1_000],
+  ])('of a guest that is %s, with %o, takes %i ms', (guest, how, expectedMs) => {
+    const lab = makeLab({ latency });
+    const instance = lab.instance();
+    if (guest === 'impaired') lab.model.impair(instance, 'instance');
+    lab.model.execute('StopInstances', { ...how, InstanceIds: [instance] });
+    lab.clock.advance(expectedMs - 1);
+    expect(lab.stateOf(instance)).toBe('stopping');
+    lab.clock.advance(1);
+    expect(lab.stateOf(instance)).toBe('stopped');
+  });
+
+  it('hurries an instance that stops already when it is asked again and harder', () => {
+    const lab = makeLab({ latency });
+    const instance = lab.instance();
+    lab.model.impair(instance, 'system');
+    lab.model.execute('StopInstances', { InstanceIds: [instance] });
+    lab.model.execute('StopInstances', { InstanceIds: [instance], SkipOsShutdown: true });
+    lab.clock.advance(1_000);
+    expect(lab.stateOf(instance)).toBe('stopped');
+  });
+
+  it('waits for the guest again the next time', () => {
+    const lab = makeLab({ latency });
+    const instance = lab.instance();
+    lab.model.execute('StopInstances', { InstanceIds: [instance], SkipOsShutdown: true });
+    lab.settle();
+    lab.model.execute('StartInstances', { InstanceIds: [instance] });
+    lab.settle();
+    lab.model.execute('StopInstances', { InstanceIds: [instance] });
+    lab.clock.advance(1_000);
+    expect(lab.stateOf(instance)).toBe('stopping');
+  });
+
+  it('is refused while stop protection is on, whatever else is in the call', () => {
+    const lab = makeLab();
+    const [free, kept] = [lab.instance(), lab.instance()];
+    const protect = (Value: boolean) =>
+      lab.model.execute('ModifyInstanceAttribute', { InstanceId: kept, DisableApiStop: { Value } });
+    protect(true);
+    const stop = () =>
+      lab.model.execute('StopInstances', { InstanceIds: [free, kept], Force: true, SkipOsShutdown: true });
+    expect(codeOf(stop)).toBe('OperationNotPermitted');
+    expect(lab.stateOf(free)).toBe('running');
+    protect(false);
+    expect(codeOf(stop)).toBe('ok');
+  });
+
+  it('is refused for an instance launched with stop protection', () => {
+    const lab = makeLab();
+    const run = { ...image, SubnetId: lab.subnet, DisableApiStop: true };
+    const instance = some(lab.model.execute('RunInstances', run).Instances?.[0]?.InstanceId);
+    lab.settle();
+    expect(codeOf(() => lab.model.execute('StopInstances', { InstanceIds: [instance] }))).toBe(
+      'OperationNotPermitted',
+    );
+  });
+
+  it.each<[object, string]>([
+    [{ Hibernate: true }, 'UnsupportedHibernationConfiguration'],
+    [{ DryRun: true, Force: true }, 'DryRunOperation'],
+  ])('%o is answered %s and stops nothing', (how, code) => {
+    const lab = makeLab();
+    const instance = lab.instance();
+    expect(codeOf(() => lab.model.execute('StopInstances', { InstanceIds: [instance], ...how }))).toBe(code);
+    expect(lab.stateOf(instance)).toBe('running');
   });
 });
 
