@@ -85,6 +85,18 @@ export const reasons = {
     'An interface is attached to nothing and nothing would take it.',
     'make a member eligible: every look tries again',
   ),
+  FENCE_FAILED: reason(
+    'The source could not be seen stopped, so nothing was detached from it.',
+    'stop the instance by hand, or declare policy.onFenceTimeout: proceed',
+  ),
+  HOOK_FAILED: reason(
+    'A hook of the service failed or did not end in time.',
+    'see what it printed, and put it right by hand',
+  ),
+  NOT_SERVING: reason(
+    'The interfaces are attached, but the service does not answer.',
+    'look at the application on the new holder',
+  ),
   REQUEST_EXPIRED: reason("An operator's request was not carried out in time.", 'ask again'),
   REQUEST_REFUSED: reason("An operator's request cannot be carried out.", 'see the detail'),
 } as const satisfies Record<string, Reason>;

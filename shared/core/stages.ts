@@ -13,6 +13,7 @@ import {
 } from './episode.ts';
 import type { AlarmArn, InstanceId } from './ids.ts';
 import { isUntouched, type Plan } from './plan.ts';
+import type { ReasonCode } from './reasons.ts';
 import type { Command, Hook } from './service.ts';
 import { isMember, type Service } from './state.ts';
 
@@ -209,12 +210,12 @@ function what(stage: Stage): string {
 /** A stage in a few words, for logs and notices. */
 export const describeStage = (stage: Stage): string => `${stage.step} (${what(stage)})`;
 
-const codes = {
+const codes: Readonly<Record<Stage['kind'], ReasonCode>> = {
   fence: 'FENCE_FAILED',
   hook: 'HOOK_FAILED',
   alarm: 'NOT_SERVING',
   check: 'NOT_SERVING',
-} as const;
+};
 
 /** Why an episode ends with this stage, as people read it. */
 export function whyItEnded(stage: Stage, { end, output }: StageMark): string {
