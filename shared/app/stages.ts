@@ -47,12 +47,12 @@ const maxOutput = 200;
  * want to go on without. Each is marked begun before it is issued (P38), and ended before the next one.
  */
 export async function carryOutStages(context: StagesContext, side: 'before' | 'after'): Promise<StagesEnd> {
-  const { journal } = context;
+  const { journal, observation } = context;
   for (let waited = false; ; waited = true) {
     const service = journal.service();
     const { episode } = service;
     if (!episode) return { kind: 'lease-lost' };
-    const next = nextStage(service, episode, side);
+    const next = nextStage(service, episode, side, observation.interfaces);
     if (next.kind === 'none') return { kind: 'passed', waited };
     if (next.kind !== 'due') return { kind: next.kind, why: whyItEnded(next.stage, next.mark), waited };
     const stopped = await carryOut(context, next.stage, next.mark);

@@ -12,6 +12,7 @@ import {
   type StageMark,
 } from './episode.ts';
 import type { AlarmArn, InstanceId } from './ids.ts';
+import type { Observation } from './observation.ts';
 import { isUntouched, type Plan } from './plan.ts';
 import type { ReasonCode } from './reasons.ts';
 import type { Command, Hook } from './service.ts';
@@ -118,20 +119,24 @@ function servingOf({ serving }: Service['declaration'], { kind, plan }: Episode)
   return command ? [{ ...frame, kind: 'check', command }] : [];
 }
 
-/** The stages of an episode on this side of its move, in order. */
-export function stagesOf(service: Service, episode: Episode, side: 'before' | 'after'): readonly Stage[] {
+type Interfaces = Observation['interfaces'];
+
+/** What comes before anything is detached, in order. Once an interface is on its way, no preparation holds it up. */
+function stagesBefore(service: Service, episode: Episode, facts: Interfaces): readonly Stage[] {
+  const { plan } = episode;
+  if (plan.source === plan.target) return [];
+  const { before } = service.declaration.hooks;
+  return [
+    ...fenceOf(service, episode),
+    ...(isUntouched(plan, facts) ? hooksOf(before, 'before', episode) : []),
+  ];
+}
+
+/** What comes once every interface was seen on the target, in order; back on the source, what was begun is undone. */
+function stagesAfter(service: Service, episode: Episode): readonly Stage[] {
   const { hooks } = service.declaration;
   const { kind, plan } = episode;
-  const isBack = plan.source === plan.target;
-  if (side === 'before') {
-    if (isBack) return [];
-    // What is on nothing already has no time for preparations.
-    return [
-      ...fenceOf(service, episode),
-      ...(kind === 'rescue' ? [] : hooksOf(hooks.before, 'before', episode)),
-    ];
-  }
-  if (isBack) return isPlannedMove(kind) ? undosOf(hooks.before, episode) : [];
+  if (plan.source === plan.target) return isPlannedMove(kind) ? undosOf(hooks.before, episode) : [];
   return [...hooksOf(hooks.after, 'after', episode), ...servingOf(service.declaration, episode)];
 }
 
@@ -144,9 +149,15 @@ export type NextStage =
   | { readonly kind: 'page' | 'back'; readonly stage: Stage; readonly mark: StageMark }
   | { readonly kind: 'none' };
 
-/** The first stage that has not ended yet, unless one before it failed for good. */
-export function nextStage(service: Service, episode: Episode, side: 'before' | 'after'): NextStage {
-  for (const stage of stagesOf(service, episode, side)) {
+/** The first stage on this side of the move that has not ended yet, unless one before it failed for good. */
+export function nextStage(
+  service: Service,
+  episode: Episode,
+  side: 'before' | 'after',
+  facts: Interfaces,
+): NextStage {
+  const stages = side === 'before' ? stagesBefore(service, episode, facts) : stagesAfter(service, episode);
+  for (const stage of stages) {
     const mark = episode.stages?.[stage.id];
     if (!mark?.end) return { kind: 'due', stage, mark };
     if (mark.end !== 'done' && stage.onFailure !== 'proceed') return { kind: stage.onFailure, stage, mark };
@@ -158,7 +169,7 @@ export function nextStage(service: Service, episode: Episode, side: 'before' | '
  * True while nothing was issued for an episode, as far as EC2 and its item tell: every interface still has its planned
  * attachment, and no fence or hook was marked begun (P15, P38).
  */
-export const isUntouchedYet = (episode: Episode, facts: Parameters<typeof isUntouched>[1]) =>
+export const isUntouchedYet = (episode: Episode, facts: Interfaces) =>
   episode.stages === undefined && isUntouched(episode.plan, facts);
 
 /** The target may have been promoted: nothing goes back to the source any more (P20). */
