@@ -6,6 +6,7 @@ import type {
   DescribeAlarmsOutput,
   PutCompositeAlarmInput,
   PutMetricAlarmInput,
+  PutMetricDataInput,
   SetAlarmStateInput,
 } from '@aws-sdk/client-cloudwatch';
 import type { JsonObject } from '../aws-request.ts';
@@ -35,6 +36,8 @@ import {
   requireMetricAlarm,
 } from './alarm-input.ts';
 import type { StateValue } from './alarm-rule.ts';
+import { makeMetricData, metricKey } from './metric-data.ts';
+import { EXTRA_PERIODS, evaluate, evaluationStepMs, reasonDataOf } from './metric-evaluation.ts';
 import { BREACHES, CHECKS_OF_METRIC, type StatusCheck } from './status-check-metrics.ts';
 
 export interface AlarmOptions {
@@ -51,6 +54,7 @@ export interface AlarmOptions {
 export interface Alarms {
   putMetricAlarm(input: PutMetricAlarmInput): void;
   putCompositeAlarm(input: PutCompositeAlarmInput): void;
+  putMetricData(input: PutMetricDataInput): void;
   describeAlarms(input: DescribeAlarmsInput): DescribeAlarmsOutput;
   setAlarmState(input: SetAlarmStateInput): void;
   deleteAlarms(names: string[]): void;
@@ -69,6 +73,7 @@ export function makeAlarms(options: AlarmOptions): Alarms {
   const alarms = new Map<string, Entry>();
   const instanceStates = new Map<string, string>();
   const checks = new Map<string, Map<StatusCheck, string>>();
+  const metrics = makeMetricData(() => clock.now());
 
   const find = (nameOrArn: string): Entry | undefined =>
     alarms.get(nameOrArn.startsWith('arn:') ? (nameOrArn.split(':alarm:')[1] ?? '') : nameOrArn);
@@ -279,6 +284,47 @@ export function makeAlarms(options: AlarmOptions): Alarms {
     }
   };
 
+  // ── Custom metrics ───────────────────────────────────────────────────────
+
+  /** The last periods, newest first. They slide: the newest ends with the step of the clock, not with a full period. */
+  const rangeOf = ({ config }: MetricAlarmEntry) => {
+    const { Period: periodSec = 60, EvaluationPeriods: periods = 1, Statistic = 'Average', Unit } = config;
+    const periodMs = periodSec * 1000;
+    const stepMs = evaluationStepMs(periodSec);
+    const endMs = Math.floor(clock.now() / stepMs) * stepMs;
+    return Array.from({ length: periods + EXTRA_PERIODS }, (_, age) => {
+      const atMs = endMs - (age + 1) * periodMs;
+      return { atMs, value: metrics.statistic(metricKey(config), Statistic, atMs, atMs + periodMs, Unit) };
+    });
+  };
+
+  const evaluateMetric = (alarm: MetricAlarmEntry): void => {
+    const range = rangeOf(alarm);
+    const found = evaluate(alarm.config, range);
+    if (found === undefined || found.value === alarm.state.value) return;
+    changeState(alarm, found.value, found.reason, reasonDataOf(alarm.config, range, clock.now()));
+  };
+
+  /** From now on, at every full step of the clock: what is missing is noticed by nothing else. */
+  const evaluateRegularly = (alarm: MetricAlarmEntry): void => {
+    const stepMs = evaluationStepMs(alarm.config.Period ?? 60);
+    const untilNextMs = stepMs - (clock.now() % stepMs);
+    alarm.cancelPending = clock.after(untilNextMs, () => {
+      evaluateRegularly(alarm);
+      evaluateMetric(alarm);
+    });
+  };
+
+  /** A metric of which nobody has put any data is not the sandbox's to judge: such an alarm is set by hand. */
+  const beginOn = (keys: ReadonlySet<string>): void => {
+    for (const alarm of alarms.values()) {
+      if (alarm.kind !== 'metric' || alarm.isEvaluated || alarm.config.MetricName === undefined) continue;
+      if (instanceOf(alarm.config) !== undefined || !keys.has(metricKey(alarm.config))) continue;
+      alarm.isEvaluated = true;
+      evaluateRegularly(alarm);
+    }
+  };
+
   const page = (input: DescribeAlarmsInput): { entries: Entry[]; nextToken: string | undefined } => {
     const types = input.AlarmTypes ?? ['MetricAlarm'];
     const size = input.MaxRecords ?? DEFAULT_PAGE;
@@ -319,9 +365,12 @@ export function makeAlarms(options: AlarmOptions): Alarms {
         // An update leaves the state alone.
         state: before?.state ?? initialState(),
         cancelPending: () => undefined,
+        isEvaluated: false,
       };
       alarms.set(name, alarm);
       reconsider(alarm);
+      const key = metricKey(input);
+      if (metrics.has(key)) beginOn(new Set([key]));
     },
     putCompositeAlarm: (input) => {
       const name = requireCompositeAlarm(input);
@@ -352,6 +401,7 @@ export function makeAlarms(options: AlarmOptions): Alarms {
       alarms.set(name, alarm);
       evaluateComposite(alarm, undefined);
     },
+    putMetricData: (input) => beginOn(metrics.put(input)),
     describeAlarms: (input) => {
       if (input.ChildrenOfAlarmName !== undefined || input.ParentsOfAlarmName !== undefined) {
         throw new CloudWatchError(
