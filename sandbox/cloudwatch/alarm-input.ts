@@ -4,6 +4,7 @@ import type { PutCompositeAlarmInput, PutMetricAlarmInput } from '@aws-sdk/clien
 import { type Actions, allActions } from './alarm.ts';
 import { type AlarmRule, AlarmRuleError, parseAlarmRule } from './alarm-rule.ts';
 import { BREACHES } from './status-check-metrics.ts';
+import { watchedMetric } from './watched-metric.ts';
 
 export class CloudWatchError extends Error {
   readonly code: string;
@@ -24,7 +25,8 @@ export function requireMetricAlarm(input: PutMetricAlarmInput): string {
   if (input.Metrics !== undefined && input.MetricName !== undefined) {
     throw new CloudWatchError('ValidationError', 'Metrics and MetricName exclude each other');
   }
-  if (input.MetricName !== undefined) requireKnownEvaluation(input);
+  const watched = watchedMetric(input);
+  if (watched !== undefined) requireKnownEvaluation(watched.config);
   requireKnownActions(input);
   return input.AlarmName ?? '';
 }
@@ -40,7 +42,6 @@ const TREATMENTS: readonly (string | undefined)[] = [
 const HIGH_RESOLUTION_SEC = [10, 20, 30];
 const LONGEST_SEC = { ofShortPeriods: 86_400, ofHours: 604_800 };
 
-/** Metric math is kept and shown, and evaluated by nobody. */
 function requireKnownEvaluation(input: PutMetricAlarmInput): void {
   const refuse = (message: string): never => {
     throw new CloudWatchError('ValidationError', message);

@@ -39,6 +39,7 @@ import type { StateValue } from './alarm-rule.ts';
 import { makeMetricData, metricKey } from './metric-data.ts';
 import { EXTRA_PERIODS, evaluate, evaluationStepMs, reasonDataOf } from './metric-evaluation.ts';
 import { BREACHES, CHECKS_OF_METRIC, type StatusCheck } from './status-check-metrics.ts';
+import { type WatchedMetric, watchedMetric } from './watched-metric.ts';
 
 export interface AlarmOptions {
   clock: SandboxClock;
@@ -287,41 +288,43 @@ export function makeAlarms(options: AlarmOptions): Alarms {
   // ── Custom metrics ───────────────────────────────────────────────────────
 
   /** The last periods, newest first. They slide: the newest ends with the step of the clock, not with a full period. */
-  const rangeOf = ({ config }: MetricAlarmEntry) => {
+  const rangeOf = ({ config, fill }: WatchedMetric) => {
     const { Period: periodSec = 60, EvaluationPeriods: periods = 1, Statistic = 'Average', Unit } = config;
     const periodMs = periodSec * 1000;
     const stepMs = evaluationStepMs(periodSec);
     const endMs = Math.floor(clock.now() / stepMs) * stepMs;
     return Array.from({ length: periods + EXTRA_PERIODS }, (_, age) => {
       const atMs = endMs - (age + 1) * periodMs;
-      return { atMs, value: metrics.statistic(metricKey(config), Statistic, atMs, atMs + periodMs, Unit) };
+      const value = metrics.statistic(metricKey(config), Statistic, atMs, atMs + periodMs, Unit);
+      return { atMs, value: value ?? fill };
     });
   };
 
-  const evaluateMetric = (alarm: MetricAlarmEntry): void => {
-    const range = rangeOf(alarm);
-    const found = evaluate(alarm.config, range);
+  const evaluateMetric = (alarm: MetricAlarmEntry, watched: WatchedMetric): void => {
+    const range = rangeOf(watched);
+    const found = evaluate(watched.config, range);
     if (found === undefined || found.value === alarm.state.value) return;
-    changeState(alarm, found.value, found.reason, reasonDataOf(alarm.config, range, clock.now()));
+    changeState(alarm, found.value, found.reason, reasonDataOf(watched.config, range, clock.now()));
   };
 
   /** From now on, at every full step of the clock: what is missing is noticed by nothing else. */
-  const evaluateRegularly = (alarm: MetricAlarmEntry): void => {
-    const stepMs = evaluationStepMs(alarm.config.Period ?? 60);
+  const evaluateRegularly = (alarm: MetricAlarmEntry, watched: WatchedMetric): void => {
+    const stepMs = evaluationStepMs(watched.config.Period ?? 60);
     const untilNextMs = stepMs - (clock.now() % stepMs);
     alarm.cancelPending = clock.after(untilNextMs, () => {
-      evaluateRegularly(alarm);
-      evaluateMetric(alarm);
+      evaluateRegularly(alarm, watched);
+      evaluateMetric(alarm, watched);
     });
   };
 
   /** A metric of which nobody has put any data is not the sandbox's to judge: such an alarm is set by hand. */
   const beginOn = (keys: ReadonlySet<string>): void => {
     for (const alarm of alarms.values()) {
-      if (alarm.kind !== 'metric' || alarm.isEvaluated || alarm.config.MetricName === undefined) continue;
-      if (instanceOf(alarm.config) !== undefined || !keys.has(metricKey(alarm.config))) continue;
+      if (alarm.kind !== 'metric' || alarm.isEvaluated) continue;
+      const watched = watchedMetric(alarm.config);
+      if (watched === undefined || !keys.has(metricKey(watched.config))) continue;
       alarm.isEvaluated = true;
-      evaluateRegularly(alarm);
+      evaluateRegularly(alarm, watched);
     }
   };
 
@@ -369,8 +372,7 @@ export function makeAlarms(options: AlarmOptions): Alarms {
       };
       alarms.set(name, alarm);
       reconsider(alarm);
-      const key = metricKey(input);
-      if (metrics.has(key)) beginOn(new Set([key]));
+      beginOn(metrics.keys());
     },
     putCompositeAlarm: (input) => {
       const name = requireCompositeAlarm(input);

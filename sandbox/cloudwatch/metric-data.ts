@@ -27,7 +27,8 @@ interface Point extends Values {
 export interface MetricData {
   /** All of it or, with a `CloudWatchError`, nothing. Answers which metrics have new data. */
   put(input: PutMetricDataInput): ReadonlySet<string>;
-  has(key: string): boolean;
+  /** Every metric that has ever had data. */
+  keys(): ReadonlySet<string>;
   /** Of the samples from `fromMs` until before `toMs`; undefined where there are none. */
   statistic(
     key: string,
@@ -74,7 +75,7 @@ export function makeMetricData(nowMs: () => number): MetricData {
       return new Set(points.map(({ key }) => key));
     },
 
-    has: (key) => series.has(key),
+    keys: () => new Set(series.keys()),
 
     statistic(key, statistic, fromMs, toMs, unit) {
       const points = (series.get(key) ?? []).filter(

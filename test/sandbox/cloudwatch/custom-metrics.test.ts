@@ -125,6 +125,47 @@ describe('a heartbeat alarm', () => {
   });
 });
 
+describe('a heartbeat alarm that fills in what is missing', () => {
+  const filled = (Expression: string): PutMetricAlarmInput => ({
+    AlarmName: 'heartbeat',
+    EvaluationPeriods: 1,
+    Threshold: 1,
+    ComparisonOperator: 'LessThanThreshold',
+    TreatMissingData: 'breaching',
+    Metrics: [
+      {
+        Id: 'beats',
+        MetricStat: {
+          Metric: { Namespace, MetricName: 'Beat', Dimensions },
+          Period: 10,
+          Stat: 'SampleCount',
+        },
+        ReturnData: false,
+      },
+      { Id: 'filled', Expression, ReturnData: true },
+    ],
+  });
+
+  it('is in ALARM with the first period that is empty', async () => {
+    const { clock, put, state } = setUp(filled('FILL(beats, 0)'));
+    put();
+    await clock.advance(10_000);
+    expect(state()).toBe('OK');
+    await clock.advance(10_000);
+    expect(state()).toBe('ALARM');
+  });
+
+  it.each(['FILL(beats, REPEAT)', 'beats * 2', 'FILL(other, 0)'])(
+    'is set by hand when its expression is %s',
+    async (expression) => {
+      const { clock, put, state } = setUp(filled(expression));
+      put();
+      await clock.advance(60_000);
+      expect(state()).toBe('INSUFFICIENT_DATA');
+    },
+  );
+});
+
 describe('an alarm on a custom metric', () => {
   it('is left alone while nobody has put any data', async () => {
     const { clock, state } = setUp();
