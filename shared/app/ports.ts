@@ -91,7 +91,11 @@ export interface AttachOrder {
 }
 
 export interface Rehearsed {
-  readonly action: 'DetachNetworkInterface' | 'AttachNetworkInterface' | 'ModifyNetworkInterfaceAttribute';
+  readonly action:
+    | 'DetachNetworkInterface'
+    | 'AttachNetworkInterface'
+    | 'ModifyNetworkInterfaceAttribute'
+    | 'StopInstances';
   readonly answer: 'allowed' | 'denied' | 'unclear';
   readonly detail: string;
 }
