@@ -10,7 +10,8 @@ import { PublishCommand } from '@aws-sdk/client-sns';
 import { SendMessageCommand } from '@aws-sdk/client-sqs';
 import { SendCommandCommand } from '@aws-sdk/client-ssm';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type Clients, makeClients, makeLambdaClient } from '../../shared/aws/clients.ts';
+import { type Clients, makeClients } from '../../shared/aws/clients.ts';
+import { makeLambdaClient } from '../../shared/aws/direct-invocation.ts';
 import { makeHookClients } from '../../shared/aws/hook-clients.ts';
 import { classify, codeOf } from '../../shared/aws/retry.ts';
 
