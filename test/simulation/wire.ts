@@ -14,7 +14,8 @@ import { isCloudWatchOperation, readInput, writeOutput } from '../../sandbox/clo
 import { answerXml, errorXml, parseQuery } from '../../sandbox/ec2/wire.ts';
 import { queryAnswer, readForm } from '../../sandbox/query.ts';
 import { toErrorAnswer } from '../../sandbox/service-faults.ts';
-import { makeClients, makeLambdaClient } from '../../shared/aws/clients.ts';
+import { makeClients } from '../../shared/aws/clients.ts';
+import { makeLambdaClient } from '../../shared/aws/direct-invocation.ts';
 import { classify } from '../../shared/aws/retry.ts';
 import { type Network, type SendOptions, type ServiceName, services, timeoutMs } from './network.ts';
 import type { Worker } from './virtual-time.ts';
