@@ -692,7 +692,6 @@ describe('stop', () => {
     ['UnsupportedOperation', 400],
     // Stop protection.
     ['OperationNotPermitted', 400],
-    ['InvalidInstanceID.NotFound', 400],
     ['InvalidParameterCombination', 400],
   ])('answers refused to %s when neither way is open, in the words of EC2', async (code, status) => {
     aws.on(StopInstancesCommand).rejects(awsError(code, status, 'in its words'));
