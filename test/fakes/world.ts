@@ -30,6 +30,8 @@ export const zone = 'eu-central-1a';
 export const systemAlarmOf = (id: InstanceId) => alarmNamed(`${id}-system`);
 export const replicaLagOf = (id: InstanceId) => alarmNamed(`${id}-replica-lag`);
 export const applicationAlarm: AlarmArn = alarmNamed('orders-db-answers');
+/** OK while the service answers; no signal of a failure. */
+export const servingAlarm: AlarmArn = alarmNamed('orders-db-serves');
 
 export interface LogLine {
   readonly level: 'info' | 'warn' | 'error';
@@ -148,6 +150,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
     ec2.attachByHand(eni, members[0] ?? a, index + 1);
   });
   alarms.set(applicationAlarm, 'OK');
+  alarms.set(servingAlarm, 'OK');
   for (const id of members) alarms.set(replicaLagOf(id), 'OK');
 
   const declaration = {
