@@ -78,8 +78,10 @@ export interface World {
   begin(hint: Hint, worker?: Worker): { readonly report: Promise<Report>; readonly worker: Worker };
   /** Delivers what the queue holds as it falls due, each in a new invocation, until it is empty or time is up. */
   settle(options?: { readonly forMs?: number; readonly deliveries?: number }): Promise<readonly Report[]>;
-  /** An operator asks for a planned move, and the request is looked at. */
-  askFor(target: InstanceId, worker?: Worker): Promise<Report>;
+  /** An operator asks for a planned move: the hint that follows. */
+  request(target: InstanceId): Hint;
+  /** The same, and it is looked at. */
+  askFor(target: InstanceId): Promise<Report>;
   run<T>(promise: Promise<T>): Promise<T>;
 
   service(name?: ServiceName): ServiceState;
@@ -233,13 +235,14 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
       }
       return reports;
     },
-    askFor: (target, worker) => {
+    request: (target) => {
       const atMs = clock.now();
       const kind = 'switchover' as const;
-      const request = { id: 'request-1', kind, target, author: 'ann', reason: 'patching', atMs };
+      const request = { id: `request-${atMs}`, kind, target, author: 'ann', reason: 'patching', atMs };
       store.change(ordersDb, (state) => ({ ...state, request }));
-      return world.look({ kind: 'request', atMs }, worker && { worker });
+      return { kind: 'request', atMs };
     },
+    askFor: (target) => world.look(world.request(target)),
     run: (promise) => clock.run(promise),
 
     service: (name = ordersDb) => store.peek(name),
