@@ -164,6 +164,8 @@ class StageWork {
   #absences = 0;
   /** Why it is not done yet, as far as is known. */
   #last = '';
+  /** What a check said when it last failed: more than that it runs again. */
+  #said = '';
 
   /** Who resumes looks for a while, even if the time is over: it may have been done long ago. */
   constructor(context: StagesContext, stage: Stage, { begunAtMs, handle }: StageMark) {
@@ -254,7 +256,7 @@ class StageWork {
     switch (answer.kind) {
       case 'running':
         if (answer.handle !== undefined && answer.handle !== this.#handle) this.#keep(answer.handle);
-        this.#last = 'still running';
+        this.#last = this.#said || 'still running';
         return undefined;
       case 'done':
         return { end: 'done', output: answer.output };
@@ -267,6 +269,7 @@ class StageWork {
         if (stage.kind === 'hook') return { end: 'failed', output: answer.output };
         // It does not serve yet: asked anew until its time is over.
         this.#handle = undefined;
+        this.#said = answer.output;
         this.#last = answer.output;
         ports.log.info('does not serve yet', { service: journal.service().name, output: answer.output });
         return undefined;
