@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
-import { injuryOf, type PlannedFault, type Story, walk } from './exhaustive.ts';
+import { failures, injuryOf, type PlannedFault, type Story, walk } from './exhaustive.ts';
 import { faultPoints } from './fault-points.ts';
 import { interleave, type Rival, rivals } from './interleavings.ts';
 import { type FaultKind, faultKinds } from './network.ts';
@@ -54,9 +54,9 @@ function whole(name: string, text: string): number {
 
 function parseStory(text: string): Story {
   const [failure, interfaces] = text.split('/');
-  if (failure !== 'impaired' && failure !== 'stopped' && failure !== 'application')
-    complain(`--story ${text}: expected impaired, stopped or application`);
-  return { failure, interfaces: interfaces === '1' ? 1 : 2 };
+  const known = failures.find((each) => each === failure);
+  if (!known) complain(`--story ${text}: expected ${failures.join(', ')}`);
+  return { failure: known, interfaces: interfaces === '1' ? 1 : 2 };
 }
 
 function parseFaults(text: string): readonly PlannedFault[] {
