@@ -220,10 +220,11 @@ export class Applications {
     this.#epochs.set(seen, told.epoch);
     const application = this.#applications.get(service);
     // A check is asked as often as anyone likes, and says how it is now.
-    if (step === 'serving' && application?.mood !== 'hangs')
-      return this.#serves(service)
-        ? { answer: { status: 'done', output: 'serves' }, waiting: [] }
-        : no('does not serve');
+    if (step === 'serving' && application?.mood !== 'hangs') {
+      if (!this.#serves(service)) return no('does not serve');
+      this.#options.onEffect(service, step, told);
+      return { answer: { status: 'done', output: 'serves' }, waiting: [] };
+    }
     const key = `${place} ${told.token}`;
     const known = this.#jobs.get(key);
     if (known) {

@@ -11,7 +11,7 @@ import { DeclarationSchema } from '../../shared/core/service.ts';
 import type { ServiceState } from '../../shared/core/state.ts';
 import { times } from '../../shared/core/times.ts';
 import { verifyChain } from '../../shared/core/trail.ts';
-import type { Told } from './applications.ts';
+import { servingAlarmOf, type Told } from './applications.ts';
 import { arnOf } from './monitoring.ts';
 import { type Call, changesEc2, isHookFunction, isRead } from './network.ts';
 import type { AttributeValue, Item, TableWrite } from './table.ts';
@@ -171,6 +171,8 @@ export class Checker {
   readonly #tokens = new Map<string, string>();
   /** When the checker last saw a stage of an episode end. */
   readonly #stageEndedAt = new Map<string, number>();
+  /** When each service was last known to serve; for ever, while its alarm is OK. */
+  readonly #servedUntil = new Map<string, number>();
   /** When each worker last got to see each interface's service. */
   readonly #lookedAt = new Map<string, number>();
   #controller: Controller = { pause: undefined, brakes: new Set() };
@@ -200,7 +202,7 @@ export class Checker {
     this.#begun = true;
     for (const service of this.#world.services)
       for (const eni of service.enis) this.#serviceOfEni.set(eni, service.name);
-    this.#lookAtEligibility();
+    this.onAlarm();
   }
 
   #fail(invariant: string, service: string, what: string): void {
@@ -447,6 +449,12 @@ export class Checker {
   onAlarm(): void {
     const nowMs = this.#now();
     this.#changedAtMs = nowMs;
+    for (const { name } of this.#world.services) {
+      const alarm = this.#world.monitoring.alarm(servingAlarmOf(name));
+      if (alarm?.state === 'OK') this.#servedUntil.set(name, Number.POSITIVE_INFINITY);
+      else if (alarm && this.#servedUntil.get(name) === Number.POSITIVE_INFINITY)
+        this.#servedUntil.set(name, nowMs);
+    }
     for (const alarm of this.#world.monitoring.alarms())
       if (alarm.state === 'ALARM' && !alarm.suppressed)
         this.#redUntil.set(alarm.arn, Number.POSITIVE_INFINITY);
@@ -601,6 +609,7 @@ export class Checker {
   onHookEffect(service: string, step: string, { token, source }: Told): void {
     const state = this.items.get(service);
     this.#world.count(`hook ${step.split('.')[0]} took effect`);
+    if (step === 'serving') this.#servedUntil.set(service, this.#now());
     if (!state || step !== 'after.0' || source === '') return;
     const { policy } = declarationOf(state);
     const episode = state.episode;
@@ -680,7 +689,9 @@ export class Checker {
         if (applies && !isGood(`after.${index}`, hook.onFailure === 'proceed'))
           this.#fail('S13', name, `${id} is COMPLETED, and after.${index} is not done`);
       });
-      if (serving && !isGood('serving', false))
+      const servedUntilMs = this.#servedUntil.get(name) ?? -1;
+      const begunAtMs = stages[`${rung}/serving`]?.begunAtMs ?? 0;
+      if (serving && (!isGood('serving', false) || servedUntilMs < begunAtMs - sightMs))
         this.#fail('S13', name, `${id} is COMPLETED, and nobody saw it serve`);
     }
     if (outcome === 'ATTACHED' && stages[`${rung}/serving`]?.end === 'timed-out')
