@@ -550,8 +550,11 @@ export class Checker {
     const [instance = ''] = InstanceIds;
     // One worker may have the leases of several services.
     const leased = [...this.items.values()].filter((each) => each.lease?.owner === call.worker.name);
-    const isSource = ({ episode }: ServiceState) => episode?.plan.source === instance;
-    const state = leased.find((each) => isSource(each) && each.episode?.stages?.['fence']) ?? leased[0];
+    const isFencing = ({ episode }: ServiceState) => {
+      const mark = episode?.stages?.['fence'];
+      return episode?.plan.source === instance && mark && !mark.end;
+    };
+    const state = leased.find(isFencing) ?? leased[0];
     const episode = state?.episode;
     if (!state || !episode || InstanceIds.length !== 1) {
       this.#fail('S8', '', `StopInstances of ${InstanceIds.join()} by ${call.worker.name} without a lease`);
