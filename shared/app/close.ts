@@ -32,6 +32,8 @@ export interface Ending {
   readonly seen: ReadonlySet<AttachmentId>;
   /** EC2 or an application's alarm says that the source failed: it stays out until it is cleared. */
   readonly sourceFailed: boolean;
+  /** A hook called the move back: no member has refused anything. */
+  readonly calledBack?: true;
 }
 
 /** The end of an episode in which no worker of ours moved anything. */
@@ -100,6 +102,12 @@ export function stoppedBefore({ kind, plan }: Episode, why: string, observation:
   };
 }
 
+/** Back on the source because a `before` hook wanted that, not because no other member took the interfaces (P39). */
+export const calledBack = (ending: Ending, why: string | undefined): Ending =>
+  why !== undefined && ending.outcome === 'RETURNED_TO_SOURCE'
+    ? { ...ending, why, calledBack: true }
+    : ending;
+
 /** Every interface rests, but an `after` hook failed or nothing answers: a person is called. */
 export const notServing = (ending: Ending, why: string): Ending =>
   ending.outcome === 'COMPLETED'
@@ -148,7 +156,8 @@ export function afterwards(
   const failed = isOut && !isBack ? plan.source : undefined;
   const how = ending.sourceFailed ? 'failed' : 'given up';
   // Back on the source: those that refused are not asked again at once, each try is an outage of its own.
-  const refusing = outcome === 'RETURNED_TO_SOURCE' ? plan.tried.filter((id) => id !== plan.source) : [];
+  const isRefused = outcome === 'RETURNED_TO_SOURCE' && !ending.calledBack;
+  const refusing = isRefused ? plan.tried.filter((id) => id !== plan.source) : [];
   const refusal = {
     sinceMs: nowMs,
     why: `refused the interfaces in ${episode.id}`,
@@ -218,7 +227,7 @@ export function toFacts(
     NOTHING_TO_DO: 'nothing to do, already in place',
     ABORTED: `${kind} called off, nothing was moved`,
     REFUSED: `${kind} refused, nothing was moved`,
-    RETURNED_TO_SOURCE: `back on ${source ?? 'its source'}, nothing else took it`,
+    RETURNED_TO_SOURCE: `back on ${source ?? 'its source'}, ${ending.calledBack ? 'a hook called it back' : 'nothing else took it'}`,
     STRANDED: 'STRANDED, an interface is on nothing or left behind',
     NEEDS_HUMAN: `${kind} stopped, a person is needed`,
   };

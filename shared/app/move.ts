@@ -3,6 +3,7 @@ import { isPlannedMove } from '../core/episode.ts';
 import type { AttachmentId, InstanceId } from '../core/ids.ts';
 import { type NextStep, nextStep, type Plan, type PlannedInterface, withRung } from '../core/plan.ts';
 import type { Rung } from '../core/rungs.ts';
+import { hasBegunAfter } from '../core/stages.ts';
 import { times } from '../core/times.ts';
 import { Hands, type Out } from './hands.ts';
 import type { Journal } from './journal.ts';
@@ -143,7 +144,8 @@ async function takeSteps({ ports, plan, watch, hands }: Moving): Promise<readonl
 /** Where a planned move returns the others when a detach is refused for good (P18). */
 function wayBack({ plan }: Moving): InstanceId | undefined {
   const { source, target } = plan.now;
-  return isPlannedMove(plan.episode.kind) && target !== source ? source : undefined;
+  const mayReturn = isPlannedMove(plan.episode.kind) && !hasBegunAfter(plan.episode);
+  return mayReturn && target !== source ? source : undefined;
 }
 
 async function turnBack(moving: Moving, { eni, why }: Out, source: InstanceId): Promise<'taken' | 'later'> {
@@ -162,7 +164,8 @@ async function takeRung(moving: Moving, why: string): Promise<'taken' | 'none' |
   // Not known is not refused; but an interface on nothing does not wait for ever for a better answer.
   if (ports.clock.now() - moving.refusedSinceMs < times.observationFreshWhenSlowMs) return 'later';
   const { source, tried } = plan.now;
-  if (!source || tried.includes(source)) return 'later';
+  // Rather that than a source beside which another member may have been promoted (P20).
+  if (!source || tried.includes(source) || hasBegunAfter(plan.episode)) return 'later';
   return moveTo(moving, source, why);
 }
 

@@ -6,12 +6,20 @@ import type { Observation } from '../core/observation.ts';
 import { type Plan, withRung } from '../core/plan.ts';
 import { reasons } from '../core/reasons.ts';
 import { nextRung } from '../core/rungs.ts';
-import { isUntouchedYet } from '../core/stages.ts';
+import { calledBackBy, isUntouchedYet } from '../core/stages.ts';
 import type { Service, ServiceState } from '../core/state.ts';
 import { times } from '../core/times.ts';
 import { type BrakeCheck, brakeCheck } from './brake.ts';
 import { claim, leased, type Moves, persistPlan, withEpisode } from './claim.ts';
-import { callOff, closeEpisode, type Ending, notServing, stoppedBefore, toEnding } from './close.ts';
+import {
+  calledBack,
+  callOff,
+  closeEpisode,
+  type Ending,
+  notServing,
+  stoppedBefore,
+  toEnding,
+} from './close.ts';
 import { deliverLeftovers } from './deliver.ts';
 import { type Journal, makeJournal } from './journal.ts';
 import { keepOnTermination } from './keep.ts';
@@ -213,9 +221,10 @@ class Attempt {
     if ('acted' in end) this.#acted = end.acted;
     if (end.kind === 'lease-lost') return this.#lost();
     if (end.kind === 'hand-over') return this.#handOver(timeIsOver);
-    const { episode, stranded } = journal.service();
+    const service = journal.service();
+    const { episode, stranded } = service;
     if (!episode) return this.#lost();
-    const ending = toEnding(episode, end, observation);
+    const ending = calledBack(toEnding(episode, end, observation), calledBackBy(service, episode));
     if (ending.outcome === 'COMPLETED' || ending.outcome === 'RETURNED_TO_SOURCE') {
       const behind = await this.#stages(journal, observation, 'after');
       if (behind.kind === 'lease-lost') return this.#lost();

@@ -183,6 +183,14 @@ function toStopAnswer(error: unknown): StopAnswer {
     : { kind: 'refused', code, detail: messageOf(error) };
 }
 
+/** Without waiting for a guest that may hang: what is fenced shall not write one byte more. */
+const hardest = (instance: InstanceId, dryRun = false): StopInstancesRequest => ({
+  InstanceIds: [instance],
+  Force: true,
+  SkipOsShutdown: true,
+  ...(dryRun && { DryRun: true }),
+});
+
 const idsIn = (text: string): readonly string[] => text.match(/\bi-[0-9a-f]{8,17}/g) ?? [];
 const statusPage = 100;
 
@@ -334,7 +342,7 @@ export function makeEc2(client: Pick<EC2Client, 'send'>, retrying: Retrying): Ec
       }
     },
 
-    async rehearse({ attachment, eni, instanceId, deviceIndex, networkCardIndex }) {
+    async rehearse({ attachment, eni, instanceId, deviceIndex, networkCardIndex, stop }) {
       const order = { NetworkInterfaceId: eni, InstanceId: instanceId, DeviceIndex: deviceIndex };
       const kept = { AttachmentId: attachment, DeleteOnTermination: false };
       return Promise.all([
@@ -355,15 +363,15 @@ export function makeEc2(client: Pick<EC2Client, 'send'>, retrying: Retrying): Ec
             }),
           ),
         ),
+        ...(stop
+          ? [rehearsed('StopInstances', () => client.send(new StopInstancesCommand(hardest(stop, true))))]
+          : []),
       ]);
     },
 
     async stop(instance) {
-      const stop = (more: StopInstancesRequest) => client.send(new StopInstancesCommand(more));
-      const order = { InstanceIds: [instance], Force: true };
       try {
-        // Without waiting for a guest that may hang: what is fenced shall not write one byte more.
-        await stop({ ...order, SkipOsShutdown: true });
+        await client.send(new StopInstancesCommand(hardest(instance)));
         return { kind: 'accepted' };
       } catch (error) {
         const answer = toStopAnswer(error);
@@ -371,7 +379,7 @@ export function makeEc2(client: Pick<EC2Client, 'send'>, retrying: Retrying): Ec
       }
       try {
         // An instance that EC2 will not stop so may still be stopped with its guest.
-        await stop(order);
+        await client.send(new StopInstancesCommand({ InstanceIds: [instance], Force: true }));
         return { kind: 'accepted' };
       } catch (error) {
         return toStopAnswer(error);

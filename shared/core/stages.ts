@@ -171,6 +171,19 @@ export function nextStage(
   return failed;
 }
 
+/** Why a planned move went back before anything was detached: the `before` hook that called it back, if one did (P39). */
+export function calledBackBy({ declaration }: Service, episode: Episode): string | undefined {
+  const { plan } = episode;
+  const stages = plan.tried.flatMap((target) =>
+    hooksOf(declaration.hooks.before, 'before', { ...episode, plan: { ...plan, target } }),
+  );
+  for (const stage of stages) {
+    const mark = episode.stages?.[stage.id];
+    if (mark?.end && mark.end !== 'done' && stage.onFailure === 'back') return whyItEnded(stage, mark);
+  }
+  return undefined;
+}
+
 /**
  * True while nothing was issued for an episode, as far as EC2 and its item tell: every interface still has its planned
  * attachment, and no fence or hook was marked begun (P15, P38).

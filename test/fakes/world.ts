@@ -76,6 +76,8 @@ export interface World {
   begin(hint: Hint, worker?: Worker): { readonly report: Promise<Report>; readonly worker: Worker };
   /** Delivers what the queue holds as it falls due, each in a new invocation, until it is empty or time is up. */
   settle(options?: { readonly forMs?: number; readonly deliveries?: number }): Promise<readonly Report[]>;
+  /** An operator asks for a planned move, and the request is looked at. */
+  askFor(target: InstanceId, worker?: Worker): Promise<Report>;
   run<T>(promise: Promise<T>): Promise<T>;
 
   service(name?: ServiceName): ServiceState;
@@ -111,7 +113,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
   const notifier = makeFakeNotifier(clock);
   const lines: LogLine[] = [];
   const excused = new Set<string>();
-  const invariants = makeInvariants({ clock, ec2, store });
+  const invariants = makeInvariants({ clock, ec2, store, hooks });
   const log =
     (level: LogLine['level']) =>
     (message: string, facts: Readonly<Record<string, unknown>> = {}) => {
@@ -227,6 +229,13 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
         }
       }
       return reports;
+    },
+    askFor: (target, worker) => {
+      const atMs = clock.now();
+      const kind = 'switchover' as const;
+      const request = { id: 'request-1', kind, target, author: 'ann', reason: 'patching', atMs };
+      store.change(ordersDb, (state) => ({ ...state, request }));
+      return world.look({ kind: 'request', atMs }, worker && { worker });
     },
     run: (promise) => clock.run(promise),
 

@@ -75,7 +75,7 @@ const latencyMs: Readonly<Record<ServiceName, readonly [number, number]>> = {
   ssm: [20, 80],
 };
 
-const reads = /^(?:Describe|Get|Query)/;
+const reads = /^(?:Describe|Get|List|Query)/;
 export const isRead = (operation: string) => reads.test(operation);
 export const changesEc2 = (call: Call) => call.service === 'ec2' && !isRead(call.operation);
 
