@@ -175,6 +175,8 @@ function stagesAfter(scene: Scene): readonly Stage[] {
 /** Nothing runs on an instance in this state any more, and nothing will by itself. */
 export const isFenced = (state: string | undefined) => state === 'stopped' || state === 'terminated';
 
+const isUndo = ({ step }: Stage) => step.startsWith('undo.');
+
 export type NextStage =
   | { readonly kind: 'due'; readonly stage: Stage; readonly mark: StageMark | undefined }
   /** One failed, and the service wants a person then, or wants to go back. */
@@ -189,12 +191,16 @@ export function nextStage(
   observation: Observation,
 ): NextStage {
   const scene = sceneOf(service, episode, observation);
+  let failed: NextStage = { kind: 'none' };
   for (const stage of side === 'before' ? stagesBefore(scene) : stagesAfter(scene)) {
     const mark = episode.stages?.[stage.id];
     if (!mark?.end) return { kind: 'due', stage, mark };
-    if (mark.end !== 'done' && stage.onFailure !== 'proceed') return { kind: stage.onFailure, stage, mark };
+    if (mark.end === 'done' || stage.onFailure === 'proceed') continue;
+    failed = { kind: stage.onFailure, stage, mark };
+    // One that cannot be undone does not keep the others from it (P39).
+    if (!isUndo(stage)) break;
   }
-  return { kind: 'none' };
+  return failed;
 }
 
 /** Must the source be stopped before this plan goes on? A rung can make it so: it may leave a member that was not left yet. */
