@@ -6,9 +6,9 @@ import {
   calledBackBy,
   describeStage,
   filledIn,
-  hasBegunAfter,
   isFenced,
   isUntouchedYet,
+  mayGoBack,
   type NextStage,
   nextStage,
   type Stage,
@@ -52,7 +52,7 @@ function inTurn(sketch: Sketch, episode: Episode, side: 'before' | 'after'): rea
   const found: string[] = [];
   let open = episode;
   for (;;) {
-    const next = nextStage(service, open, side, observation.interfaces);
+    const next = nextStage(service, open, side, observation);
     if (next.kind !== 'due') return found;
     const { stage } = next;
     found.push(`${stage.id} ${instanceOf(stage)}`);
@@ -66,7 +66,7 @@ function instanceOf(stage: Stage): string {
 }
 const next = (sketch: Sketch, episode: Episode, side: 'before' | 'after'): NextStage => {
   const { service, observation } = world({ ...sketch, state: { episode } });
-  return nextStage(service, episode, side, observation.interfaces);
+  return nextStage(service, episode, side, observation);
 };
 const dueIn = (sketch: Sketch, episode: Episode, side: 'before' | 'after'): Stage => {
   const found = next(sketch, episode, side);
@@ -321,8 +321,10 @@ describe('who called a move back', () => {
     },
   };
   const back = planTo(a, { source: a, tried: [b, a] });
-  const because = (stages: NonNullable<Episode['stages']>, episode = askedFor(back)) =>
-    calledBackBy(world(sketch).service, { ...episode, stages });
+  const because = (stages: NonNullable<Episode['stages']>, episode = askedFor(back)) => {
+    const { service, observation } = world(sketch);
+    return calledBackBy(service, { ...episode, stages }, observation);
+  };
 
   it('is the hook that failed, with what it said', () => {
     expect(because({ '1/before.0': ended('failed', 'no') })).toBe(
@@ -510,7 +512,7 @@ describe('what is stored of a stage', () => {
     ['a hook after, of an earlier rung', { '1/after.4': done(), '2/before.0': done() }, true],
     ['an undo', { '1/undo.0': done() }, false],
   ])('tells of %s whether the target may be promoted: %s', (_, stages, is) => {
-    expect(hasBegunAfter(episodeOf(fromAToB, 'failover', stages && { stages }))).toBe(is);
+    expect(mayGoBack({ episode: episodeOf(fromAToB, 'failover', stages && { stages }) })).toBe(!is);
   });
 
   it('makes an episode touched, though every interface is where it was (P15, P38)', () => {
