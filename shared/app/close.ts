@@ -82,21 +82,20 @@ export function toEnding(
   return ending('COMPLETED', episode.evidence, kind === 'failover' || kind === 'rescue' ? 'warning' : 'info');
 }
 
-/**
- * The end of an episode whose fence or `before` hook failed: nothing was detached, or, in a rescue, nothing attached.
- * No detach precedes them, so none of ours can come late.
- */
+/** The end of an episode whose fence or `before` hook failed: nothing was detached, or, in a rescue, nothing attached. */
 export function stoppedBefore({ kind, plan }: Episode, why: string, observation: Observation): Ending {
   const isOnNothing = plan.interfaces.some(({ eni }) => {
     const fact = observation.interfaces.get(eni);
     return fact?.kind === 'known' && fact.value.attachment === undefined;
   });
   return {
-    outcome: isOnNothing ? 'STRANDED' : 'NEEDS_HUMAN',
+    // A rescue that is not carried out leaves what it came for: on nothing, or on two members (S14).
+    outcome: isOnNothing || kind === 'rescue' ? 'STRANDED' : 'NEEDS_HUMAN',
     why,
     severity: 'critical',
     facts: observation.interfaces,
-    untouched: true,
+    // No detach precedes the first rung's: only one of an earlier rung can still come late (P15).
+    untouched: plan.tried.length <= 1,
     seen: new Set(),
     sourceFailed: kind === 'failover',
   };
@@ -252,7 +251,10 @@ export function toFacts(
       ...(ending.why === episode.evidence ? [] : [`End: ${ending.why}`]),
       ...(tookMs === undefined ? [] : [`Detach to verified: ${seconds(tookMs)}`]),
       `Interfaces: ${plan.interfaces.map((each) => each.eni).join(', ')}`,
-      ...Object.entries(episode.stages ?? {}).map(([id, mark]) => `${id}: ${spellMark(mark)}`),
+      ...Object.entries(episode.stages ?? {})
+        // The table keeps no order of its own.
+        .toSorted(([, one], [, other]) => one.begunAtMs - other.begunAtMs)
+        .map(([id, mark]) => `${id}: ${spellMark(mark)}`),
       ...(outcome === 'COMPLETED' ? [`Standbys left: ${left.join(', ') || 'none'}`] : []),
       `Episode: ${episode.id}`,
     ],
