@@ -1376,7 +1376,7 @@ describe('an end that the table does not take', () => {
 
   story('is left to the watchdog in the end, and is not reported as one', async (world) => {
     world.ec2.impair(a);
-    world.store.fail('write', { kind: 'unreachable' }, { times: 999, when: isEnd });
+    world.store.fail('write', { kind: 'unreachable' }, { times: 30, when: isEnd });
     const report = await world.look(world.alarm(a), { worker: world.worker(20_000) });
     expect(report).toMatchObject({ kind: 'handed-over', code: 'UNKNOWN_STATE' });
     expect(world.episodes()).toEqual([]);
@@ -1396,6 +1396,20 @@ describe('a holder that recovers before anything was detached', () => {
     expect(world.notifier.of('ABORTED')).toMatchObject([{ attributes: { severity: 'info' } }]);
     expectUntouched(world);
   });
+
+  story(
+    'is kept by whoever gets the lease, after another look if somebody wrote meanwhile',
+    async (world) => {
+      await claimedAndDead(world);
+      world.ec2.recover(a);
+      const run = () => change(world, { pause: pausedFor(world, 1) });
+      world.store.fail('write', { kind: 'meanwhile', run });
+      const report = await world.look({ kind: 'watchdog', epoch: 1, atMs: world.clock.now() });
+      expect(report).toMatchObject({ kind: 'closed', code: 'ABORTED' });
+      expect(world.service()).toMatchObject({ epoch: 2, pause: { reason: 'patching' } });
+      expectUntouched(world);
+    },
+  );
 });
 
 describe('the brake counts', () => {
