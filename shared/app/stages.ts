@@ -15,7 +15,7 @@ import {
   whyItEnded,
   withMark,
 } from '../core/stages.ts';
-import type { Service } from '../core/state.ts';
+import { interfacesOf, type Service } from '../core/state.ts';
 import { times } from '../core/times.ts';
 import type { Change, Journal } from './journal.ts';
 import type { HookAnswer, HookOrder, Ports, Run } from './ports.ts';
@@ -46,8 +46,11 @@ type Verdict = Required<Pick<StageMark, 'end' | 'output'>>;
 /** What the work on one stage comes to, or why it stopped in the middle: whoever resumes goes on with it. */
 type Work = Verdict | 'lease-lost' | 'hand-over';
 
-/** How much of what a hook printed is kept: its end says how it went. */
+/** How much is kept of what a hook printed, whose end says how it went, or of why it was refused, whose begin does. */
 const maxOutput = 200;
+const shortened = ({ end, output }: Verdict) =>
+  // Cut between the halves of a character, a text is not what the table gives back.
+  (end === 'refused' ? output.slice(0, maxOutput) : output.slice(-maxOutput)).toWellFormed();
 
 /**
  * Carries out every stage on one side of the move that has not ended yet, until one fails that the service does not
@@ -99,9 +102,7 @@ function end(
 ): Promise<'lease-lost' | 'hand-over' | undefined> {
   const { ports, journal } = context;
   const endedAtMs = ports.clock.now();
-  // A refusal says first what is wrong, a command last.
-  const output =
-    verdict.end === 'refused' ? verdict.output.slice(0, maxOutput) : verdict.output.slice(-maxOutput);
+  const output = shortened(verdict);
   journal.note({
     step: `${stage.step}-ended`,
     detail: output === '' ? verdict.end : `${verdict.end}: ${output}`,
@@ -112,7 +113,13 @@ function end(
 
 function stateSeen(observation: Observation, instance: InstanceId): string | undefined {
   const fact = memberOf(observation, instance);
-  return fact.kind === 'known' ? fact.value.state : undefined;
+  if (fact.kind !== 'absent') return fact.kind === 'known' ? fact.value.state : undefined;
+  const facts = [...observation.interfaces.values()];
+  const isHeldOrUnread = facts.some(
+    (each) =>
+      each.kind === 'unknown' || (each.kind === 'known' && each.value.attachment?.instanceId === instance),
+  );
+  return isHeldOrUnread ? undefined : 'terminated';
 }
 
 /** A mark counts as begun from its first write on, and as a commit point (P38). */
@@ -160,8 +167,6 @@ class StageWork {
   #handle: string | undefined;
   /** When EC2 was last told to stop the source, and whether it took the order. */
   #stopSent = { atMs: Number.NEGATIVE_INFINITY, isAccepted: false };
-  /** How often in a row EC2 did not know the source. */
-  #absences = 0;
   /** Why it is not done yet, as far as is known. */
   #last = '';
   /** What a check said when it last failed: more than that it runs again. */
@@ -224,13 +229,19 @@ class StageWork {
     return undefined;
   }
 
-  /** What EC2 does not know twice in a row was terminated; once may be a stale answer. */
+  /**
+   * What EC2 has forgotten was terminated long ago; but while it shows an interface attached to an instance that it
+   * does not list, one of the two reads is stale.
+   */
   async #stateOf(instance: InstanceId): Promise<string> {
+    const { ports, journal } = this.#context;
     try {
-      const { value } = await this.#context.ports.ec2.instances([instance]);
+      const { value } = await ports.ec2.instances([instance]);
       const state = value.get(instance)?.state;
-      this.#absences = state === undefined ? this.#absences + 1 : 0;
-      return state ?? (this.#absences > 1 ? 'terminated' : 'not shown');
+      if (state !== undefined) return state;
+      const held = await ports.ec2.interfaces(interfacesOf(journal.service()));
+      const isHeld = [...held.value.values()].some((each) => each.attachment?.instanceId === instance);
+      return isHeld ? 'not known: EC2 does not list it' : 'terminated';
     } catch (error) {
       return `not known: ${messageOf(error)}`;
     }

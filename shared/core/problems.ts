@@ -6,14 +6,21 @@ interface Place {
   readonly wrapped?: Place;
   readonly item?: Place;
   readonly entries?: Readonly<Record<string, Place>>;
+  readonly options?: readonly unknown[];
+  /** Of a schema that depends on what is there. */
+  readonly getter?: (input: unknown) => Place;
   readonly pipe?: readonly { readonly message?: unknown }[];
 }
 
-function placeAt(schema: Place | undefined, path: readonly { readonly key?: unknown }[]): Place | undefined {
+function placeAt(
+  schema: Place | undefined,
+  path: readonly { readonly key?: unknown; readonly value?: unknown }[],
+): Place | undefined {
   let place = schema;
-  for (const { key } of path) {
+  for (const { key, value } of path) {
     const part = typeof key === 'number' ? place?.item : place?.entries?.[String(key)];
-    place = part?.wrapped ?? part;
+    const bare = part?.wrapped ?? part;
+    place = bare?.getter?.(value) ?? bare;
   }
   return place;
 }
@@ -40,15 +47,15 @@ function distance(a: string, b: string): number {
   return at(a.length - 1, b.length - 1);
 }
 
-const bare = (key: string) => key.toLowerCase().replace(/[^a-z]/g, '');
+const lettersOf = (key: string) => key.toLowerCase().replace(/[^a-z]/g, '');
 
 /** The known key that was probably meant; undefined when none is near. */
 function nearestKey(key: string, known: readonly string[]): string | undefined {
-  const word = bare(key);
+  const word = lettersOf(key);
   const begins = (other: string) =>
     Math.min(word.length, other.length) >= 3 && (other.startsWith(word) || word.startsWith(other));
   const [best] = known
-    .map((each) => ({ each, off: begins(bare(each)) ? 0 : distance(word, bare(each)) }))
+    .map((each) => ({ each, off: begins(lettersOf(each)) ? 0 : distance(word, lettersOf(each)) }))
     .sort((a, b) => a.off - b.off);
   return best && best.off <= Math.max(1, Math.floor(word.length / 3)) ? best.each : undefined;
 }
@@ -75,7 +82,9 @@ function problemOf(issue: v.BaseIssue<unknown>, schema: Place | undefined): stri
     return `${at}: is not a known key; ${known.length > 0 ? help : 'remove it or correct its spelling'}`;
   }
   const place = placeAt(schema, path);
-  const rule = place?.pipe?.map((each) => each.message).find((each) => typeof each === 'string');
+  const said = place?.pipe?.map((each) => each.message).find((each) => typeof each === 'string');
+  const words = place?.options?.map((each) => JSON.stringify(each)).join(' or ');
+  const rule = said ?? (words && `must be ${words}`);
   if (received === 'undefined') return `${at}: is missing; it ${rule ?? 'has to be there'}`;
   const isLength = issue.type.endsWith('_length');
   const value = received === 'null' ? 'empty' : (types[received] ?? received.slice(0, 80));

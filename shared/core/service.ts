@@ -5,12 +5,14 @@ import { problemsOf } from './problems.ts';
 
 const unitMs: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 };
 
-/** `90s`, `3m` or `1h`, parsed to milliseconds. */
-export const DurationSchema = v.pipe(
-  v.string(),
-  v.regex(/^\d{1,5}[smh]$/, 'must be a number and a unit, such as 90s, 3m or 1h'),
-  v.transform((text) => Number(text.slice(0, -1)) * (unitMs[text.slice(-1)] ?? Number.NaN)),
+const toMs = (text: string) => Number(text.slice(0, -1)) * (unitMs[text.slice(-1)] ?? Number.NaN);
+const isDuration = v.regex<string, string>(
+  /^\d{1,5}[smh]$/,
+  'must be a number and a unit, such as 90s, 3m or 1h',
 );
+
+/** `90s`, `3m` or `1h`, parsed to milliseconds. */
+export const DurationSchema = v.pipe(v.string(), isDuration, v.transform(toMs));
 
 const InterfaceSchema = v.strictObject({
   eni: EniIdSchema,
@@ -45,11 +47,37 @@ const FunctionSchema = v.strictObject({
   function: v.pipe(v.string(), v.regex(/^[\w:-]{1,170}$/, 'must be the name or ARN of a Lambda function')),
 });
 
+const isMap = (input: unknown): input is object => typeof input === 'object' && input !== null;
+
+/** One of two shapes, told apart by the key that only one of them has: so that what is wrong is said of that one. */
+function eitherBy<A extends v.GenericSchema, B extends v.GenericSchema>(
+  [one, first]: readonly [key: string, schema: A],
+  [other, second]: readonly [key: string, schema: B],
+) {
+  const neither = v.pipe(
+    v.custom<never>(isMap),
+    v.check(
+      () => false,
+      ({ input }: { readonly input: object }) =>
+        `must have ${one} or ${other}${one in input ? ', not both' : ''}`,
+    ),
+  );
+  return v.lazy((input): A | B | typeof neither => {
+    if (!isMap(input)) return first;
+    if (one in input === other in input) return neither;
+    return one in input ? first : second;
+  });
+}
+
+const CommandSchema = eitherBy(['document', DocumentSchema], ['function', FunctionSchema]);
+
 /** How long a stage around the move may take: long enough for one look, and an outage that a person still understands. */
 const PatienceSchema = v.pipe(
-  DurationSchema,
-  v.minValue(5_000, 'must be 5s or more'),
-  v.maxValue(900_000, 'must be 15m or less'),
+  v.string(),
+  isDuration,
+  v.check((text) => !(toMs(text) < 5_000), 'must be 5s or more'),
+  v.check((text) => !(toMs(text) > 900_000), 'must be 15m or less'),
+  v.transform(toMs),
 );
 
 const frame = { deadline: v.optional(PatienceSchema, '60s') };
@@ -57,7 +85,7 @@ const beforeFrame = {
   ...frame,
   /** `back` exists only in planned moves: nothing is moved, and what was begun is undone. */
   onFailure: v.optional(v.picklist(['page', 'proceed', 'back']), 'page'),
-  undo: v.exactOptional(v.union([DocumentSchema, FunctionSchema])),
+  undo: v.exactOptional(CommandSchema),
 };
 const afterFrame = { ...frame, onFailure: v.optional(v.picklist(['page', 'proceed']), 'page') };
 const hookList = <T extends v.GenericSchema>(hook: T) =>
@@ -66,27 +94,27 @@ const hookList = <T extends v.GenericSchema>(hook: T) =>
 const HooksSchema = v.strictObject({
   /** Before anything is detached, in this order. */
   before: hookList(
-    v.union([
-      v.strictObject({ ...DocumentSchema.entries, ...beforeFrame }),
-      v.strictObject({ ...FunctionSchema.entries, ...beforeFrame }),
-    ]),
+    eitherBy(
+      ['document', v.strictObject({ ...DocumentSchema.entries, ...beforeFrame })],
+      ['function', v.strictObject({ ...FunctionSchema.entries, ...beforeFrame })],
+    ),
   ),
   /** Once every interface was seen on the target, in this order. */
   after: hookList(
-    v.union([
-      v.strictObject({ ...DocumentSchema.entries, ...afterFrame }),
-      v.strictObject({ ...FunctionSchema.entries, ...afterFrame }),
-    ]),
+    eitherBy(
+      ['document', v.strictObject({ ...DocumentSchema.entries, ...afterFrame })],
+      ['function', v.strictObject({ ...FunctionSchema.entries, ...afterFrame })],
+    ),
   ),
 });
 
 const within = v.optional(PatienceSchema, '2m');
-const ServingSchema = v.union([
+const ServingSchema = eitherBy(
   /** Must be OK within that time. */
-  v.strictObject({ alarm: AlarmArnSchema, within }),
+  ['alarm', v.strictObject({ alarm: AlarmArnSchema, within })],
   /** Must succeed within that time; asked again until it does. */
-  v.strictObject({ check: v.union([DocumentSchema, FunctionSchema]), within }),
-]);
+  ['check', v.strictObject({ check: CommandSchema, within })],
+);
 
 const AnnouncementPolicySchema = v.optional(v.picklist(['notify', 'switchover']), 'notify');
 

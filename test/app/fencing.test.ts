@@ -68,6 +68,26 @@ describe('a fence', () => {
     expect(fence(world)).toMatchObject({ end: 'done' });
   });
 
+  story(
+    'is not confirmed by an instance that EC2 does not list while it shows an interface attached to it',
+    fenced,
+    async (world) => {
+      world.ec2.neverStops(a);
+      const unlistedForMs = 30_000;
+      world.clock.after(2_000, () => world.ec2.unlist(a));
+      world.clock.after(2_000 + unlistedForMs, () => {
+        world.ec2.list(a);
+        world.ec2.setState(a, 'stopped');
+      });
+      await fail(world);
+      await world.settle();
+      const [stop] = world.ec2.mutations('stop');
+      const [detach] = world.ec2.mutations('detach');
+      expect((detach?.atMs ?? 0) - (stop?.atMs ?? 0)).toBeGreaterThan(unlistedForMs);
+      expect(attachedTo(world)).toEqual([b, b]);
+    },
+  );
+
   story('tells EC2 again now and then, for an order can get lost', fenced, async (world) => {
     world.ec2.fail('stop', { kind: 'timed-out' }, { times: 2 });
     await fail(world);

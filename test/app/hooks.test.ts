@@ -144,6 +144,22 @@ describe('hooks', () => {
     },
   );
 
+  story(
+    'keep the begin of why they were refused, where its code is',
+    withHooks({ before: [prepare] }),
+    async (world) => {
+      world.hooks.fail('prepare-replica', { kind: 'refused', code: `AccessDenied${'x'.repeat(300)}` });
+      await fail(world);
+      expect(marks(world)['1/before.0']?.output).toMatch(/^AccessDeniedx{188}$/);
+    },
+  );
+
+  story('keep whole characters of what they printed', withHooks({ before: [prepare] }), async (world) => {
+    world.hooks.behave('prepare-replica', { output: `${'😀'.repeat(150)}.` });
+    await fail(world);
+    expect(marks(world)['1/before.0']?.output?.isWellFormed()).toBe(true);
+  });
+
   story('keep what they printed short', withHooks({ before: [prepare] }), async (world) => {
     world.hooks.behave('prepare-replica', { output: `${'x'.repeat(500)} the end` });
     await fail(world);

@@ -122,6 +122,9 @@ export interface FakeEc2 extends Ec2 {
   terminate(id: InstanceId): void;
   /** EC2 has forgotten that it ever existed. */
   forget(id: InstanceId): void;
+  /** It is there, and DescribeInstances does not list it: one read that lags behind the others. */
+  unlist(id: InstanceId): void;
+  list(id: InstanceId): void;
 
   /** What people do, at once. Answers the new attachment's id. */
   attachByHand(eni: EniId, id: InstanceId, deviceIndex: number): AttachmentId;
@@ -186,6 +189,7 @@ export function makeFakeEc2(clock: VirtualClock): FakeEc2 {
   }[] = [];
   const refusing = new Map<InstanceId, { readonly code: string; readonly detail: string }>();
   const unstoppable = new Set<InstanceId>();
+  const unlisted = new Set<InstanceId>();
   const stuck = new Map<EniId, 'plain' | 'forced-too'>();
   const ending = new Map<AttachmentId, { readonly atMs: number; readonly cancel: () => void }>();
   let made = 0;
@@ -500,6 +504,13 @@ export function makeFakeEc2(clock: VirtualClock): FakeEc2 {
       remember();
     },
 
+    unlist: (id) => {
+      unlisted.add(id);
+    },
+    list: (id) => {
+      unlisted.delete(id);
+    },
+
     attachByHand: (eni, id, deviceIndex) => beginAttach(eni, id, deviceIndex, 0, 'person', 0),
     detachByHand: (eni) => free(eni, 'person'),
     moveByHand: (eni, id, deviceIndex) => {
@@ -551,7 +562,13 @@ export function makeFakeEc2(clock: VirtualClock): FakeEc2 {
 
     interfaces: (ids) => read('interfaces', (truth) => pick(ids, truth.interfaces, toInterface)),
     instances: (ids) =>
-      read('instances', (truth) => pick(ids, truth.instances, (each) => toInstance(truth, each))),
+      read('instances', (truth) =>
+        pick(
+          ids.filter((id) => !unlisted.has(id)),
+          truth.instances,
+          (each) => toInstance(truth, each),
+        ),
+      ),
     checks: (ids) => read('checks', (truth) => pick(ids, truth.instances, (each): ChecksFact => each.checks)),
     limits: (types) =>
       read('limits', () =>
