@@ -32,6 +32,8 @@ interface InstanceTruth {
   failures: number;
   failedSinceMs: number | undefined;
   failedUntilMs: number;
+  /** Stopped, and not started again since. */
+  isOff: boolean;
   /** When somebody last started it. */
   startedAtMs: number;
 }
@@ -227,6 +229,7 @@ export class Checker {
         failures: 0,
         failedSinceMs: undefined,
         failedUntilMs: -1,
+        isOff: false,
         startedAtMs: -1,
       };
       this.#instances.set(id, truth);
@@ -375,7 +378,11 @@ export class Checker {
       const truth = this.#instance(event.instanceId);
       if (event.kind === 'instance-state') {
         truth.state = event.state;
-        if (event.state === 'pending') truth.startedAtMs = nowMs;
+        if (off.has(event.state)) truth.isOff = true;
+        if (event.state === 'pending') {
+          truth.isOff = false;
+          truth.startedAtMs = nowMs;
+        }
       } else truth.checks[event.check] = event.status;
       const failed = this.#isFailed(truth);
       if (failed && truth.failedSinceMs === undefined) {
@@ -624,8 +631,8 @@ export class Checker {
 
   /** Stopped or gone; or it was, and somebody has started it again. */
   #isOff(instance: string, sinceMs = Number.NEGATIVE_INFINITY): boolean {
-    const { state, startedAtMs } = this.#instance(instance);
-    return off.has(state) || (startedAtMs > this.#world.bornMs && startedAtMs >= sinceMs);
+    const { isOff, startedAtMs } = this.#instance(instance);
+    return isOff || (startedAtMs > this.#world.bornMs && startedAtMs >= sinceMs);
   }
 
   /** S7: fenced before anything is detached, or the fence failed and the service goes on without it. */
