@@ -175,7 +175,7 @@ export class Checker {
   readonly #stageEndedAt = new Map<string, number>();
   /** When each service was last known to serve; for ever, while its alarm is OK. */
   readonly #servedUntil = new Map<string, number>();
-  /** When each worker last got to see each interface's service. */
+  /** When each worker last looked at each interface and was answered. */
   readonly #lookedAt = new Map<string, number>();
   #controller: Controller = { pause: undefined, brakes: new Set() };
   #counted: { readonly zone: string; readonly service: string; readonly atMs: number }[] = [];
@@ -711,7 +711,10 @@ export class Checker {
     // A look after the last of them, by whoever closes.
     const isAttached = outcome === 'COMPLETED' || outcome === 'ATTACHED';
     const endedAtMs = this.#stageEndedAt.get(name) ?? 0;
-    if (isAttached && Object.keys(stages).length > 0 && (this.#lookedAt.get(who) ?? 0) <= endedAtMs)
+    const hasLooked = plan.interfaces.every(
+      ({ eni }) => (this.#lookedAt.get(`${who} ${eni}`) ?? 0) > endedAtMs,
+    );
+    if (isAttached && Object.keys(stages).length > 0 && !hasLooked)
       this.#fail('S13', name, `${id} is ${outcome}, and ${who} has not looked since the last stage`);
     if (outcome === 'RETURNED_TO_SOURCE' && planned.has(kind))
       for (const stage of Object.keys(stages)) {
@@ -848,7 +851,14 @@ export class Checker {
 
   onEffect(call: Call, outcome: object | Error): void {
     if (outcome instanceof Error) return;
-    if (call.operation === 'DescribeNetworkInterfaces') this.#lookedAt.set(call.worker.name, call.atMs);
+    if (call.operation === 'DescribeNetworkInterfaces') {
+      const { Filters = [] } = call.input as { Filters?: { Name: string; Values: string[] }[] };
+      const [filter] = Filters;
+      for (const eni of filter?.Name === 'network-interface-id' ? filter.Values : []) {
+        const key = `${call.worker.name} ${eni}`;
+        this.#lookedAt.set(key, Math.max(call.atMs, this.#lookedAt.get(key) ?? 0));
+      }
+    }
     if (call.service !== 'dynamodb') return;
     const input = call.input as { ExpressionAttributeValues?: Item; KeyConditionExpression?: string };
     const values = input.ExpressionAttributeValues ?? {};
