@@ -169,6 +169,10 @@ export class Checker {
   readonly #notices = new Map<string, { readonly service: string; readonly keep: boolean }>();
   readonly #wroteAt = new Map<string, number>();
   readonly #mutatedAt = new Map<string, number>();
+  /** Episodes in which the source was told to stop. */
+  readonly #fenced = new Set<string>();
+  /** Of a service that may have been promoted elsewhere: whom it left then, until its interfaces rest again. */
+  readonly #outdated = new Map<string, string>();
   /** What each token was first used for. */
   readonly #tokens = new Map<string, string>();
   /** When the checker last saw a stage of an episode end. */
@@ -571,8 +575,11 @@ export class Checker {
     this.#mutatedAt.set(name, this.#now());
     this.#checkLease(call, name, state);
     const { policy, members } = declarationOf(state);
-    if (planned.has(episode.kind) || policy.fence !== 'stop')
+    // A planned move stops nobody, unless its source fails on the way: from then on it is as a failover.
+    const mayStop = !planned.has(episode.kind) || this.#wasFailed(instance);
+    if (policy.fence !== 'stop' || (!mayStop && !this.#fenced.has(episode.id)))
       this.#fail('S7', name, `${episode.kind} ${episode.id} stops ${instance}, and must not`);
+    this.#fenced.add(episode.id);
     if (instance !== episode.plan.source || !members.some((each) => each.instance === instance))
       this.#fail('S11', name, `stops ${instance}, which is not its member and source`);
     const mark = episode.stages?.['fence'];
@@ -607,6 +614,8 @@ export class Checker {
       if (!isTouched && !isLost)
         this.#fail('S13', service, `${token} is begun, and ${plan.target} has not all interfaces`);
     }
+    if (step.startsWith('after.') && plan.source && plan.source !== plan.target)
+      this.#outdated.set(service, plan.source);
     if (step.startsWith('before.'))
       for (const { eni, detach } of plan.interfaces) {
         const left = this.#attachments.get(detach ?? '');
@@ -639,7 +648,8 @@ export class Checker {
   #checkFence(service: string, state: ServiceState, instance: string): void {
     const { episode } = state;
     const { policy, members } = declarationOf(state);
-    if (!episode || policy.fence !== 'stop' || planned.has(episode.kind)) return;
+    if (!episode || policy.fence !== 'stop') return;
+    if (planned.has(episode.kind) && !this.#fenced.has(episode.id)) return;
     const { source, target } = episode.plan;
     if (instance !== source || source === target || !members.some((each) => each.instance === source)) return;
     const mark = episode.stages?.['fence'];
@@ -716,7 +726,8 @@ export class Checker {
     );
     if (isAttached && Object.keys(stages).length > 0 && !hasLooked)
       this.#fail('S13', name, `${id} is ${outcome}, and ${who} has not looked since the last stage`);
-    if (outcome === 'RETURNED_TO_SOURCE' && planned.has(kind))
+    // A source that has failed meanwhile is nobody to give anything back to: it is left, as in a failover.
+    if (outcome === 'RETURNED_TO_SOURCE' && planned.has(kind) && !this.#wasFailed(plan.source ?? ''))
       for (const stage of Object.keys(stages)) {
         const [, index] = stage.split('before.');
         const { undo } = (index !== undefined && hooks.before[Number(index)]) || {};
@@ -842,9 +853,9 @@ export class Checker {
       this.#fail('S11', service, `attach to ${instance}, which is no member`);
     if (!planned.has(episode.kind) && instance !== plan.source && this.#isQuarantined(state, instance))
       this.#fail('S10', service, `attach to ${instance}, which is quarantined`);
-    const isPromoted = Object.keys(episode.stages ?? {}).some((each) => each.includes('/after.'));
-    if (isPromoted && instance === plan.source)
-      this.#fail('P20', service, `attach to the source ${instance}, and an after hook was begun`);
+    const isTouched = (this.#touchedAt.get(service) ?? -1) >= episode.openedAtMs - 60_000;
+    if (instance === this.#outdated.get(service) && !isTouched)
+      this.#fail('P20', service, `attach to ${instance}, which was left before an after hook was begun`);
   }
 
   // ── Effects ───────────────────────────────────────────────────────────────────────────────────────────
@@ -1062,6 +1073,7 @@ export class Checker {
       this.#fail('S12', name, `${episode.id} ended with the record of ${record.episode?.id}`);
 
     this.#checkStages(name, before, who, record);
+    if (!after.stranded) this.#outdated.delete(name);
     const { plan } = after.episode ?? record.episode ?? episode;
     if (outcome === 'COMPLETED' || outcome === 'ATTACHED') {
       for (const eni of before.episode?.plan.interfaces.map((each) => each.eni as string) ?? []) {
