@@ -75,8 +75,11 @@ export interface Ec2 {
   rehearse(
     order: AttachOrder & { readonly attachment: AttachmentId; readonly stop?: InstanceId },
   ): Promise<readonly Rehearsed[]>;
-  /** Stops an instance by force, without waiting for its guest where EC2 allows that. */
-  stop(instance: InstanceId): Promise<StopAnswer>;
+  /**
+   * Stops an instance by force, without waiting for its guest where EC2 allows that. Where it does not, a second call
+   * follows, if the caller then still may.
+   */
+  stop(instance: InstanceId, mayStill?: () => boolean): Promise<StopAnswer>;
   /** Sets DeleteOnTermination of the attachment to false. */
   keepOnTermination(eni: EniId, attachment: AttachmentId): Promise<'done' | 'look' | 'unclear' | 'refused'>;
 }

@@ -217,10 +217,12 @@ class StageWork {
 
   /** Stops it, and believes only what EC2 shows; told again now and then, for an order can get lost. */
   async #fence({ instance }: Stage & { kind: 'fence' }): Promise<Verdict | undefined> {
-    const { ec2, clock } = this.#context.ports;
+    const { journal, ports } = this.#context;
+    const { ec2, clock } = ports;
     const { atMs, isAccepted } = this.#stopSent;
     const isDue = clock.now() - atMs >= (isAccepted ? times.resendAfterMs : times.pollMaxMs);
-    const answer = isDue ? await ec2.stop(instance) : undefined;
+    const mayStill = () => journal.covers(times.ec2TimeoutMs);
+    const answer = isDue ? await ec2.stop(instance, mayStill) : undefined;
     if (answer) this.#stopSent = { atMs: clock.now(), isAccepted: answer.kind === 'accepted' };
     const state = await this.#stateOf(instance);
     if (isFenced(state)) return { end: 'done', output: `${instance} is ${state}` };

@@ -371,13 +371,15 @@ export function makeEc2(client: Pick<EC2Client, 'send'>, retrying: Retrying): Ec
       ]);
     },
 
-    async stop(instance) {
+    async stop(instance, mayStill = () => true) {
       try {
         await client.send(new StopInstancesCommand(hardest(instance)));
         return { kind: 'accepted' };
       } catch (error) {
         const answer = toStopAnswer(error);
         if (answer.kind !== 'refused' || classify(error) === 'denied') return answer;
+        // The first answer may have come late, to a process that was frozen meanwhile.
+        if (!mayStill()) return { kind: 'unclear', code: answer.code };
       }
       try {
         // An instance that EC2 will not stop so may still be stopped with its guest.

@@ -32,6 +32,8 @@ interface InstanceTruth {
   failures: number;
   failedSinceMs: number | undefined;
   failedUntilMs: number;
+  /** Stopped, and not started again since. */
+  isOff: boolean;
   /** When somebody last started it. */
   startedAtMs: number;
 }
@@ -167,13 +169,17 @@ export class Checker {
   readonly #notices = new Map<string, { readonly service: string; readonly keep: boolean }>();
   readonly #wroteAt = new Map<string, number>();
   readonly #mutatedAt = new Map<string, number>();
+  /** Episodes in which the source was told to stop. */
+  readonly #fenced = new Set<string>();
+  /** Of a service that may have been promoted elsewhere: whom it left then, until its interfaces rest again. */
+  readonly #outdated = new Map<string, string>();
   /** What each token was first used for. */
   readonly #tokens = new Map<string, string>();
   /** When the checker last saw a stage of an episode end. */
   readonly #stageEndedAt = new Map<string, number>();
   /** When each service was last known to serve; for ever, while its alarm is OK. */
   readonly #servedUntil = new Map<string, number>();
-  /** When each worker last got to see each interface's service. */
+  /** When each worker last looked at each interface and was answered. */
   readonly #lookedAt = new Map<string, number>();
   #controller: Controller = { pause: undefined, brakes: new Set() };
   #counted: { readonly zone: string; readonly service: string; readonly atMs: number }[] = [];
@@ -227,6 +233,7 @@ export class Checker {
         failures: 0,
         failedSinceMs: undefined,
         failedUntilMs: -1,
+        isOff: false,
         startedAtMs: -1,
       };
       this.#instances.set(id, truth);
@@ -375,7 +382,11 @@ export class Checker {
       const truth = this.#instance(event.instanceId);
       if (event.kind === 'instance-state') {
         truth.state = event.state;
-        if (event.state === 'pending') truth.startedAtMs = nowMs;
+        if (off.has(event.state)) truth.isOff = true;
+        if (event.state === 'pending') {
+          truth.isOff = false;
+          truth.startedAtMs = nowMs;
+        }
       } else truth.checks[event.check] = event.status;
       const failed = this.#isFailed(truth);
       if (failed && truth.failedSinceMs === undefined) {
@@ -564,8 +575,11 @@ export class Checker {
     this.#mutatedAt.set(name, this.#now());
     this.#checkLease(call, name, state);
     const { policy, members } = declarationOf(state);
-    if (planned.has(episode.kind) || policy.fence !== 'stop')
+    // A planned move stops nobody, unless its source fails on the way: from then on it is as a failover.
+    const mayStop = !planned.has(episode.kind) || this.#wasFailed(instance);
+    if (policy.fence !== 'stop' || (!mayStop && !this.#fenced.has(episode.id)))
       this.#fail('S7', name, `${episode.kind} ${episode.id} stops ${instance}, and must not`);
+    this.#fenced.add(episode.id);
     if (instance !== episode.plan.source || !members.some((each) => each.instance === instance))
       this.#fail('S11', name, `stops ${instance}, which is not its member and source`);
     const mark = episode.stages?.['fence'];
@@ -600,6 +614,8 @@ export class Checker {
       if (!isTouched && !isLost)
         this.#fail('S13', service, `${token} is begun, and ${plan.target} has not all interfaces`);
     }
+    if (step.startsWith('after.') && plan.source && plan.source !== plan.target)
+      this.#outdated.set(service, plan.source);
     if (step.startsWith('before.'))
       for (const { eni, detach } of plan.interfaces) {
         const left = this.#attachments.get(detach ?? '');
@@ -624,15 +640,16 @@ export class Checker {
 
   /** Stopped or gone; or it was, and somebody has started it again. */
   #isOff(instance: string, sinceMs = Number.NEGATIVE_INFINITY): boolean {
-    const { state, startedAtMs } = this.#instance(instance);
-    return off.has(state) || (startedAtMs > this.#world.bornMs && startedAtMs >= sinceMs);
+    const { isOff, startedAtMs } = this.#instance(instance);
+    return isOff || (startedAtMs > this.#world.bornMs && startedAtMs >= sinceMs);
   }
 
   /** S7: fenced before anything is detached, or the fence failed and the service goes on without it. */
   #checkFence(service: string, state: ServiceState, instance: string): void {
     const { episode } = state;
     const { policy, members } = declarationOf(state);
-    if (!episode || policy.fence !== 'stop' || planned.has(episode.kind)) return;
+    if (!episode || policy.fence !== 'stop') return;
+    if (planned.has(episode.kind) && !this.#fenced.has(episode.id)) return;
     const { source, target } = episode.plan;
     if (instance !== source || source === target || !members.some((each) => each.instance === source)) return;
     const mark = episode.stages?.['fence'];
@@ -704,9 +721,13 @@ export class Checker {
     // A look after the last of them, by whoever closes.
     const isAttached = outcome === 'COMPLETED' || outcome === 'ATTACHED';
     const endedAtMs = this.#stageEndedAt.get(name) ?? 0;
-    if (isAttached && Object.keys(stages).length > 0 && (this.#lookedAt.get(who) ?? 0) <= endedAtMs)
+    const hasLooked = plan.interfaces.every(
+      ({ eni }) => (this.#lookedAt.get(`${who} ${eni}`) ?? 0) > endedAtMs,
+    );
+    if (isAttached && Object.keys(stages).length > 0 && !hasLooked)
       this.#fail('S13', name, `${id} is ${outcome}, and ${who} has not looked since the last stage`);
-    if (outcome === 'RETURNED_TO_SOURCE' && planned.has(kind))
+    // A source that has failed meanwhile is nobody to give anything back to: it is left, as in a failover.
+    if (outcome === 'RETURNED_TO_SOURCE' && planned.has(kind) && !this.#wasFailed(plan.source ?? ''))
       for (const stage of Object.keys(stages)) {
         const [, index] = stage.split('before.');
         const { undo } = (index !== undefined && hooks.before[Number(index)]) || {};
@@ -832,16 +853,23 @@ export class Checker {
       this.#fail('S11', service, `attach to ${instance}, which is no member`);
     if (!planned.has(episode.kind) && instance !== plan.source && this.#isQuarantined(state, instance))
       this.#fail('S10', service, `attach to ${instance}, which is quarantined`);
-    const isPromoted = Object.keys(episode.stages ?? {}).some((each) => each.includes('/after.'));
-    if (isPromoted && instance === plan.source)
-      this.#fail('P20', service, `attach to the source ${instance}, and an after hook was begun`);
+    const isTouched = (this.#touchedAt.get(service) ?? -1) >= episode.openedAtMs - 60_000;
+    if (instance === this.#outdated.get(service) && !isTouched)
+      this.#fail('P20', service, `attach to ${instance}, which was left before an after hook was begun`);
   }
 
   // ── Effects ───────────────────────────────────────────────────────────────────────────────────────────
 
   onEffect(call: Call, outcome: object | Error): void {
     if (outcome instanceof Error) return;
-    if (call.operation === 'DescribeNetworkInterfaces') this.#lookedAt.set(call.worker.name, call.atMs);
+    if (call.operation === 'DescribeNetworkInterfaces') {
+      const { Filters = [] } = call.input as { Filters?: { Name: string; Values: string[] }[] };
+      const [filter] = Filters;
+      for (const eni of filter?.Name === 'network-interface-id' ? filter.Values : []) {
+        const key = `${call.worker.name} ${eni}`;
+        this.#lookedAt.set(key, Math.max(call.atMs, this.#lookedAt.get(key) ?? 0));
+      }
+    }
     if (call.service !== 'dynamodb') return;
     const input = call.input as { ExpressionAttributeValues?: Item; KeyConditionExpression?: string };
     const values = input.ExpressionAttributeValues ?? {};
@@ -1045,6 +1073,7 @@ export class Checker {
       this.#fail('S12', name, `${episode.id} ended with the record of ${record.episode?.id}`);
 
     this.#checkStages(name, before, who, record);
+    if (!after.stranded) this.#outdated.delete(name);
     const { plan } = after.episode ?? record.episode ?? episode;
     if (outcome === 'COMPLETED' || outcome === 'ATTACHED') {
       for (const eni of before.episode?.plan.interfaces.map((each) => each.eni as string) ?? []) {

@@ -33,6 +33,31 @@ export const regressions: Readonly<Record<string, WalkStory | WorldStory>> = {
     story: { failure: 'back', interfaces: 1 },
     faults: [{ at: 29, kind: 'denied' }],
   },
+  'a source is not stopped a second time, in another way, without a lease': {
+    kind: 'world',
+    world: {
+      ...plain(1),
+      services: [1, 2].map((index) => ({
+        name: `orders-${index}`,
+        indexes: [index],
+        members: [0, 1, 2],
+        policy: { fence: 'stop' },
+      })),
+    },
+    skewMs: 0,
+    happenings: [
+      { atMs: 10_000, kind: 'impair', instance: 0, check: 'system' },
+      { atMs: 10_000, kind: 'call', trigger: 'fence', skip: 0, times: 1, injury: { kind: 'refused' } },
+      {
+        atMs: 10_000,
+        kind: 'call',
+        trigger: 'fence',
+        skip: 1,
+        times: 1,
+        injury: { kind: 'freeze', ms: 12_000 },
+      },
+    ],
+  },
   'an end that a queued renewal carried to the table is not closed a second time': {
     kind: 'walk',
     story: { failure: 'impaired', interfaces: 1 },

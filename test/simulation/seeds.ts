@@ -47,6 +47,11 @@ export async function runPlan(
     const boundMs = 2 * world.checker.boundMs();
     await world.runTo(plan.minutes * minute + boundMs, () => !world.checker.isUnderway());
   }
+  // What begins in the last moments (a quarantine may end then) is seen to its end, or it would look unfinished.
+  if (!world.checker.isAtRest()) {
+    const atMs = world.loop.now() - world.bornMs;
+    await world.runTo(atMs + 2 * minute + world.checker.boundMs(), () => world.checker.isAtRest());
+  }
   const quietMs = world.loop.now() - world.bornMs - stormMs;
   if (world.checker.violations.length === 0) world.checker.finish(quietMs);
   return { plan, world, violation: world.checker.violations[0] };

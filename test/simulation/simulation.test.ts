@@ -4,10 +4,11 @@ import type { Ports } from '../../shared/app/ports.ts';
 import { drawPlan } from './draw-plan.ts';
 import { explore, exploreTriples, planFor, type Story, strike, type Tally, walk } from './exhaustive.ts';
 import { faultPoints } from './fault-points.ts';
+import type { Happening } from './happenings.ts';
 import { interleave } from './interleavings.ts';
 import { regressions } from './regressions.ts';
 import { runPlan, runSeed, shrink } from './seeds.ts';
-import { World } from './world.ts';
+import { type ServicePlan, World } from './world.ts';
 
 const plain: Story = { failure: 'impaired', interfaces: 2 };
 
@@ -311,6 +312,89 @@ describe('the checker', () => {
     expect(ran.violation?.invariant).toBe('L3');
     const { plan: shortest } = await shrink(ran, deaf);
     expect(shortest.happenings).toHaveLength(1);
+  });
+});
+
+/** What the twenty minutes of one service with all of it come to, by the simulator's counts. */
+async function countsOf(service: Partial<ServicePlan>, happenings: readonly Happening[]) {
+  const services = [{ name: 'orders', indexes: [1, 2], members: [0, 1, 2], ...service }];
+  const world = { seed: 1, zones: ['a', 'a', 'a'] as const, services, steady: true, sweeps: true };
+  const { world: after } = await runPlan({ seed: 1, minutes: 20, skewMs: 0, world, happenings });
+  expect(after.checker.violations).toEqual([]);
+  return Object.fromEntries(after.counts);
+}
+
+describe('what is around a move', () => {
+  const minute = 60_000;
+  const failure = { atMs: 10_000, kind: 'impair', instance: 0, check: 'system' } as const;
+  const fence = { fence: 'stop', fenceTimeout: '20s' };
+  const promote = { on: 'target', deadline: '20s', tookMs: 500 } as const;
+  const stuck = { atMs: 1_000, kind: 'stuck-stopping', instance: 0, forMs: 10 * minute } as const;
+
+  it('detaches nothing from a source that never gets out of stopping', async () => {
+    const counts = await countsOf({ policy: fence }, [stuck, failure]);
+    expect(counts).toMatchObject({ 'stage fence timed-out': 3, 'outcome NEEDS_HUMAN failover': 3 });
+    expect(counts).not.toHaveProperty('outcome COMPLETED failover');
+  });
+
+  it('goes on without a fence where the service wants that', async () => {
+    const policy = { ...fence, onFenceTimeout: 'proceed' };
+    expect(await countsOf({ policy }, [stuck, failure])).toMatchObject({
+      'stage fence timed-out': 1,
+      'outcome COMPLETED failover': 1,
+    });
+    const protecting = { ...stuck, kind: 'stop-protected' } as const;
+    expect(await countsOf({ policy }, [protecting, failure])).toMatchObject({
+      'stage fence refused': 1,
+      'outcome COMPLETED failover': 1,
+    });
+  });
+
+  it('calls a person to a hook that hangs, and leaves the interfaces where they are', async () => {
+    const mood = { atMs: 1_000, kind: 'mood', service: 0, mood: 'hangs', forMs: 10 * minute } as const;
+    const counts = await countsOf({ around: { after: [promote] } }, [mood, failure]);
+    expect(counts).toMatchObject({ 'stage after timed-out': 1, 'outcome ATTACHED failover': 1 });
+  });
+
+  it('carries a hook out once, though its answer is lost', async () => {
+    const lost = { kind: 'timeout-applied' } as const;
+    const fault = { atMs: 1_000, kind: 'call', trigger: 'hook', skip: 0, times: 1, injury: lost } as const;
+    const counts = await countsOf({ around: { after: [promote] } }, [fault, failure]);
+    expect(counts).toMatchObject({
+      'fault timeout-applied': 1,
+      'hook asked for again by its token': 1,
+      'hook after took effect': 1,
+      'outcome COMPLETED failover': 1,
+    });
+  });
+
+  it('waits for a function that takes longer than an invocation lives', async () => {
+    const mood = { atMs: 1_000, kind: 'mood', service: 0, mood: 'long', forMs: 10 * minute } as const;
+    const slow = { on: 'function', deadline: '3m', tookMs: 500 } as const;
+    const counts = await countsOf({ around: { after: [slow] } }, [mood, failure]);
+    expect(counts).toMatchObject({ 'hook after took effect': 1, 'outcome COMPLETED failover': 1 });
+    expect(counts['hook asked for again by its token']).toBeGreaterThan(0);
+  });
+
+  it('keeps to its target although readiness is lost with the primary', async () => {
+    const flip = { atMs: 1_000, kind: 'readiness-flips', trigger: 'fence', skip: 1, forMs: minute } as const;
+    const counts = await countsOf({ policy: fence, ready: true }, [flip, failure]);
+    expect(counts).toMatchObject({
+      'step reached: readiness-flips': 1,
+      'outcome COMPLETED failover': 1,
+    });
+    expect(counts).not.toHaveProperty('rung: next standby');
+  });
+
+  it('leaves an instance that will be lost while it lives, and stops nobody', async () => {
+    const policy = { ...fence, onSpotInterruption: 'switchover' };
+    const notice = { atMs: 10_000, kind: 'announced', instance: 0, what: 'spot-interruption' } as const;
+    const counts = await countsOf({ policy, around: { after: [promote] } }, [
+      { ...notice, lostAfterMs: 2 * minute },
+    ]);
+    expect(counts).toMatchObject({ 'announced switchover': 1, 'hook after took effect': 1 });
+    expect(counts).not.toHaveProperty('fence sent');
+    expect(counts).not.toHaveProperty('outcome COMPLETED failover');
   });
 });
 
