@@ -7,8 +7,7 @@ import {
   type SSMClient,
 } from '@aws-sdk/client-ssm';
 import type { Clock, HookAnswer, HookOrder, Hooks } from '../app/ports.ts';
-import { messageOf } from '../core/errors.ts';
-import { classify, codeOf, within } from './retry.ts';
+import { classify, codeOf, detailOf, within } from './retry.ts';
 
 type Document = Extract<HookOrder['command'], { kind: 'document' }>;
 type Function = Extract<HookOrder['command'], { kind: 'function' }>;
@@ -50,7 +49,7 @@ function toFailure(error: unknown): HookAnswer {
   const mayPass = failure === 'throttled' || failure === 'unavailable' || passing.has(code);
   return mayPass && !lasting.has(code)
     ? { kind: 'unclear', code }
-    : { kind: 'refused', code, detail: messageOf(error) };
+    : { kind: 'refused', code, detail: detailOf(error) };
 }
 
 /** SSM knows no client token: a document that was sent twice must find out by the token in its parameters. */
