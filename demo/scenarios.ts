@@ -318,7 +318,7 @@ export const scenarios: readonly Scenario[] = [
     story:
       'db-a hangs in stopping. Two writers on one disk are worse than none: without a fence that holds nothing is moved, and a person is called.',
     parameters: switchedOn,
-    registrations: [{ policy: { fence: 'stop', fenceTimeout: '4s' } }],
+    registrations: [{ policy: { fence: 'stop', fenceTimeout: '5s' } }],
     acts: [refuseToStop('db-a'), impair('db-a', 'system')],
     expected: {
       ...leftAlone('NEEDS_HUMAN'),
@@ -354,7 +354,7 @@ export const scenarios: readonly Scenario[] = [
       'EC2 shows both interfaces on db-b, and the alarm on the service stays red. Attached is not serving: the episode does not end as completed, and a person is called.',
     account: answering,
     registrations: [
-      { more: (account) => ({ serving: { alarm: alarmArn(account, answersAlarm), within: '4s' } }) },
+      { more: (account) => ({ serving: { alarm: alarmArn(account, answersAlarm), within: '5s' } }) },
     ],
     acts: [goesSilent, impair('db-a', 'system')],
     expected: {

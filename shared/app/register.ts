@@ -123,11 +123,6 @@ function checkAllowed(declaration: Declaration, allowed: Allowed): Omit<Findings
         `${at}.function: ${name} does not begin with ${functionPrefix}, and no other function may be called; rename it`,
       );
   }
-  const { serving } = declaration;
-  if (serving && 'check' in serving && 'on' in serving.check && serving.check.on === 'source')
-    warnings.push(
-      'serving.check.on: the source is asked after planned moves only, nobody after a failover; declare on: target',
-    );
   return { problems, warnings };
 }
 

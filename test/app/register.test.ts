@@ -456,12 +456,6 @@ describe('what is declared around the move', () => {
     const warnings = await said(world, { serving: { alarm: answers } });
     expect(warnings).toEqual([expect.stringMatching(/^serving\.alarm: .* is ALARM now/)]);
   });
-  story('is warned of when nobody would be asked after a failover', nothingYet, async (world) => {
-    const check = { document: 'promote', on: 'source' };
-    expect(await said(world, { serving: { check } })).toEqual([
-      expect.stringMatching(/^serving\.check\.on: .*declare on: target/),
-    ]);
-  });
 });
 
 describe('an edit', () => {
