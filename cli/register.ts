@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { type Registered, register } from '../shared/app/register.ts';
 import { statusOf } from '../shared/app/status.ts';
+import { aroundTheMove } from '../shared/core/around-the-move.ts';
 import type { InstanceId, ServiceName } from '../shared/core/ids.ts';
 import { type Declaration, parseDeclaration } from '../shared/core/service.ts';
 import type { Answer } from './answer.ts';
@@ -96,6 +97,7 @@ function toAnswer(
         text: instance === holder ? 'holder' : 'standby',
       }),
     ),
+    ...aroundTheMove(declaration).map(({ step, what }): Line => ({ label: step, text: what })),
   ];
   return {
     outcome: 'done',
@@ -132,8 +134,9 @@ export async function registerCommand(path: string, context: CommandContext): Pr
   if (parsed.kind === 'invalid') return rejectedAnswer(path, null, file.locate(parsed.problems));
 
   const connection = await context.connect();
-  const { ports, author } = connection;
-  const registered = await register(ports, { declaration: file.declaration, author });
+  const { ports, author, allowed } = connection;
+  const request = { declaration: file.declaration, author, ...(allowed && { allowed }) };
+  const registered = await register(ports, request);
   const { name } = parsed.declaration;
   if (registered.kind === 'rejected') return rejectedAnswer(path, name, file.locate(registered.problems));
   const holder = registered.kind === 'registered' ? registered.holder : await holderOf(connection, name);

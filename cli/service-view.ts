@@ -1,5 +1,6 @@
 /** One service as a person and a program see it: where it is, who could take it, and what stands in the way. Pure. */
 import type { Status } from '../shared/app/status.ts';
+import { aroundTheMove, type Declared } from '../shared/core/around-the-move.ts';
 import type { InstanceId } from '../shared/core/ids.ts';
 import type { Health } from '../shared/core/observation.ts';
 import {
@@ -66,6 +67,8 @@ export interface ServiceView {
     readonly deviceIndex: number;
     readonly networkCardIndex: number;
   }[];
+  /** What is declared around a move, in the order in which it comes. */
+  readonly around: readonly Declared[];
   readonly hindrances: readonly Hindrance[];
   readonly pause: PauseView | null;
   readonly quarantine: readonly {
@@ -338,6 +341,7 @@ export function toServiceView(
       })),
     })),
     interfaces: declaration.interfaces,
+    around: aroundTheMove(declaration),
     hindrances,
     pause: pause ? toPauseView(pause, nowMs) : null,
     quarantine: Object.entries(service.quarantine).map(([instance, { sinceMs: fromMs, why }]) => ({
@@ -383,6 +387,7 @@ export const unreadableView = (service: string, why: string, say: Say): ServiceV
   holder: null,
   standbys: [],
   interfaces: [],
+  around: [],
   hindrances: [
     {
       code: 'MALFORMED_STATE',

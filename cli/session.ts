@@ -1,8 +1,9 @@
 /** From options and environment to the ports: endpoint, Region, credentials, table names, and who is asking. */
 import { userInfo } from 'node:os';
 import type { Log, Ports } from '../shared/app/ports.ts';
+import type { Allowed } from '../shared/app/register.ts';
 import { InvalidInputError } from '../shared/core/errors.ts';
-import { parseConfig } from '../shared/runtime/config.ts';
+import { allowedBy, parseConfig } from '../shared/runtime/config.ts';
 import { CliError } from './answer.ts';
 import { findSandbox, type Sandbox } from './sandbox-discovery.ts';
 
@@ -16,6 +17,9 @@ export interface GlobalOptions {
   readonly idempotencyTable?: string;
   readonly queueUrl?: string;
   readonly topicArn?: string;
+  readonly fencing?: string;
+  readonly hookDocuments?: string;
+  readonly hookFunctions?: string;
 }
 
 type Environment = Record<string, string | undefined>;
@@ -48,6 +52,13 @@ const stackSettings = [
   },
 ] as const;
 
+/** What registration holds a declaration against; unknown where it is not said. */
+const stackSwitches = [
+  { key: 'fencing', option: '--fencing', variable: 'FENCING', output: 'Fencing' },
+  { key: 'hookDocuments', option: '--hook-documents', variable: 'HOOK_DOCUMENTS', output: 'HookDocuments' },
+  { key: 'hookFunctions', option: '--hook-functions', variable: 'HOOK_FUNCTIONS', output: 'HookFunctions' },
+] as const;
+
 /**
  * The variables from which the SDK takes Region and credentials. With the sandbox and no identity chosen it gets
  * made-up ones: a newcomer needs none, and nobody's real keys sign requests to a process on the desk.
@@ -72,13 +83,26 @@ export function awsEnvironment(
   };
 }
 
+function switchesOf(options: GlobalOptions, sandbox: Sandbox | undefined) {
+  return stackSwitches.flatMap(({ key, variable, output }) => {
+    // A stack that names no document has no such output.
+    const ofSandbox = key === 'hookDocuments' && sandbox ? '' : undefined;
+    const value = options[key] ?? sandbox?.outputs[output] ?? ofSandbox;
+    return value === undefined ? [] : [[variable, value] as const];
+  });
+}
+
 function stackNames(options: GlobalOptions, sandbox: Sandbox | undefined) {
   const found = stackSettings.map((setting) => ({
     ...setting,
     value: options[setting.key] || sandbox?.outputs[setting.output],
   }));
   const missing = found.filter((each) => !each.value);
-  if (missing.length === 0) return Object.fromEntries(found.map((each) => [each.variable, each.value]));
+  if (missing.length === 0)
+    return Object.fromEntries([
+      ...found.map((each) => [each.variable, each.value]),
+      ...switchesOf(options, sandbox),
+    ]);
   const which = missing.map((each) => `${each.option} (or ${each.variable})`).join(', ');
   const why = options.endpointUrl
     ? `${options.endpointUrl} is no sandbox of ours (no /_sandbox/state) that could be asked for them; `
@@ -97,7 +121,9 @@ function configOf(options: GlobalOptions, sandbox: Sandbox | undefined) {
   } catch (error) {
     if (!(error instanceof InvalidInputError)) throw error;
     const problems = error.problems.map((problem) => {
-      const setting = stackSettings.find((each) => problem.startsWith(`${each.variable}: `));
+      const setting = [...stackSettings, ...stackSwitches].find((each) =>
+        problem.startsWith(`${each.variable}: `),
+      );
       return setting
         ? problem.replace(setting.variable, `${setting.option} (or ${setting.variable})`)
         : problem;
@@ -132,6 +158,7 @@ const logTo = (stream: NodeJS.WritableStream, debug: boolean): Log => ({
 export interface Connection {
   readonly ports: Ports;
   readonly author: string;
+  readonly allowed?: Allowed;
 }
 
 /** Finds out where to go and makes the ports. Throws {@link CliError} where something is missing or out of reach. */
@@ -149,5 +176,5 @@ export async function connect(
   // Only now: the SDK takes longer to load than everything else, and help and usage errors do not need it.
   const { compose } = await import('../shared/runtime/compose.ts');
   const { ports } = compose(config, { ...(endpoint && { endpoint }), log: logTo(stderr, debug) });
-  return { ports, author: author(env) };
+  return { ports, author: author(env), allowed: allowedBy(config) };
 }

@@ -129,6 +129,7 @@ function serviceText(view: ServiceView, nowMs: number, terminal: Terminal): stri
     holderLine(view, nowMs),
     ...standbyLines(view),
     ...interfaces,
+    ...view.around.map(({ step, what }): Line => ({ label: step, text: what })),
     ...stateLines(view, nowMs),
     { label: 'trail', text: `${records} record${records === 1 ? '' : 's'}, head ${head || 'none'}` },
   ];

@@ -12,6 +12,8 @@ export interface AccountPlan {
   readonly members: readonly ('same' | 'other')[];
   /** The metrics of `AWS/EC2` that have an alarm for each member. */
   readonly alarms: readonly string[];
+  /** Alarms of the service's own, by name: OK at the start. */
+  readonly ownAlarms?: readonly string[];
 }
 
 export interface Member {
@@ -189,9 +191,22 @@ export async function buildAccount(aws: AwsEndpoint, region: string, plan: Accou
       TreatMissingData: 'missing',
     });
   }
+  for (const AlarmName of plan.ownAlarms ?? []) {
+    await aws.cloudWatch('PutMetricAlarm', {
+      AlarmName,
+      Namespace: service,
+      MetricName: AlarmName,
+      Statistic: 'Maximum',
+      Period: 60,
+      EvaluationPeriods: 1,
+      Threshold: 1,
+      ComparisonOperator: 'GreaterThanOrEqualToThreshold',
+    });
+    await aws.cloudWatch('SetAlarmState', { AlarmName, StateValue: 'OK', StateReason: 'as it should be' });
+  }
   await until('its alarms are not OK', async () => {
     const answer = (await aws.cloudWatch('DescribeAlarms', {
-      AlarmNames: alarmNames.map((each) => each.name),
+      AlarmNames: [...alarmNames.map((each) => each.name), ...(plan.ownAlarms ?? [])],
     })) as { MetricAlarms: readonly { StateValue: string }[] };
     return answer.MetricAlarms.every((each) => each.StateValue === 'OK');
   });
@@ -229,3 +244,7 @@ export function alarmName(host: Host, metric: string): string {
   const [, check = 'status'] = metric.split('_');
   return `${host}-${check.toLowerCase()}`;
 }
+
+/** Of an alarm of the account, by its name. */
+export const alarmArn = ({ zone }: Pick<Account, 'zone'>, name: string) =>
+  `arn:aws:cloudwatch:${zone.slice(0, -1)}:000000000000:alarm:${name}`;

@@ -1,4 +1,5 @@
 /** What a scenario does to the account: each act is something that also happens on AWS. */
+import { randomUUID } from 'node:crypto';
 import { type Account, alarmName, type Host } from './account.ts';
 import type { AwsEndpoint } from './aws-endpoint.ts';
 import { viewInterfaces } from './identity.ts';
@@ -65,6 +66,41 @@ const isAlarmOf = (host: Host, metric: string, sinceMs: number) => (record: Even
   const { alarmName: name } = (record.event['detail'] ?? {}) as { alarmName?: string };
   return Date.parse(record.at) >= sinceMs && name === alarmName(host, metric);
 };
+
+/** EC2 takes the order to stop it, and it does not stop. */
+export const refuseToStop = (host: Host): Act => ({
+  step: 'fault',
+  text: `${host} will hang in stopping, however hard it is asked`,
+  run: ({ control, account }) => control.stick(account.instanceOf(host)),
+});
+
+export const setAlarm = (name: string, state: 'OK' | 'ALARM', text: string): Act => ({
+  step: 'alarm-state',
+  text,
+  async run({ aws }) {
+    await aws.cloudWatch('SetAlarmState', { AlarmName: name, StateValue: state, StateReason: text });
+  },
+});
+
+/** Two minutes before EC2 takes a spot instance back. */
+export const interruptSpot = (host: Host): Act => ({
+  step: 'announced',
+  text: `EC2 announces that it takes back ${host}, a spot instance, in two minutes`,
+  async run({ control, account }) {
+    const instanceId = account.instanceOf(host);
+    await control.putEvent({
+      version: '0',
+      id: randomUUID(),
+      'detail-type': 'EC2 Spot Instance Interruption Warning',
+      source: 'aws.ec2',
+      account: '000000000000',
+      time: new Date().toISOString(),
+      region: account.zone.slice(0, -1),
+      resources: [`arn:aws:ec2:${account.zone}:instance/${instanceId}`],
+      detail: { 'instance-id': instanceId, 'instance-action': 'terminate' },
+    });
+  },
+});
 
 /** EventBridge delivers at least once: the same event, with the same id, some times more. */
 export const repeatAlarm = (host: Host, metric: string, times: number): Act => ({

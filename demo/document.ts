@@ -68,7 +68,10 @@ export function toDocument(run: Run) {
     /** The outcome of the episode, else the code of what was recorded instead, else what was answered. */
     outcome: episode?.outcome ?? word?.code ?? happened.answers[0] ?? null,
     from: episode?.episode?.plan.source ?? before[0]?.attachment?.instanceId ?? null,
-    to: episode?.outcome === 'COMPLETED' ? (episode.episode?.plan.target ?? null) : null,
+    to:
+      episode?.outcome === 'COMPLETED' || episode?.outcome === 'ATTACHED'
+        ? (episode.episode?.plan.target ?? null)
+        : null,
     episodeId: episode?.episode?.id ?? null,
     failedAt: iso(moments.failedAtMs),
     eventAt: iso(moments.eventAtMs),

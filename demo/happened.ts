@@ -20,6 +20,8 @@ export interface Happened {
   readonly notices: readonly string[];
   /** The words that a notice must contain. */
   readonly says: string;
+  /** Fences, hooks and checks of the episodes, and how each ended. */
+  readonly stages: readonly string[];
   /** Where every interface rests; `nowhere` if any is on nothing or they are apart. */
   readonly holder: string;
   /** How often an interface was detached and attached. */
@@ -40,6 +42,7 @@ export const labels: Readonly<Record<HappenedName, string>> = {
   answers: 'function answers',
   notices: 'notices sent',
   says: 'notice says',
+  stages: 'around the move',
   holder: 'interfaces rest on',
   detached: 'detached, times',
   attached: 'attached, times',
@@ -104,6 +107,11 @@ export function toHappened(evidence: Evidence, wanted: Partial<Happened>): Happe
     answers: [...new Set(answers)],
     notices: noticesOf(facts).map((each) => each.attributes['outcome'] ?? '?'),
     says: said ? (wanted.says ?? '') : (texts[0]?.split('\n')[0] ?? 'nothing'),
+    stages: records.flatMap(({ episode }) =>
+      Object.entries(episode?.stages ?? {})
+        .toSorted(([, one], [, other]) => one.begunAtMs - other.begunAtMs)
+        .map(([id, { end }]) => `${id} ${end ?? 'not ended'}`),
+    ),
     holder: rest === undefined ? 'nowhere' : account.nameOf(rest),
     detached: times('detached'),
     attached: times('attached'),

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { stringify } from 'yaml';
-import type { Account } from './account.ts';
+import { type Account, alarmArn, type Host } from './account.ts';
 
 export interface Registration {
   readonly kind: 'accepted' | 'refused';
@@ -19,22 +19,36 @@ export interface RegistrationOptions {
   readonly policy?: Readonly<Record<string, unknown>> | undefined;
   /** Members to leave out of the declaration, by host. */
   readonly without?: readonly string[] | undefined;
+  /** The alarm that must be OK before a member may take over, by host. */
+  readonly readyWhen?: Readonly<Partial<Record<Host, string>>> | undefined;
+  /** What else the service declares. */
+  readonly more?: ((account: Account) => Readonly<Record<string, unknown>>) | undefined;
 }
 
-export function toDeclaration(account: Account, { policy, without = [] }: RegistrationOptions = {}) {
+export function toDeclaration(
+  account: Account,
+  { policy, without = [], readyWhen = {}, more }: RegistrationOptions = {},
+) {
   return {
     name: account.service,
     description: 'The database of the order service (demo)',
     interfaces: account.interfaces.map(({ eniId, deviceIndex }) => ({ eni: eniId, deviceIndex })),
     members: account.members
       .filter(({ host }) => !without.includes(host))
-      .map(({ instanceId }) => ({ instance: instanceId })),
+      .map(({ instanceId, host }) => {
+        const alarm = readyWhen[host];
+        return { instance: instanceId, ...(alarm && { readyWhen: [alarmArn(account, alarm)] }) };
+      }),
     ...(policy && { policy }),
+    ...more?.(account),
   };
 }
 
 /** What the command would take from the environment: somebody's own identity and stack have no business here. */
-const ofOtherStacks = ['STATE_TABLE', 'IDEMPOTENCY_TABLE', 'WORK_QUEUE_URL', 'TOPIC_ARN'];
+const ofOtherStacks = [
+  ...['STATE_TABLE', 'IDEMPOTENCY_TABLE', 'WORK_QUEUE_URL', 'TOPIC_ARN'],
+  ...['FENCING', 'HOOK_DOCUMENTS', 'HOOK_FUNCTIONS'],
+];
 
 function environment(): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(

@@ -7,6 +7,7 @@ import { type Account, buildAccount, service } from './account.ts';
 import type { Act, Stage } from './acts.ts';
 import { makeAwsEndpoint } from './aws-endpoint.ts';
 import { type Deed, type Facts, isQuiet, readFacts, type Sources } from './facts.ts';
+import { startGuests } from './guests.ts';
 import { type Comparison, compare, type Happened, toHappened } from './happened.ts';
 import { type InterfaceView, viewInterfaces } from './identity.ts';
 import { type Registration, register } from './registration.ts';
@@ -77,7 +78,8 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
   narrator.preparing('starting an AWS for one machine');
   const template = await templateFor(scenario);
   try {
-    const sandbox = await startSandboxProcess({ dist, template: template.file });
+    const { parameters } = scenario;
+    const sandbox = await startSandboxProcess({ dist, template: template.file, parameters });
     try {
       return await play(scenario, sandbox, { ...options, dist });
     } catch (error) {
@@ -97,8 +99,21 @@ async function play(
   sandbox: SandboxProcess,
   options: RunOptions & { readonly dist: string },
 ): Promise<Run> {
-  const { narrator } = options;
-  const { setting, stage, subscriber } = await prepare(scenario, sandbox, options);
+  const { setting, stage, subscriber, endGuests } = await prepare(scenario, sandbox, options);
+  try {
+    return await perform(setting, stage, subscriber, options);
+  } finally {
+    await endGuests();
+  }
+}
+
+async function perform(
+  setting: Setting,
+  stage: Omit<Stage, 'sinceMs'>,
+  subscriber: Awaited<ReturnType<typeof subscribe>>,
+  { narrator, signal }: RunOptions,
+): Promise<Run> {
+  const { scenario } = setting;
   narrator.ready(setting);
   const { account } = stage;
 
@@ -130,7 +145,7 @@ async function play(
     else quietSinceMs = undefined;
     const isEnoughMs = looksDone(facts) ? tellingLagMs : silenceMs;
     if (quietSinceMs !== undefined && readAtMs - quietSinceMs >= isEnoughMs) break;
-    await sleep(pollMs, undefined, { signal: options.signal });
+    await sleep(pollMs, undefined, { signal });
   }
   await acting;
 
@@ -172,6 +187,7 @@ async function prepare(
   const account = await buildAccount(aws, region, scenario.account);
   const subscriber = await subscribe(aws, resources['NoticeTopic'] ?? '');
   const stage = { aws, control, table, account, resources };
+  const endGuests = await startGuests(scenario.documents ?? [], stage);
 
   narrator.preparing(`registering ${service} with the command line`);
   const registrations: Registration[] = [];
@@ -188,7 +204,7 @@ async function prepare(
   const before = await viewInterfaces(aws, eniIdsOf(account));
   await control.configure({ latency });
   const setting: Setting = { scenario, account, registrations, prepared, before, latency };
-  return { setting, stage, subscriber };
+  return { setting, stage, subscriber, endGuests };
 }
 
 async function performAll(acts: readonly Act[], stage: Stage, deeds: Deed[]): Promise<void> {

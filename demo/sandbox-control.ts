@@ -73,6 +73,14 @@ export interface SandboxControl {
   /** Kills the process of the function that makes this call for the nth time, before it hears the answer. */
   killAfter(functionName: string, operation: string, times: number, service: string): Promise<void>;
   putEvent(event: object): Promise<void>;
+  /** Of an instance: its next state does not come, however hard it is asked to stop. */
+  stick(id: string): Promise<void>;
+  /** What the document does is asked at the URL. */
+  addDocument(document: {
+    readonly name: string;
+    readonly url: string;
+    readonly parameters: readonly string[];
+  }): Promise<void>;
   calls(): Promise<readonly Ec2Call[]>;
   attachments(): Promise<readonly AttachmentChange[]>;
   events(): Promise<readonly EventRecord[]>;
@@ -106,6 +114,8 @@ export function makeSandboxControl(url: string, signal?: AbortSignal): SandboxCo
     killAfter: (functionName, operation, times, service) =>
       post('lambda/kill', { function: functionName, when: { after: { service, operation, times } } }),
     putEvent: (event) => post('events', event),
+    stick: (id) => post('ec2/stick', { id }),
+    addDocument: (document) => post('ssm/documents', document),
     calls: () => get('ec2/calls'),
     attachments: () => get('ec2/attachments'),
     events: () => get('events'),

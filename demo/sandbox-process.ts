@@ -18,6 +18,8 @@ export interface SandboxProcessOptions {
   /** Where the bundles lie. */
   readonly dist: string;
   readonly template: string;
+  /** Of the template, by name. */
+  readonly parameters?: Readonly<Record<string, string>> | undefined;
 }
 
 const root = path.join(import.meta.dirname, '..');
@@ -31,6 +33,10 @@ export async function startSandboxProcess(options: SandboxProcessOptions): Promi
       ...['--port', '0', '--latency', 'instant'],
       ...['--template', options.template],
       ...['--dist', options.dist],
+      ...Object.entries(options.parameters ?? {}).flatMap(([name, value]) => [
+        '--parameter',
+        `${name}=${value}`,
+      ]),
     ],
     { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] },
   );

@@ -1,16 +1,20 @@
 /** The scenarios as data: what is prepared, what goes wrong, and what must come of it. */
-import type { AccountPlan, Host } from './account.ts';
+import { type AccountPlan, alarmArn, type Host } from './account.ts';
 import {
   type Act,
   addMemberToTable,
   fault,
   impair,
+  interruptSpot,
   killAfter,
   moveByHand,
+  refuseToStop,
   repeatAlarm,
+  setAlarm,
   stop,
   sweep,
 } from './acts.ts';
+import type { GuestDocument } from './guests.ts';
 import type { Happened } from './happened.ts';
 import type { RegistrationOptions } from './registration.ts';
 
@@ -27,6 +31,10 @@ export interface Scenario {
   readonly before: readonly Act[];
   /** What goes wrong: the clock starts with the first. */
   readonly acts: readonly Act[];
+  /** Of the template: what the stack switches on. */
+  readonly parameters?: Readonly<Record<string, string>>;
+  /** What Systems Manager's documents do in the guests. */
+  readonly documents?: readonly GuestDocument[];
   /** Changes the template that the sandbox deploys. */
   readonly template?: (template: string) => string;
   /** Everything that is named here must come out exactly so. */
@@ -55,6 +63,45 @@ const movedTo = (host: Host) =>
     detached: 2,
     attached: 2,
   }) as const satisfies Partial<Happened>;
+
+/** Anything may be declared: what a stack that fences and runs documents is deployed with. */
+const switchedOn = { Fencing: 'on', HookDocuments: 'promote-replica,stop-app,start-app' };
+
+const answersAlarm = 'orders-db-answers';
+const answering = { members: ['same', 'same'], alarms: [systemCheck], ownAlarms: [answersAlarm] } as const;
+
+const hook = (document: string, on: 'source' | 'target') => ({
+  document,
+  on,
+  parameters: { Token: ['@token@'], Epoch: ['@epoch@'] },
+});
+
+/** What a hook does in the guest, idempotent by its token as it must be. */
+function documentThat(
+  name: string,
+  output: string,
+  { tookMs = 1_000, makesItAnswer = false } = {},
+): GuestDocument {
+  const seen = new Set<string>();
+  return {
+    name,
+    parameters: ['Token', 'Epoch'],
+    tookMs,
+    async run({ parameters: { Token: [token = ''] = [] } }, { aws }) {
+      if (seen.has(token)) return `${output} (already)`;
+      seen.add(token);
+      if (makesItAnswer)
+        await aws.cloudWatch('SetAlarmState', {
+          AlarmName: answersAlarm,
+          StateValue: 'OK',
+          StateReason: 'the replica was promoted',
+        });
+      return output;
+    },
+  };
+}
+
+const goesSilent = setAlarm(answersAlarm, 'ALARM', 'the alarm orders-db-answers goes off: nothing answers');
 
 const leftAlone = (code: string) =>
   ({
@@ -253,6 +300,100 @@ export const scenarios: readonly Scenario[] = [
       impair('db-a', 'system'),
     ],
     expected: movedTo('db-b'),
+  },
+  {
+    ...ordinary,
+    name: 'fence',
+    title: 'fence: stop: the failed holder is stopped, and seen stopped, before anything is detached',
+    story:
+      'db-a has lost its network, not its disk: its process may still write. The service declares a fence, so db-a is stopped by force, without waiting for its guest, and only when EC2 shows it stopped do the interfaces leave.',
+    parameters: switchedOn,
+    registrations: [{ policy: { fence: 'stop' } }],
+    expected: { ...movedTo('db-b'), stages: ['fence done'] },
+  },
+  {
+    ...ordinary,
+    name: 'fence-timeout',
+    title: 'the failed holder does not stop: nothing is detached, and a person is called',
+    story:
+      'db-a hangs in stopping. Two writers on one disk are worse than none: without a fence that holds nothing is moved, and a person is called.',
+    parameters: switchedOn,
+    registrations: [{ policy: { fence: 'stop', fenceTimeout: '5s' } }],
+    acts: [refuseToStop('db-a'), impair('db-a', 'system')],
+    expected: {
+      ...leftAlone('NEEDS_HUMAN'),
+      stages: ['fence timed-out'],
+      says: 'FENCE_FAILED',
+    },
+  },
+  {
+    ...ordinary,
+    name: 'hooks',
+    title: 'after the move the replica is promoted by a document, and the service must answer',
+    story:
+      'db-b is a replica. Once both interfaces are on it a document of Systems Manager promotes it, and the episode is completed only when the alarm on the service is OK again.',
+    account: answering,
+    parameters: switchedOn,
+    documents: [documentThat('promote-replica', 'promoted', { makesItAnswer: true })],
+    registrations: [
+      {
+        more: (account) => ({
+          hooks: { after: [hook('promote-replica', 'target')] },
+          serving: { alarm: alarmArn(account, answersAlarm), within: '30s' },
+        }),
+      },
+    ],
+    acts: [goesSilent, impair('db-a', 'system')],
+    expected: { ...movedTo('db-b'), stages: ['1/after.0 done', '1/serving done'], says: 'promoted' },
+  },
+  {
+    ...ordinary,
+    name: 'not-serving',
+    title: 'the interfaces are on the standby and nothing answers: attached, and a person is called',
+    story:
+      'EC2 shows both interfaces on db-b, and the alarm on the service stays red. Attached is not serving: the episode does not end as completed, and a person is called.',
+    account: answering,
+    registrations: [
+      { more: (account) => ({ serving: { alarm: alarmArn(account, answersAlarm), within: '5s' } }) },
+    ],
+    acts: [goesSilent, impair('db-a', 'system')],
+    expected: {
+      ...movedTo('db-b'),
+      recorded: ['ATTACHED'],
+      notices: ['ATTACHED'],
+      stages: ['1/serving timed-out'],
+      says: 'NOT_SERVING',
+    },
+  },
+  {
+    ...ordinary,
+    name: 'not-ready',
+    title: 'the first standby is healthy but hours behind: the one that is ready takes over',
+    story:
+      'db-b is next in line and fine for EC2, but the alarm on its replica lag is red. An interface on a standby that is hours behind is no failover: db-c takes over.',
+    account: { ...threeMembers, ownAlarms: ['db-b-lag', 'db-c-lag'] },
+    registrations: [{ readyWhen: { 'db-b': 'db-b-lag', 'db-c': 'db-c-lag' } }],
+    before: [setAlarm('db-b-lag', 'ALARM', 'the alarm db-b-lag goes off: the replica is hours behind')],
+    expected: movedTo('db-c'),
+  },
+  {
+    ...ordinary,
+    name: 'spot-interruption',
+    title: 'EC2 takes a spot instance back: a planned move within its two minutes',
+    story:
+      'EC2 announces that it takes back db-a. While it lives the application is stopped there, the interfaces leave plainly, and it is started on db-b: what a licence server needs.',
+    parameters: switchedOn,
+    documents: [documentThat('stop-app', 'stopped'), documentThat('start-app', 'started')],
+    registrations: [
+      {
+        policy: { onSpotInterruption: 'switchover' },
+        more: () => ({
+          hooks: { before: [hook('stop-app', 'source')], after: [hook('start-app', 'target')] },
+        }),
+      },
+    ],
+    acts: [interruptSpot('db-a')],
+    expected: { ...movedTo('db-b'), stages: ['1/before.0 done', '1/after.0 done'] },
   },
 ];
 

@@ -7,6 +7,7 @@ export interface Step {
   readonly step: string;
   readonly detail?: string;
   readonly eni?: string;
+  readonly durationMs?: number;
 }
 
 export interface Episode {
@@ -16,6 +17,8 @@ export interface Episode {
   readonly openedAtMs: number;
   readonly plan: { readonly source?: string; readonly target: string; readonly tried: readonly string[] };
   readonly steps: readonly Step[];
+  /** Its fence, hooks and checks, by stage. */
+  readonly stages?: Readonly<Record<string, { readonly begunAtMs: number; readonly end?: string }>>;
 }
 
 /** The service's item, as far as the demo looks at it. */

@@ -62,6 +62,8 @@ function stepsOfEvent({ at, event, deliveries }: EventRecord, index: number, fac
       const text = `${textOf(detail['instance-id'])} is ${textOf(detail['state'])}`;
       return [toStep(key, atMs, 'state-change', text), ...rules];
     }
+    case 'EC2 Spot Instance Interruption Warning':
+      return rules;
     default:
       return [];
   }
@@ -123,6 +125,12 @@ function stepsOfCall(call: Ec2Call, { history }: Facts): TimelineStep[] {
       const what = `${textOf(input['NetworkInterfaceId'])} to ${textOf(input['InstanceId'])}`;
       return tell('attach', what, `, device index ${String(input['DeviceIndex'])}`);
     }
+    case 'StopInstances':
+      return tell(
+        'stop',
+        [input['InstanceIds']].flat().map(textOf).join(', '),
+        input['SkipOsShutdown'] === true ? ', forced, without its guest' : ', forced',
+      );
     default:
       return isDone ? [] : tell('refused-call', operation, '');
   }
@@ -156,9 +164,12 @@ function stepsOfEpisode(episode: Episode, { invocations }: Facts): TimelineStep[
     toStep(id, openedAtMs, 'claimed', text, { durationMs: openedAtMs - (startMs ?? openedAtMs) }),
     ...steps
       .filter((each) => !toldElsewhere.test(each.step))
-      .map(({ step, eni, detail, atMs }) =>
-        toStep(`${id} ${eni ?? ''} ${atMs}`, atMs, step, [eni, detail].filter(Boolean).join(': ')),
-      ),
+      .map(({ step, eni, detail, atMs, durationMs = 0 }) => {
+        // A fence or a hook: begun, and in another line ended.
+        const [, stage, half] = /^(.+)-(begun|ended)$/.exec(step) ?? [];
+        const text = [eni, half === 'begun' ? `begins: ${detail}` : detail].filter(Boolean).join(': ');
+        return toStep(`${id} ${eni ?? ''} ${atMs} ${half ?? ''}`, atMs, stage ?? step, text, { durationMs });
+      }),
   ];
 }
 

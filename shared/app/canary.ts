@@ -32,11 +32,17 @@ export async function rehearse(ports: Ports, name: ServiceName): Promise<Report>
     const attachment = attachments[eni] as AttachmentId;
     return standbys.map((instanceId) => ({ eni, attachment, instanceId, deviceIndex, networkCardIndex }));
   });
+  // Once: whoever may stop the holder may stop any member.
+  const stop = service.declaration.policy.fence === 'stop' ? where.holder : undefined;
   const denied: string[] = [];
-  for (const order of orders) {
-    const answers: readonly Rehearsed[] = await ports.ec2.rehearse(order);
-    for (const { action, answer, detail } of answers)
-      if (answer === 'denied') denied.push(`${action} of ${order.eni} to ${order.instanceId}: ${detail}`);
+  for (const [index, order] of orders.entries()) {
+    const answers: readonly Rehearsed[] = await ports.ec2.rehearse(
+      stop && index === 0 ? { ...order, stop } : order,
+    );
+    for (const { action, answer, detail } of answers) {
+      const of = action === 'StopInstances' ? stop : `${order.eni} to ${order.instanceId}`;
+      if (answer === 'denied') denied.push(`${action} of ${of}: ${detail}`);
+    }
   }
   if (denied.length === 0) return report('nothing', 'HOLDER_HEALTHY', `rehearsed ${orders.length} moves`);
 

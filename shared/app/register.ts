@@ -1,10 +1,21 @@
 /** Registration: a declaration is checked against EC2, then stored: owner rows, ways back, the service (P25). */
+import { aroundTheMove } from '../core/around-the-move.ts';
 import { refusalsOf } from '../core/eligibility.ts';
-import { InvalidInputError } from '../core/errors.ts';
+import { InvalidInputError, messageOf } from '../core/errors.ts';
 import type { AlarmArn, EniId, InstanceId, ServiceName } from '../core/ids.ts';
-import { alarmOf, type Fact, interfaceOf, memberOf, type Observation } from '../core/observation.ts';
+import {
+  type AlarmFact,
+  absent,
+  alarmOf,
+  type Fact,
+  interfaceOf,
+  known,
+  memberOf,
+  type Observation,
+  unknown,
+} from '../core/observation.ts';
 import { describeMember, type MemberReasonCode } from '../core/reasons.ts';
-import { type Declaration, parseDeclaration } from '../core/service.ts';
+import { type Command, type Declaration, parseDeclaration } from '../core/service.ts';
 import { emptyTrail, type Service, type ServiceState } from '../core/state.ts';
 import { attachmentsIn, whereabouts } from '../core/whereabouts.ts';
 import { deliver } from './deliver.ts';
@@ -29,7 +40,17 @@ export interface RegisterRequest {
   /** The declaration as it was written: what is stored, and parsed again when it is read. */
   readonly declaration: unknown;
   readonly author: string;
+  readonly allowed?: Allowed;
 }
+
+/** What the deployed stack may do around a move, by its parameters; undefined where nobody said. */
+export interface Allowed {
+  readonly fencing: boolean | undefined;
+  readonly hookDocuments: readonly string[] | undefined;
+  readonly hookFunctions: boolean | undefined;
+}
+
+const nothingSaid: Allowed = { fencing: undefined, hookDocuments: undefined, hookFunctions: undefined };
 
 const rejected = (...problems: readonly string[]): Registered => ({ kind: 'rejected', problems });
 
@@ -58,8 +79,60 @@ function unreadable(what: string, fact: Fact<unknown>): string[] {
     : [];
 }
 
+/** The role may call no other function. */
+const functionPrefix = 'eni-failover-hook-';
+
+/** Every document and function that is declared, and where. */
+function commandsIn({ hooks, serving }: Declaration): readonly (readonly [string, Command])[] {
+  return [
+    ...hooks.before.flatMap((hook, index): (readonly [string, Command])[] => [
+      [`hooks.before.${index}`, hook],
+      ...(hook.undo ? [[`hooks.before.${index}.undo`, hook.undo] as const] : []),
+    ]),
+    ...hooks.after.map((hook, index): readonly [string, Command] => [`hooks.after.${index}`, hook]),
+    ...(serving && 'check' in serving ? [['serving.check', serving.check] as const] : []),
+  ];
+}
+
+/** Holds what is declared around the move against what the stack may do. Pure. */
+function checkAllowed(declaration: Declaration, allowed: Allowed): Omit<Findings, 'holder'> {
+  const problems: string[] = [];
+  const warnings: string[] = [];
+  const hold = (at: string, isAllowed: boolean | undefined, what: string, parameter: string) => {
+    if (isAllowed === false)
+      problems.push(`${at}: this stack may not ${what}; deploy it with the parameter ${parameter}`);
+    if (isAllowed === undefined)
+      warnings.push(
+        `${at}: whether this stack may ${what} is not known; it must be deployed with ${parameter}`,
+      );
+  };
+  if (declaration.policy.fence === 'stop')
+    hold('policy.fence', allowed.fencing, 'stop instances', 'Fencing=on');
+  for (const [at, command] of commandsIn(declaration)) {
+    if ('document' in command) {
+      const { document } = command;
+      const isNamed = allowed.hookDocuments?.includes(document);
+      hold(`${at}.document`, isNamed, `send ${document}`, `HookDocuments naming ${document}`);
+      continue;
+    }
+    // A name, or the end of an ARN.
+    const name = command.function.split('function:').at(-1) ?? '';
+    hold(`${at}.function`, allowed.hookFunctions, 'call functions', 'HookFunctions=on');
+    if (!name.startsWith(functionPrefix))
+      problems.push(
+        `${at}.function: ${name} does not begin with ${functionPrefix}, and no other function may be called; rename it`,
+      );
+  }
+  return { problems, warnings };
+}
+
 /** Holds a declaration against what EC2 and CloudWatch say; the warnings are of use only without a problem. Pure. */
-export function check(service: Service, observation: Observation, nowMs: number): Findings {
+export function check(
+  service: Service,
+  observation: Observation,
+  nowMs: number,
+  allowed: Allowed = nothingSaid,
+): Findings {
   const { declaration } = service;
   const problems: string[] = [];
   const warnings: string[] = [];
@@ -103,13 +176,19 @@ export function check(service: Service, observation: Observation, nowMs: number)
     ...declaration.members.flatMap((member, index) =>
       member.readyWhen.map((arn) => [`members.${index}.readyWhen`, arn] as const),
     ),
+    ...servingAlarmOf(declaration).map((arn) => ['serving.alarm', arn] as const),
   ];
   for (const [at, arn] of alarms) {
     const fact = alarmOf(observation, arn);
     problems.push(...unreadable(`${at}: ${arn}`, fact));
     if (fact.kind === 'absent')
       problems.push(`${at}: CloudWatch knows no alarm ${arn} in this account and Region`);
+    if (at === 'serving.alarm' && fact.kind === 'known' && fact.value.state !== 'OK')
+      warnings.push(`${at}: ${arn} is ${fact.value.state} now; after a move it must be OK in time`);
   }
+  const around = checkAllowed(declaration, allowed);
+  problems.push(...around.problems);
+  warnings.push(...around.warnings);
 
   let holder: InstanceId | undefined;
   if (problems.length === 0) {
@@ -130,6 +209,29 @@ export function check(service: Service, observation: Observation, nowMs: number)
   if (declaration.members.length === 1)
     warnings.push('members: there is only one; without a standby nothing can be moved');
   return { problems, warnings, holder };
+}
+
+const servingAlarmOf = ({ serving }: Declaration): readonly AlarmArn[] =>
+  serving && 'alarm' in serving ? [serving.alarm] : [];
+
+/** No decision goes by it, so nobody else looks at it. */
+async function lookAtServing(
+  ports: Ports,
+  declaration: Declaration,
+): Promise<ReadonlyMap<AlarmArn, Fact<AlarmFact>>> {
+  const arns = servingAlarmOf(declaration);
+  if (arns.length === 0) return new Map();
+  try {
+    const { value } = await ports.alarms.describe(arns);
+    return new Map(
+      arns.map((arn) => {
+        const fact = value.get(arn);
+        return [arn, fact ? known(fact) : absent];
+      }),
+    );
+  } catch (error) {
+    return new Map(arns.map((arn) => [arn, unknown(messageOf(error))]));
+  }
 }
 
 const waysOf = (
@@ -173,7 +275,11 @@ function changeEntry(
     outcome: isNew ? 'REGISTERED' : 'CHANGED',
     severity: 'info',
     headline: `${isNew ? 'registered' : 'registration changed'} by ${author}`,
-    lines: [`Interfaces: ${enis.join(', ')}`, `Members: ${members.join(', ')}`],
+    lines: [
+      `Interfaces: ${enis.join(', ')}`,
+      `Members: ${members.join(', ')}`,
+      ...aroundTheMove(declaration).map(({ step, what }) => `${step}: ${what}`),
+    ],
     next: [],
     facts: { declaration: JSON.parse(service.declared) as unknown, lastSeen },
     data: { author, interfaces: enis, members },
@@ -222,7 +328,8 @@ export async function register(ports: Ports, request: RegisterRequest): Promise<
 
   const base: ServiceState = existing ?? draftState(ports, declaration, request);
   const draft: Service = { ...base, declared: JSON.stringify(request.declaration), declaration };
-  const observation = await observe(ports, draft);
+  const [looked, serving] = await Promise.all([observe(ports, draft), lookAtServing(ports, declaration)]);
+  const observation = { ...looked, alarms: new Map([...looked.alarms, ...serving]) };
   const limits = Object.fromEntries(
     [...observation.members.values()].flatMap((fact) =>
       fact.kind === 'known' && fact.value.limits.kind === 'known'
@@ -230,7 +337,7 @@ export async function register(ports: Ports, request: RegisterRequest): Promise<
         : [],
     ),
   );
-  const { problems, warnings, holder } = check(draft, observation, ports.clock.now());
+  const { problems, warnings, holder } = check(draft, observation, ports.clock.now(), request.allowed);
   if (problems.length > 0 || !holder) return rejected(...problems);
 
   // Whole again on a member of the new declaration: then it is not stranded any more, whoever did it (P26).

@@ -25,12 +25,17 @@ async function rehearsal(
         return [
           { action: 'DetachNetworkInterface', answer: 'allowed', detail: 'DryRunOperation' },
           { action: 'AttachNetworkInterface', answer, detail: `it is ${answer}` },
+          ...(order.stop
+            ? [{ action: 'StopInstances', answer: answerFor(`stop ${order.stop}`), detail: 'stop' } as const]
+            : []),
         ];
       },
     },
   };
   return { report: await world.run(rehearse(ports, name)), orders };
 }
+
+const fencing = { policy: { fence: 'stop' } };
 
 describe('the rehearsal', () => {
   story('tries every interface on every standby, and says how many moves it tried', async (world) => {
@@ -76,6 +81,16 @@ describe('the rehearsal', () => {
     expect((await rehearsal(world, (id) => (id === c ? 'denied' : 'allowed'))).report.kind).toBe('refused');
     expect(world.kinds()).toEqual(['refusal']);
     expect(world.notifier.published).toHaveLength(1);
+  });
+
+  story('tries to stop the holder once, where the service fences', fencing, async (world) => {
+    const { report, orders } = await rehearsal(world, (what) =>
+      what === `stop ${a}` ? 'denied' : 'allowed',
+    );
+    expect(report).toMatchObject({ kind: 'refused', code: 'PERMISSION_DENIED' });
+    expect(report.detail).toBe(`StopInstances of ${a}: stop`);
+    expect(orders.filter((each) => 'stop' in each)).toEqual([expect.objectContaining({ stop: a })]);
+    expect(orders).toHaveLength(4);
   });
 
   story('comes again later when somebody else wrote meanwhile', async (world) => {

@@ -1,6 +1,6 @@
 /** Registration: a declaration held against EC2, stored once, and never against somebody else's interface. */
 import { describe, expect } from 'vitest';
-import { register } from '../../shared/app/register.ts';
+import { type Allowed, register } from '../../shared/app/register.ts';
 import type { EniId, ServiceName } from '../../shared/core/ids.ts';
 import { alarmNamed } from '../fakes/fake-alarms.ts';
 import {
@@ -322,6 +322,139 @@ describe('a registration is rejected', () => {
     const answer = await enter(world, { ...world.declaration, policy: { budgetPerHour: 9 } });
     expect(answer).toMatchObject({ kind: 'rejected' });
     expect(world.service().declared).not.toContain('budgetPerHour');
+  });
+});
+
+describe('what is declared around the move', () => {
+  const everything: Allowed = { fencing: true, hookDocuments: ['promote', 'stop-app'], hookFunctions: true };
+  const answers = alarmNamed('orders-answers');
+  const promote = { document: 'promote', on: 'target' };
+  const declare = (world: World, more: object, allowed: Allowed = everything) =>
+    world.run(
+      register(world.ports, { declaration: { ...world.declaration, ...more }, author: 'ann', allowed }),
+    );
+  /** What the answer says, problems before warnings. */
+  const said = async (world: World, more: object, allowed?: Allowed) => {
+    const answer = await declare(world, more, allowed);
+    return answer.kind === 'rejected' ? answer.problems : answer.warnings;
+  };
+  const hooksAfter = (...hooks: readonly object[]) => ({ hooks: { after: hooks } });
+
+  story('is stored and told where the stack allows all of it', nothingYet, async (world) => {
+    world.alarms.set(answers, 'OK');
+    const answer = await declare(world, {
+      policy: { fence: 'stop' },
+      hooks: {
+        before: [{ document: 'stop-app', on: 'source', undo: { document: 'promote', on: 'source' } }],
+        after: [promote, { function: 'eni-failover-hook-dns' }],
+      },
+      serving: { alarm: answers },
+    });
+    expect(answer).toMatchObject({ kind: 'registered', warnings: [] });
+    const [notice] = world.notifier.of('REGISTERED');
+    expect(notice?.body).toContain('fence: a failed source is stopped');
+    expect(notice?.body).toContain('before.0: document stop-app on the source');
+    expect(notice?.body).toContain('after.1: function eni-failover-hook-dns');
+    expect(notice?.body).toContain('serving: alarm orders-answers is OK');
+  });
+
+  const refusals: readonly (readonly [string, object, Partial<Allowed>, string, string])[] = [
+    ['a fence', { policy: { fence: 'stop' } }, { fencing: false }, 'policy.fence', 'Fencing=on'],
+    [
+      'a document',
+      hooksAfter(promote),
+      { hookDocuments: [] },
+      'hooks.after.0.document',
+      'HookDocuments naming promote',
+    ],
+    [
+      'another document',
+      hooksAfter(promote, { document: 'dump', on: 'target' }),
+      {},
+      'hooks.after.1.document',
+      'HookDocuments naming dump',
+    ],
+    [
+      'an undo',
+      { hooks: { before: [{ ...promote, undo: { document: 'undo', on: 'target' } }] } },
+      {},
+      'hooks.before.0.undo.document',
+      'HookDocuments naming undo',
+    ],
+    [
+      'a check by a document',
+      { serving: { check: { document: 'probe', on: 'target' } } },
+      {},
+      'serving.check.document',
+      'HookDocuments naming probe',
+    ],
+    [
+      'a function',
+      hooksAfter({ function: 'eni-failover-hook-dns' }),
+      { hookFunctions: false },
+      'hooks.after.0.function',
+      'HookFunctions=on',
+    ],
+  ];
+  for (const [what, more, allowed, at, wayOut] of refusals)
+    story(
+      `is rejected with the way out where the stack does not allow ${what}`,
+      nothingYet,
+      async (world) => {
+        const answer = await declare(world, more, { ...everything, ...allowed });
+        expect(answer.kind).toBe('rejected');
+        const [problem, ...others] = answer.kind === 'rejected' ? answer.problems : [];
+        expect(others).toEqual([]);
+        expect(problem).toMatch(new RegExp(`^${at}: this stack may not `));
+        expect(problem).toContain(`deploy it with the parameter ${wayOut}`);
+        expect(world.store.writes).toEqual([]);
+      },
+    );
+
+  story('is accepted with a warning where nobody said what the stack allows', nothingYet, async (world) => {
+    const more = { policy: { fence: 'stop' }, ...hooksAfter(promote, { function: 'eni-failover-hook-dns' }) };
+    const answer = await enter(world, { ...world.declaration, ...more });
+    expect(answer.kind).toBe('registered');
+    const warnings = answer.kind === 'registered' ? answer.warnings : [];
+    expect(warnings.map((each) => each.split(':')[0])).toEqual([
+      'policy.fence',
+      'hooks.after.0.document',
+      'hooks.after.1.function',
+    ]);
+    expect(warnings[0]).toContain('whether this stack may stop instances is not known');
+  });
+
+  const names: readonly (readonly [string, boolean])[] = [
+    ['eni-failover-hook-dns', true],
+    ['eni-failover-hook-dns:live', true],
+    ['arn:aws:lambda:eu-central-1:123456789012:function:eni-failover-hook-dns:live', true],
+    ['123456789012:function:eni-failover-hook-dns', true],
+    ['dns', false],
+    ['arn:aws:lambda:eu-central-1:123456789012:function:my-eni-failover-hook-dns', false],
+  ];
+  for (const [name, isRight] of names)
+    story(`may be the function ${name}: ${isRight}`, nothingYet, async (world) => {
+      const problems = await said(world, hooksAfter({ function: name }));
+      expect(problems).toHaveLength(isRight ? 0 : 1);
+      if (!isRight) expect(problems[0]).toContain('does not begin with eni-failover-hook-');
+    });
+
+  story('is rejected when CloudWatch knows no such alarm', nothingYet, async (world) => {
+    const problems = await said(world, { serving: { alarm: alarmNamed('misspelt') } });
+    expect(problems).toEqual([
+      expect.stringMatching(/^serving\.alarm: CloudWatch knows no alarm .*misspelt/),
+    ]);
+    expect(world.store.writes).toEqual([]);
+  });
+  story('is rejected while the alarm cannot be read', nothingYet, async (world) => {
+    world.alarms.fail();
+    const problems = await said(world, { serving: { alarm: answers } });
+    expect(problems).toEqual([expect.stringMatching(/^serving\.alarm: .* could not be read/)]);
+  });
+  story('is warned of when the service does not answer today either', nothingYet, async (world) => {
+    world.alarms.set(answers, 'ALARM');
+    const warnings = await said(world, { serving: { alarm: answers } });
+    expect(warnings).toEqual([expect.stringMatching(/^serving\.alarm: .* is ALARM now/)]);
   });
 });
 

@@ -48,6 +48,31 @@ async function register(world: World, text: string, terminal = pipe) {
   return { ...answer, seen: `\n${answer.text(terminal)}\n`.replaceAll(`${directory}/`, '') };
 }
 
+describe('what is declared around the move', () => {
+  const fenced = `${declared}policy: {fence: stop}\n`;
+  const allowed = { fencing: false, hookDocuments: [], hookFunctions: false };
+  const with_ = (world: World, more: object) => {
+    const context = contextOf(world);
+    return { ...context, connect: async () => ({ ...(await context.connect()), ...more }) };
+  };
+
+  it('is shown with the registration', async () => {
+    const world = await unregistered();
+    const connection = with_(world, { allowed: { ...allowed, fencing: true } });
+    const answer = await world.run(registerCommand(fileWith(fenced), connection));
+    expect(answer.outcome).toBe('done');
+    expect(answer.text(pipe)).toContain('fence      a failed source is stopped, within 2m; else page');
+  });
+  it('is refused at its place in the file where the stack does not allow it', async () => {
+    const world = await unregistered();
+    const answer = await world.run(registerCommand(fileWith(fenced), with_(world, { allowed })));
+    expect(answer.outcome).toBe('refused');
+    expect(answer.text(pipe)).toMatch(
+      /orders-db\.yaml:9:\d+.*policy\.fence: this stack may not stop instances/,
+    );
+  });
+});
+
 /** Nothing may be asked of AWS. */
 async function refusedAtOnce(text: string) {
   const offline = {

@@ -7,6 +7,7 @@ import type { ServiceName } from '../../shared/core/ids.ts';
 import { times } from '../../shared/core/times.ts';
 import {
   a,
+  applicationAlarm,
   b,
   c,
   front,
@@ -81,6 +82,22 @@ describe('status of one service', () => {
         aws ec2 create-tags --resources i-0ccccccccccccccc3 --tags Key=eni-failover,Value=managed
       "
     `);
+  });
+
+  it('shows what is declared around the move', async () => {
+    const world = await makeWorld({
+      policy: { fence: 'stop' },
+      hooks: { after: [{ document: 'promote-replica', on: 'target' }] },
+      serving: { alarm: applicationAlarm },
+    });
+    expect((await viewOf(world)).around).toEqual([
+      { step: 'fence', what: 'a failed source is stopped, within 2m; else page' },
+      { step: 'after.0', what: 'document promote-replica on the target, within 1m; else page' },
+      { step: 'serving', what: 'alarm orders-db-answers is OK within 2m' },
+    ]);
+    expect(seen(await status(world, ordersDb))).toContain(
+      '\nserving    alarm orders-db-answers is OK within 2m\n',
+    );
   });
 
   it('is ready with one standby that is eligible, and calls nobody for the other', async () => {

@@ -119,6 +119,33 @@ describe('npm run demo -- --scenario', () => {
     expect(code).toBe(0);
   });
 
+  it('stops the failed holder before anything is detached from it', async () => {
+    const { code, document } = await documentOf('fence');
+    expect(document).toMatchObject({
+      outcome: 'COMPLETED',
+      happened: { registration: ['accepted'], stages: ['fence done'] },
+      ok: true,
+    });
+    const steps = document.steps.map((each) => each.step);
+    expect(steps.indexOf('stop')).toBeGreaterThan(0);
+    expect(steps.indexOf('detach')).toBeGreaterThan(steps.lastIndexOf('fence'));
+    expect(code).toBe(0);
+  });
+
+  it('stops the application, moves, and starts it again when EC2 takes the holder back', async () => {
+    const { code, document } = await documentOf('spot-interruption');
+    expect(document).toMatchObject({
+      outcome: 'COMPLETED',
+      happened: { stages: ['1/before.0 done', '1/after.0 done'], holder: 'db-b' },
+      ok: true,
+    });
+    const told = document.steps.filter((each) => /^(before|detach|after)/.test(each.step));
+    const order = ['before.0', 'detach', 'detached', 'after.0'];
+    expect([...new Set(told.map((each) => each.step))]).toEqual(order);
+    expect(told.find((each) => each.step === 'detach')?.detail).toBe('front from db-a');
+    expect(code).toBe(0);
+  });
+
   it('names the scenarios that there are when it does not know one', async () => {
     const { code, stdout, stderr } = await demo('--scenario', 'nope');
     expect(code).toBe(2);

@@ -37,6 +37,40 @@ const invocation = {
 };
 
 describe('the steps', () => {
+  it('tell a stop, and a fence or a hook from its beginning to its end', () => {
+    const input = { InstanceIds: [ids.first], Force: true };
+    const calls = [
+      call(100, 'StopInstances', {
+        input: { ...input, SkipOsShutdown: true },
+        outcome: 'UnsupportedOperation',
+      }),
+      call(300, 'StopInstances', { input: { ...input, SkipOsShutdown: true } }),
+      call(500, 'StopInstances', { input }),
+    ];
+    const [row] = chain({
+      kind: 'episode',
+      closedAt: at(3_000),
+      outcome: 'ATTACHED',
+      episode: {
+        id: 'orders-db.1',
+        kind: 'failover',
+        openedAtMs: startMs,
+        plan: { source: ids.first, target: ids.second, tried: [ids.second] },
+        steps: [
+          { atMs: startMs + 1_000, step: 'fence-begun', detail: `fence (stop ${ids.first})` },
+          { atMs: startMs + 2_000, step: 'fence-ended', detail: 'timed-out', durationMs: 1_000 },
+        ],
+      },
+    });
+    const steps = told({ calls, trail: row ? [row] : [] });
+    expect(steps.filter(([, step]) => step === 'stop' || step === 'fence')).toEqual([
+      [100, 'stop', 'db-a: UnsupportedOperation', 100],
+      [300, 'stop', 'db-a, forced, without its guest', 100],
+      [500, 'stop', 'db-a, forced', 100],
+      [1_000, 'fence', 'begins: fence (stop db-a)', 0],
+      [2_000, 'fence', 'timed-out', 1_000],
+    ]);
+  });
   it('tell a move from the logs, in order of time and by name', () => {
     const attachments = [
       change(500, 'detaching'),

@@ -167,7 +167,7 @@ describe('a service that fences, promotes and must answer', { timeout: 60_000 },
   });
 
   it('is attached, and a person is called, when it does not answer', async () => {
-    const at = await open({ answers: false, within: '2s' });
+    const at = await open({ answers: false, within: '5s' });
     const [source = '', standby = ''] = at.instances;
 
     await at.post('ec2/impair', { instanceId: source, check: 'system' });

@@ -1,7 +1,7 @@
 /** Proves that a function starts only with a whole environment, and names all that is wrong with it at once. */
 import { describe, expect, it } from 'vitest';
 import { InvalidInputError } from '../../shared/core/errors.ts';
-import { parseConfig } from '../../shared/runtime/config.ts';
+import { allowedBy, parseConfig } from '../../shared/runtime/config.ts';
 
 const env = {
   STATE_TABLE: 'state',
@@ -32,6 +32,11 @@ describe('parseConfig', () => {
     };
     expect(parseConfig(local)).toStrictEqual(local);
   });
+  it('takes what the stack switches on, and does without', () => {
+    const switches = { FENCING: 'on', HOOK_DOCUMENTS: 'promote,stop-app', HOOK_FUNCTIONS: 'off' };
+    expect(parseConfig({ ...env, ...switches })).toStrictEqual({ ...env, ...switches });
+    expect(parseConfig({ ...env, HOOK_DOCUMENTS: '' })).toStrictEqual({ ...env, HOOK_DOCUMENTS: '' });
+  });
   it.each(Object.keys(env))('names %s when it is missing', (name) => {
     const problems = problemsOf({ ...env, [name]: undefined });
     expect(problems).toHaveLength(1);
@@ -44,6 +49,9 @@ describe('parseConfig', () => {
     ['WORK_QUEUE_URL', 'work'],
     ['TOPIC_ARN', ''],
     ['TOPIC_ARN', 'notices'],
+    ['FENCING', 'true'],
+    ['FENCING', ''],
+    ['HOOK_FUNCTIONS', 'yes'],
   ])('names %s when it is %j', (name, value) => {
     const problems = problemsOf({ ...env, [name]: value });
     expect(problems).toHaveLength(1);
@@ -62,5 +70,26 @@ describe('parseConfig', () => {
     const start = () => parseConfig({ ...env, TOPIC_ARN: 'secret-topic' });
     expect(start).toThrow(/TOPIC_ARN: must be the ARN of the SNS topic/);
     expect(start).not.toThrow(/secret-topic/);
+  });
+});
+
+describe('what the stack allows', () => {
+  it('is not known where nobody said', () => {
+    expect(allowedBy(parseConfig(env))).toStrictEqual({
+      fencing: undefined,
+      hookDocuments: undefined,
+      hookFunctions: undefined,
+    });
+  });
+  it.each([
+    [
+      'on',
+      'promote, stop-app',
+      { fencing: true, hookDocuments: ['promote', 'stop-app'], hookFunctions: true },
+    ],
+    ['off', '', { fencing: false, hookDocuments: [], hookFunctions: false }],
+  ])('is read: %s and %j', (value, documents, allowed) => {
+    const switches = { FENCING: value, HOOK_DOCUMENTS: documents, HOOK_FUNCTIONS: value };
+    expect(allowedBy(parseConfig({ ...env, ...switches }))).toStrictEqual(allowed);
   });
 });
