@@ -18,6 +18,10 @@ export interface SandboxProcessOptions {
   /** Where the bundles lie. */
   readonly dist: string;
   readonly template: string;
+  /** How long a failed check takes to become an alarm: not at all, unless said otherwise. */
+  readonly detection?: 'instant' | 'realistic';
+  /** Before Lambda's two retries of an asynchronous invocation. */
+  readonly retryDelaysMs?: readonly [number, number];
 }
 
 const root = path.join(import.meta.dirname, '..');
@@ -31,6 +35,8 @@ export async function startSandboxProcess(options: SandboxProcessOptions): Promi
       ...['--port', '0', '--latency', 'instant'],
       ...['--template', options.template],
       ...['--dist', options.dist],
+      ...(options.detection ? ['--detection', options.detection] : []),
+      ...(options.retryDelaysMs ? ['--async-retry-delays', options.retryDelaysMs.join(',')] : []),
     ],
     { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] },
   );
