@@ -36,10 +36,8 @@ import {
   requireMetricAlarm,
 } from './alarm-input.ts';
 import type { StateValue } from './alarm-rule.ts';
-import { makeMetricData, metricKey } from './metric-data.ts';
-import { EXTRA_PERIODS, evaluate, evaluationStepMs, reasonDataOf } from './metric-evaluation.ts';
+import { makeMetricWatch } from './metric-watch.ts';
 import { BREACHES, CHECKS_OF_METRIC, type StatusCheck } from './status-check-metrics.ts';
-import { type WatchedMetric, watchedMetric } from './watched-metric.ts';
 
 export interface AlarmOptions {
   clock: SandboxClock;
@@ -74,7 +72,6 @@ export function makeAlarms(options: AlarmOptions): Alarms {
   const alarms = new Map<string, Entry>();
   const instanceStates = new Map<string, string>();
   const checks = new Map<string, Map<StatusCheck, string>>();
-  const metrics = makeMetricData(() => clock.now());
 
   const find = (nameOrArn: string): Entry | undefined =>
     alarms.get(nameOrArn.startsWith('arn:') ? (nameOrArn.split(':alarm:')[1] ?? '') : nameOrArn);
@@ -285,48 +282,7 @@ export function makeAlarms(options: AlarmOptions): Alarms {
     }
   };
 
-  // ── Custom metrics ───────────────────────────────────────────────────────
-
-  /** The last periods, newest first. They slide: the newest ends with the step of the clock, not with a full period. */
-  const rangeOf = ({ config, fill }: WatchedMetric) => {
-    const { Period: periodSec = 60, EvaluationPeriods: periods = 1, Statistic = 'Average', Unit } = config;
-    const periodMs = periodSec * 1000;
-    const stepMs = evaluationStepMs(periodSec);
-    const endMs = Math.floor(clock.now() / stepMs) * stepMs;
-    return Array.from({ length: periods + EXTRA_PERIODS }, (_, age) => {
-      const atMs = endMs - (age + 1) * periodMs;
-      const value = metrics.statistic(metricKey(config), Statistic, atMs, atMs + periodMs, Unit);
-      return { atMs, value: value ?? fill };
-    });
-  };
-
-  const evaluateMetric = (alarm: MetricAlarmEntry, watched: WatchedMetric): void => {
-    const range = rangeOf(watched);
-    const found = evaluate(watched.config, range);
-    if (found === undefined || found.value === alarm.state.value) return;
-    changeState(alarm, found.value, found.reason, reasonDataOf(watched.config, range, clock.now()));
-  };
-
-  /** From now on, at every full step of the clock: what is missing is noticed by nothing else. */
-  const evaluateRegularly = (alarm: MetricAlarmEntry, watched: WatchedMetric): void => {
-    const stepMs = evaluationStepMs(watched.config.Period ?? 60);
-    const untilNextMs = stepMs - (clock.now() % stepMs);
-    alarm.cancelPending = clock.after(untilNextMs, () => {
-      evaluateRegularly(alarm, watched);
-      evaluateMetric(alarm, watched);
-    });
-  };
-
-  /** A metric of which nobody has put any data is not the sandbox's to judge: such an alarm is set by hand. */
-  const beginOn = (keys: ReadonlySet<string>): void => {
-    for (const alarm of alarms.values()) {
-      if (alarm.kind !== 'metric' || alarm.isEvaluated) continue;
-      const watched = watchedMetric(alarm.config);
-      if (watched === undefined || !keys.has(metricKey(watched.config))) continue;
-      alarm.isEvaluated = true;
-      evaluateRegularly(alarm, watched);
-    }
-  };
+  const metricWatch = makeMetricWatch({ clock, alarms: () => alarms.values(), changeState });
 
   const page = (input: DescribeAlarmsInput): { entries: Entry[]; nextToken: string | undefined } => {
     const types = input.AlarmTypes ?? ['MetricAlarm'];
@@ -372,7 +328,7 @@ export function makeAlarms(options: AlarmOptions): Alarms {
       };
       alarms.set(name, alarm);
       reconsider(alarm);
-      beginOn(metrics.keys());
+      metricWatch.begin(alarm);
     },
     putCompositeAlarm: (input) => {
       const name = requireCompositeAlarm(input);
@@ -403,7 +359,7 @@ export function makeAlarms(options: AlarmOptions): Alarms {
       alarms.set(name, alarm);
       evaluateComposite(alarm, undefined);
     },
-    putMetricData: (input) => beginOn(metrics.put(input)),
+    putMetricData: metricWatch.put,
     describeAlarms: (input) => {
       if (input.ChildrenOfAlarmName !== undefined || input.ParentsOfAlarmName !== undefined) {
         throw new CloudWatchError(

@@ -25,10 +25,9 @@ interface Point extends Values {
 }
 
 export interface MetricData {
-  /** All of it or, with a `CloudWatchError`, nothing. Answers which metrics have new data. */
-  put(input: PutMetricDataInput): ReadonlySet<string>;
-  /** Every metric that has ever had data. */
-  keys(): ReadonlySet<string>;
+  /** All of it or, with a `CloudWatchError`, nothing. */
+  put(input: PutMetricDataInput): void;
+  has(key: string): boolean;
   /** Of the samples from `fromMs` until before `toMs`; undefined where there are none. */
   statistic(
     key: string,
@@ -72,10 +71,9 @@ export function makeMetricData(nowMs: () => number): MetricData {
         const kept = (series.get(key) ?? []).filter(({ atMs }) => atMs > now - KEPT_MS);
         series.set(key, [...kept, point]);
       }
-      return new Set(points.map(({ key }) => key));
     },
 
-    keys: () => new Set(series.keys()),
+    has: (key) => series.has(key),
 
     statistic(key, statistic, fromMs, toMs, unit) {
       const points = (series.get(key) ?? []).filter(
