@@ -61,7 +61,7 @@ const withoutBystanders = (facts: Facts): Facts => ({
 const isTold = ({ step, text }: TimelineStep) =>
   ['event', 'state-change', 'resumed'].includes(step) ||
   (step === 'alarm' && !text.endsWith('→ ALARM')) ||
-  (step === 'attached' && text.includes('eni-attach-')) ||
+  text.includes('eni-attach-') ||
   (step === 'verified' && text.startsWith('all on'));
 
 export function toStory({

@@ -75,6 +75,8 @@ export function darkTime({ outcome, options }: Play, look: Look): readonly strin
   ];
 }
 
+const killed = ['not killed', 'killed once', 'killed twice'];
+
 export function safety({ score, episodes, kills }: Outcome, look: Look): readonly string[] {
   const tone = (isRight: boolean): Style => (isRight ? 'green' : 'red');
   const { lost, afterPromotion } = score;
@@ -84,21 +86,21 @@ export function safety({ score, episodes, kills }: Outcome, look: Look): readonl
     ...figure(
       String(lost.length),
       '',
-      `acknowledged writes lost, of ${score.acknowledged}: each is on the disk under the number that it was given`,
+      `acknowledged writes lost, of ${score.acknowledged}: ${lost.length === 0 ? 'each is on the disk under the number that it was given' : 'they are not on the disk, or others have their numbers'}`,
       look,
       tone(lost.length === 0),
     ),
     ...figure(
       String(afterPromotion.length),
       '',
-      'writes accepted by the old primary after the promotion: lines of its own behind that line of the log',
+      'writes accepted by the old primary after the promotion: its own lines in the log behind that one',
       look,
       tone(afterPromotion.length === 0),
     ),
     ...figure(
       String(episodes.length),
       '',
-      `${episodes.length === 1 ? 'episode' : 'episodes'}, ${episodes.join(', ') || 'none closed'}; the controller was killed ${kills.done === 1 ? 'once' : `${kills.done} times`}`,
+      `${episodes.length === 1 ? 'episode' : 'episodes'}, ${episodes.join(', ') || 'none closed'}; the controller was ${killed[kills.done] ?? `killed ${kills.done} times`}`,
       look,
       tone(isOne),
     ),
