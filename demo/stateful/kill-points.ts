@@ -111,7 +111,7 @@ function both(first: string, second: string): KillPoint {
   };
 }
 
-/** In the order in which `--runs` takes them. */
+/** In the order of a failover. */
 export const killPoints: readonly KillPoint[] = [
   ...single,
   both('after-stop', 'after-detach'),

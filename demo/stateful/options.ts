@@ -19,7 +19,7 @@ export const usage = `Usage: npm run demo:stateful -- [options]
 Exit code 0 only if no acknowledged write was lost, the old primary accepted none after the promotion, and there was
 one episode, COMPLETED; 1 if not, 2 for a wrong option, 3 if the demo itself failed.
 
-Kill points, in the order in which --runs takes them:
+Kill points; --runs spreads its runs evenly over them:
 ${killPoints.map(({ name, text }) => `  ${name.padEnd(wide)}  ${text}`).join('\n')}
 `;
 
@@ -43,7 +43,7 @@ export function parseOptions(args: readonly string[]): Options {
   const { help, kill, runs, detection, latency, fence, json, dist } = valuesOf(args);
   if (help) return { kind: 'help' };
   if (runs !== undefined && kill !== undefined)
-    throw new UsageError('--runs: takes the kill points one after the other; leave --kill out.');
+    throw new UsageError('--runs: takes the kill points from the list; leave --kill out.');
   const name = kill ?? defaultKillPoint;
   const killPoint = findKillPoint(name);
   if (killPoint === undefined)

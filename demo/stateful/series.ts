@@ -6,15 +6,18 @@ import { silent } from './narrators.ts';
 import { type Play, type PlayOptions, play } from './play.ts';
 
 /** Most of a run is waiting; more at once would make the machine, not the controller, the slowest part. */
-const atOnce = 3;
+const atOnce = 4;
 
 export type SeriesOptions = Omit<PlayOptions, 'killPoint' | 'narrator'>;
 
-/** One after the other through the list, and around. */
-export const killPointsFor = (runs: number): readonly KillPoint[] =>
-  Array.from({ length: runs }, (_, index) => killPoints[index % killPoints.length]).flatMap(
-    (each) => each ?? [],
-  );
+/** Spread evenly over the list; more runs than it is long begin again at its start. */
+export function killPointsFor(runs: number): readonly KillPoint[] {
+  const stride = Math.max(1, killPoints.length / runs);
+  return Array.from(
+    { length: runs },
+    (_, index) => killPoints[Math.floor(index * stride) % killPoints.length],
+  ).flatMap((each) => each ?? []);
+}
 
 export interface SeriesRun {
   readonly killPoint: KillPoint;

@@ -40,6 +40,11 @@ describe('--runs', () => {
     expect(killPointsFor(killPoints.length + 1).at(-1)).toBe(killPoints[0]);
   });
 
+  it('spreads few runs over the whole failover', () => {
+    const places = killPointsFor(4).map((each) => killPoints.indexOf(each));
+    expect(places).toEqual([0, 5, 10, 15]);
+  });
+
   it('has twenty different ones', () => {
     expect(new Set(killPointsFor(20).map(({ name }) => name)).size).toBe(20);
   });
