@@ -6,12 +6,20 @@ import type { Observation } from '../core/observation.ts';
 import { type Plan, withRung } from '../core/plan.ts';
 import { reasons } from '../core/reasons.ts';
 import { nextRung } from '../core/rungs.ts';
-import { isUntouchedYet } from '../core/stages.ts';
+import { calledBackBy, isFenceDue, isUntouchedYet } from '../core/stages.ts';
 import type { Service, ServiceState } from '../core/state.ts';
 import { times } from '../core/times.ts';
 import { type BrakeCheck, brakeCheck } from './brake.ts';
 import { claim, leased, type Moves, persistPlan, withEpisode } from './claim.ts';
-import { callOff, closeEpisode, type Ending, notServing, stoppedBefore, toEnding } from './close.ts';
+import {
+  calledBack,
+  callOff,
+  closeEpisode,
+  type Ending,
+  notServing,
+  stoppedBefore,
+  toEnding,
+} from './close.ts';
 import { deliverLeftovers } from './deliver.ts';
 import { type Journal, makeJournal } from './journal.ts';
 import { keepOnTermination } from './keep.ts';
@@ -207,15 +215,24 @@ class Attempt {
         acted: this.#acted,
         run: this.#run,
         chooseRung: (plan) => this.#chooseRung(question, plan),
+        isFenceDue: () => {
+          const now = journal.service();
+          return now.episode !== undefined && isFenceDue(now, now.episode, observation);
+        },
       },
       { facts, sentAtMs, slow },
     );
     if ('acted' in end) this.#acted = end.acted;
     if (end.kind === 'lease-lost') return this.#lost();
     if (end.kind === 'hand-over') return this.#handOver(timeIsOver);
-    const { episode, stranded } = journal.service();
+    if (end.kind === 'fence-due') return undefined;
+    const service = journal.service();
+    const { episode } = service;
     if (!episode) return this.#lost();
-    const ending = toEnding(episode, end, observation);
+    const ending = calledBack(
+      toEnding(episode, end, observation),
+      calledBackBy(service, episode, observation),
+    );
     if (ending.outcome === 'COMPLETED' || ending.outcome === 'RETURNED_TO_SOURCE') {
       const behind = await this.#stages(journal, observation, 'after');
       if (behind.kind === 'lease-lost') return this.#lost();
@@ -224,9 +241,7 @@ class Attempt {
       if (behind.waited) return undefined;
       if (behind.kind === 'page') return this.#close(journal, notServing(ending, behind.why), observation);
     }
-    // A try to rescue that brings no rest leaves the service as stranded as it was (P26).
-    const isStillStranded = ending.outcome === 'NEEDS_HUMAN' && stranded !== undefined;
-    return this.#close(journal, isStillStranded ? { ...ending, outcome: 'STRANDED' } : ending, observation);
+    return this.#close(journal, ending, observation);
   }
 
   #stages(journal: Journal, observation: Observation, side: 'before' | 'after'): Promise<StagesEnd> {
@@ -246,7 +261,7 @@ class Attempt {
     if (!episode) return this.#lost();
     const { plan } = episode;
     if (end.kind === 'page' || !plan.source)
-      return this.#close(journal, stoppedBefore(episode, end.why, observation), observation);
+      return this.#close(journal, stoppedBefore(episode, end, observation), observation);
     // The source is the rung then: there the move comes to rest, and what was begun is undone (P39).
     await persistPlan(journal, withRung(plan, plan.source));
     return undefined;
@@ -296,9 +311,12 @@ class Attempt {
     this.#journal = undefined;
   }
 
-  async #close(journal: Journal, ending: Ending, observation: Observation): Promise<Report | undefined> {
+  async #close(journal: Journal, given: Ending, observation: Observation): Promise<Report | undefined> {
     const { clock } = this.#ports;
-    const { episode } = journal.service();
+    const { episode, stranded } = journal.service();
+    // A try to rescue that brings no rest leaves the service as stranded as it was (P26).
+    const isStillStranded = given.outcome === 'NEEDS_HUMAN' && stranded !== undefined;
+    const ending: Ending = isStillStranded ? { ...given, outcome: 'STRANDED' } : given;
     let written = await closeEpisode(this.#ports, journal, ending, observation);
     const giveUpAtMs = this.#run.deadlineMs - times.handOverBeforeDeadlineMs;
     while (written === 'unreachable' && clock.now() < giveUpAtMs) {
@@ -422,7 +440,9 @@ class Attempt {
       await deliverLeftovers(this.#ports, service);
       return report;
     }
-    return (await record(this.#ports, service, entry)) === 'conflict' ? undefined : report;
+    if ((await record(this.#ports, service, entry)) === 'conflict') return undefined;
+    // The request stood in the way of what was announced: now it is answered.
+    return this.#message.hint.kind === 'announcement' && refusal.request ? undefined : report;
   }
 
   /**

@@ -11,6 +11,7 @@ import {
   type Stage,
   tokenOf,
   toldTo,
+  troubleOf,
   whyItEnded,
   withMark,
 } from '../core/stages.ts';
@@ -31,7 +32,13 @@ export interface StagesContext {
 export type StagesEnd =
   | { readonly kind: 'passed'; readonly waited: boolean }
   /** A stage failed: a person is needed, or the move goes back. */
-  | { readonly kind: 'page' | 'back'; readonly why: string; readonly waited: boolean }
+  | {
+      readonly kind: 'page' | 'back';
+      readonly why: string;
+      /** The beginning of it, which is the same for each try. */
+      readonly trouble: string;
+      readonly waited: boolean;
+    }
   | { readonly kind: 'lease-lost' }
   | { readonly kind: 'hand-over' };
 
@@ -52,9 +59,12 @@ export async function carryOutStages(context: StagesContext, side: 'before' | 'a
     const service = journal.service();
     const { episode } = service;
     if (!episode) return { kind: 'lease-lost' };
-    const next = nextStage(service, episode, side, observation.interfaces);
+    const next = nextStage(service, episode, side, observation);
     if (next.kind === 'none') return { kind: 'passed', waited };
-    if (next.kind !== 'due') return { kind: next.kind, why: whyItEnded(next.stage, next.mark), waited };
+    if (next.kind !== 'due') {
+      const { kind, stage, mark } = next;
+      return { kind, why: whyItEnded(stage, mark), trouble: troubleOf(stage), waited };
+    }
     const stopped = await carryOut(context, next.stage, next.mark);
     if (stopped) return { kind: stopped };
   }
@@ -65,12 +75,13 @@ async function carryOut(
   stage: Stage,
   begun: StageMark | undefined,
 ): Promise<'lease-lost' | 'hand-over' | undefined> {
-  const { ports, journal, observation } = context;
+  const { ports, journal, run, observation } = context;
   const mark = begun ?? { begunAtMs: ports.clock.now() };
+  const seen = stage.kind === 'fence' ? stateSeen(observation, stage.instance) : undefined;
+  if (isFenced(seen))
+    return end(context, stage, mark.begunAtMs, { end: 'done', output: `it is ${seen} already` });
+  if (timeLeftMs(ports, run) < needsMs(stage)) return 'hand-over';
   if (!begun) {
-    const seen = stage.kind === 'fence' ? stateSeen(observation, stage.instance) : undefined;
-    if (isFenced(seen))
-      return end(context, stage, mark.begunAtMs, { end: 'done', output: `it was ${seen} already` });
     journal.note({ step: `${stage.step}-begun`, detail: describeStage(stage) });
     const stopped = await store(context, inEpisode(stage, { ...mark }));
     if (stopped) return stopped;
@@ -88,7 +99,9 @@ function end(
 ): Promise<'lease-lost' | 'hand-over' | undefined> {
   const { ports, journal } = context;
   const endedAtMs = ports.clock.now();
-  const output = verdict.output.slice(-maxOutput);
+  // A refusal says first what is wrong, a command last.
+  const output =
+    verdict.end === 'refused' ? verdict.output.slice(0, maxOutput) : verdict.output.slice(-maxOutput);
   journal.note({
     step: `${stage.step}-ended`,
     detail: output === '' ? verdict.end : `${verdict.end}: ${output}`,
@@ -99,7 +112,6 @@ function end(
 
 function stateSeen(observation: Observation, instance: InstanceId): string | undefined {
   const fact = memberOf(observation, instance);
-  if (fact.kind === 'absent') return 'terminated';
   return fact.kind === 'known' ? fact.value.state : undefined;
 }
 
@@ -131,21 +143,38 @@ async function store(
 const timeLeftMs = ({ clock }: Ports, { deadlineMs }: Run) =>
   deadlineMs - times.handOverBeforeDeadlineMs - clock.now();
 
+/**
+ * A function answers when it is done: one that is cut off in the middle would be called a second time beside itself,
+ * so it is left to the next worker, who has all his time before him.
+ */
+function needsMs(stage: Stage): number {
+  const isFunction = (stage.kind === 'hook' || stage.kind === 'check') && stage.command.kind === 'function';
+  return isFunction ? Math.min(times.functionNeedsMs, stage.deadlineMs) : times.ec2TimeoutMs;
+}
+
 /** The work on one stage that is marked begun, by this worker or by one before it. */
 class StageWork {
   readonly #context: StagesContext;
   readonly #stage: Stage;
   readonly #deadlineAtMs: number;
   #handle: string | undefined;
-  /** When EC2 last took the order to stop the source. */
-  #acceptedAtMs = Number.NEGATIVE_INFINITY;
+  /** When EC2 was last told to stop the source, and whether it took the order. */
+  #stopSent = { atMs: Number.NEGATIVE_INFINITY, isAccepted: false };
+  /** How often in a row EC2 did not know the source. */
+  #absences = 0;
   /** Why it is not done yet, as far as is known. */
   #last = '';
+  /** What a check said when it last failed: more than that it runs again. */
+  #said = '';
 
+  /** Who resumes looks for a while, even if the time is over: it may have been done long ago. */
   constructor(context: StagesContext, stage: Stage, { begunAtMs, handle }: StageMark) {
     this.#context = context;
     this.#stage = stage;
-    this.#deadlineAtMs = begunAtMs + stage.deadlineMs;
+    this.#deadlineAtMs = Math.max(
+      begunAtMs + stage.deadlineMs,
+      context.ports.clock.now() + times.lookAgainMs,
+    );
     this.#handle = handle;
   }
 
@@ -156,9 +185,9 @@ class StageWork {
     for (;;) {
       if (journal.status() === 'lost') return 'lease-lost';
       if (clock.now() >= this.#deadlineAtMs) return { end: 'timed-out', output: this.#last };
-      if (timeLeftMs(ports, run) < this.#needMs) return 'hand-over';
+      if (timeLeftMs(ports, run) < times.ec2TimeoutMs) return 'hand-over';
       // P5, P6: never a fence or a hook without a lease, though it may merely be the table that does not answer.
-      const work = journal.covers(times.ec2TimeoutMs) ? await this.#try() : await this.#renew();
+      const work = journal.covers(2 * times.ec2TimeoutMs) ? await this.#try() : await this.#renew();
       if (work) return work;
       await clock.sleep(Math.min(this.#pauseMs, Math.max(this.#deadlineAtMs - clock.now(), 0)));
     }
@@ -184,9 +213,10 @@ class StageWork {
   /** Stops it, and believes only what EC2 shows; told again now and then, for an order can get lost. */
   async #fence({ instance }: Stage & { kind: 'fence' }): Promise<Verdict | undefined> {
     const { ec2, clock } = this.#context.ports;
-    const isDue = clock.now() - this.#acceptedAtMs >= times.resendAfterMs;
+    const { atMs, isAccepted } = this.#stopSent;
+    const isDue = clock.now() - atMs >= (isAccepted ? times.resendAfterMs : times.pollMaxMs);
     const answer = isDue ? await ec2.stop(instance) : undefined;
-    if (answer?.kind === 'accepted') this.#acceptedAtMs = clock.now();
+    if (answer) this.#stopSent = { atMs: clock.now(), isAccepted: answer.kind === 'accepted' };
     const state = await this.#stateOf(instance);
     if (isFenced(state)) return { end: 'done', output: `${instance} is ${state}` };
     if (answer?.kind === 'refused') return { end: 'refused', output: `${answer.code}: ${answer.detail}` };
@@ -194,11 +224,13 @@ class StageWork {
     return undefined;
   }
 
-  /** What EC2 has forgotten was terminated long ago. */
+  /** What EC2 does not know twice in a row was terminated; once may be a stale answer. */
   async #stateOf(instance: InstanceId): Promise<string> {
     try {
       const { value } = await this.#context.ports.ec2.instances([instance]);
-      return value.get(instance)?.state ?? 'terminated';
+      const state = value.get(instance)?.state;
+      this.#absences = state === undefined ? this.#absences + 1 : 0;
+      return state ?? (this.#absences > 1 ? 'terminated' : 'not shown');
     } catch (error) {
       return `not known: ${messageOf(error)}`;
     }
@@ -224,7 +256,7 @@ class StageWork {
     switch (answer.kind) {
       case 'running':
         if (answer.handle !== undefined && answer.handle !== this.#handle) this.#keep(answer.handle);
-        this.#last = 'still running';
+        this.#last = this.#said || 'still running';
         return undefined;
       case 'done':
         return { end: 'done', output: answer.output };
@@ -237,6 +269,7 @@ class StageWork {
         if (stage.kind === 'hook') return { end: 'failed', output: answer.output };
         // It does not serve yet: asked anew until its time is over.
         this.#handle = undefined;
+        this.#said = answer.output;
         this.#last = answer.output;
         ports.log.info('does not serve yet', { service: journal.service().name, output: answer.output });
         return undefined;
@@ -262,7 +295,9 @@ class StageWork {
     const { ports, run } = this.#context;
     const told = toldTo(stage, episode, epoch);
     const { command } = stage;
-    const timeoutMs = Math.min(this.#deadlineAtMs - ports.clock.now(), timeLeftMs(ports, run));
+    const leftMs = this.#deadlineAtMs - ports.clock.now();
+    // A document goes on without us; a function is waited for by this invocation.
+    const timeoutMs = command.kind === 'document' ? leftMs : Math.min(leftMs, timeLeftMs(ports, run));
     return {
       token: tokenOf(episode, stage),
       timeoutMs,
@@ -278,16 +313,5 @@ class StageWork {
   get #pauseMs(): number {
     const { kind } = this.#stage;
     return kind === 'fence' || kind === 'hook' ? times.stagePollMs : times.pollMaxMs;
-  }
-
-  /**
-   * A function answers when it is done: one that is cut off in the middle would be called a second time beside
-   * itself, so it is left to the next worker, who has all his time before him.
-   */
-  get #needMs(): number {
-    const stage = this.#stage;
-    const isFunction = (stage.kind === 'hook' || stage.kind === 'check') && stage.command.kind === 'function';
-    const leftMs = this.#deadlineAtMs - this.#context.ports.clock.now();
-    return isFunction ? Math.min(times.functionNeedsMs, leftMs) : times.ec2TimeoutMs;
   }
 }

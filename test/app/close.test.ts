@@ -95,11 +95,20 @@ describe('the outcome of a move', () => {
     },
     { fact: 'so is a failback', kind: 'failback', is: ['COMPLETED', 'info'], sourceFailed: false },
     {
-      fact: 'a switchover accuses nobody, also where the old holder stops meanwhile',
+      fact: 'a switchover accuses nobody, also where the old holder stops once it has left',
       kind: 'switchover',
+      plan: { ...carriedOut(), detach: 'plain' },
       members: { a: 'stopped' },
       is: ['COMPLETED', 'info'],
       sourceFailed: false,
+    },
+    {
+      fact: 'a switchover that had to force its way off a holder that failed says so',
+      kind: 'switchover',
+      plan: { ...carriedOut(), detach: 'force' },
+      members: { a: 'stopped' },
+      is: ['COMPLETED', 'info'],
+      sourceFailed: true,
     },
     {
       fact: 'one that is stranded is critical',

@@ -3,14 +3,22 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { decide } from '../../shared/core/decide.ts';
 import type { Decision, Question } from '../../shared/core/decision.ts';
 import { refusalsOf } from '../../shared/core/eligibility.ts';
-import { healthOf, interfaceOf, memberOf } from '../../shared/core/observation.ts';
+import {
+  type Fact,
+  healthOf,
+  interfaceOf,
+  type MemberFact,
+  memberOf,
+} from '../../shared/core/observation.ts';
 import { isUntouched, type Plan } from '../../shared/core/plan.ts';
 import { reasons } from '../../shared/core/reasons.ts';
+import { isUntouchedYet } from '../../shared/core/stages.ts';
 import { interfacesOf, isPaused } from '../../shared/core/state.ts';
 import { whereabouts } from '../../shared/core/whereabouts.ts';
 import {
   a,
   alarm,
+  askedFor,
   attachmentOf,
   b,
   type Condition,
@@ -60,6 +68,7 @@ const because: Axis = {
   'its own unread alarm': { hint: hints.alarm('app'), alarms: { app: 'unread' } },
   'a watchdog': { hint: hints.watchdog },
   'an announcement': { hint: hints.announcement },
+  'an announcement to leave': { hint: hints.announcement, policy: { onSpotInterruption: 'switchover' } },
 };
 const forbidden: Axis = {
   allowed: {},
@@ -79,7 +88,15 @@ const memory: Axis = {
   'last seen on a stranger': { state: { lastSeen: seenOn(stranger) } },
   'open failover': { state: { episode: episodeOf(planTo(b, { source: a })) } },
   'open switchover': {
+    state: { episode: askedFor(planTo(b, { source: a, detach: 'plain' })) },
+  },
+  'open announced switchover': {
     state: { episode: episodeOf(planTo(b, { source: a, detach: 'plain' }), 'switchover') },
+  },
+  'open failover, fence begun': {
+    state: {
+      episode: episodeOf(planTo(b, { source: a }), 'failover', { stages: { fence: { begunAtMs: now } } }),
+    },
   },
   'open rescue': { state: { episode: episodeOf(planTo(b), 'rescue') } },
 };
@@ -111,7 +128,8 @@ function* meetings(): Generator<Meeting> {
               for (const believed of [false, true]) {
                 const state = { ...known.state, ...limit.state };
                 const members = { a: is, ...others };
-                const q = world({ signals, ...place, ...hint, ...limit, members, state, believed });
+                const policy = { ...hint.policy, ...limit.policy };
+                const q = world({ signals, ...place, ...hint, ...limit, policy, members, state, believed });
                 const title = [where, is, standbys, why, law, past, believed ? 'believed' : 'seen once'].join(
                   ' | ',
                 );
@@ -140,6 +158,17 @@ const allRead = (q: Question) =>
   interfacesOf(q.service).every((eni) => interfaceOf(q.observation, eni).kind === 'known');
 const planOf = (decision: Meeting['decision']): Plan | undefined =>
   decision.kind === 'move' || decision.kind === 'continue' ? decision.plan : undefined;
+
+const isRunning = (fact: Fact<MemberFact>) => fact.kind !== 'known' || fact.value.state === 'running';
+
+/** An announcement names the holder, the service wants to leave it then, and it still runs or cannot be read. */
+const isToLeave = ({ hint, service, observation }: Question, { plan }: Moving) =>
+  hint.kind === 'announcement' &&
+  service.declaration.policy.onSpotInterruption === 'switchover' &&
+  plan.source !== undefined &&
+  hint.instanceIds.includes(plan.source) &&
+  plan.detach === 'plain' &&
+  isRunning(memberOf(observation, plan.source));
 
 /** Does the decision keep the promise? */
 type Holds = (meeting: Meeting) => boolean;
@@ -200,7 +229,7 @@ const promises: Readonly<Record<string, Holds>> = {
   'it opens no second episode (P12)': ({ q, decision }) => !isMove(decision) || !q.service.episode,
   'it calls an episode off only while nothing was touched (P15)': ({ q, decision }) =>
     decision.kind !== 'abort' ||
-    (q.service.episode !== undefined && isUntouched(q.service.episode.plan, q.observation.interfaces)),
+    (q.service.episode !== undefined && isUntouchedYet(q.service.episode, q.observation.interfaces)),
   'it believes a surprise only after a second look (P11)': ({ q, decision }) => {
     const { kind } = whereabouts(q.service, q.observation);
     const isSurprise = kind === 'on-nothing' || kind === 'split' || kind === 'unmovable';
@@ -209,11 +238,16 @@ const promises: Readonly<Record<string, Holds>> = {
       !isSurprise || q.believed || q.service.episode !== undefined || q.hint.kind === 'announcement' || !acts
     );
   },
-  'it carries out what was asked for, or nothing (P29)': ({ q, decision }) =>
-    !isMove(decision) || !isPlanned(decision) || decision.plan.target === q.service.request?.target,
-  'a planned move goes on to its own target while nothing was touched (P29)': ({ q, decision }) =>
+  'it carries out what was asked for, or nothing, unless its holder was announced to be lost (P29)': ({
+    q,
+    decision,
+  }) =>
+    !isMove(decision) ||
+    !isPlanned(decision) ||
+    (q.service.request ? decision.plan.target === q.service.request.target : isToLeave(q, decision)),
+  'a move that was asked for goes on to its own target while nothing was touched (P29)': ({ q, decision }) =>
     decision.kind !== 'continue' ||
-    q.service.episode?.kind !== 'switchover' ||
+    q.service.episode?.request === undefined ||
     !isUntouched(q.service.episode.plan, q.observation.interfaces) ||
     decision.plan.target === q.service.episode.plan.target,
   'it always says why, with a code that is explained (L5)': ({ decision }) =>

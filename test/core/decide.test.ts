@@ -2,6 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { decide } from '../../shared/core/decide.ts';
 import type { Decision } from '../../shared/core/decision.ts';
+import type { Episode } from '../../shared/core/episode.ts';
+import type { AnnouncementHint } from '../../shared/core/hint.ts';
 import type { Plan } from '../../shared/core/plan.ts';
 import { type ReasonCode, reasons } from '../../shared/core/reasons.ts';
 import { makePlan, nextRung } from '../../shared/core/rungs.ts';
@@ -11,6 +13,7 @@ import {
   a,
   admin,
   alarm,
+  askedFor,
   attachment,
   attachmentOf,
   b,
@@ -1006,10 +1009,165 @@ const requests: Case[] = [
   },
 ];
 
+const announces = (what: AnnouncementHint['what'], instanceIds = [a], detail = 'terminate') => ({
+  hint: { kind: 'announcement', what, detail, instanceIds, atMs: now } as const,
+});
+const retirement = 'AWS_EC2_PERSISTENT_INSTANCE_RETIREMENT_SCHEDULED';
+const kinds = [
+  ['spot-interruption', 'onSpotInterruption', 'terminate'],
+  ['rebalance', 'onRebalance', 'rebalance recommendation'],
+  ['health', 'onRetirement', retirement],
+] as const;
+const leaves = { policy: { onSpotInterruption: 'switchover' } };
+const told = { kind: 'record', code: 'ANNOUNCED' };
+const spot = announces('spot-interruption');
+const announcements: Case[] = [
+  ...kinds.flatMap(([what, policy, detail]): Case[] => [
+    {
+      rule: 'P29',
+      fact: `tells people of a ${what} of the holder, and moves nothing unless that is declared`,
+      given: announces(what, [a], detail),
+      answer: { ...told, detail },
+    },
+    {
+      rule: 'P29',
+      fact: `leaves the holder plainly at a ${what}, where ${policy} says switchover`,
+      given: { ...announces(what, [a], detail), policy: { [policy]: 'switchover' } },
+      answer: {
+        ...move('switchover', b, { source: a, tried: [b], detach: 'plain' }),
+        evidence: `AWS announces a ${what} for ${a}: ${detail}`,
+      },
+    },
+    {
+      rule: 'P29',
+      fact: `tells people of a ${what} where only the other two are declared`,
+      given: {
+        ...announces(what, [a], detail),
+        policy: Object.fromEntries(
+          kinds.map(([, each]) => [each, each === policy ? 'notify' : 'switchover']),
+        ),
+      },
+      answer: told,
+    },
+    {
+      rule: 'P29',
+      fact: `tells people of a ${what} of a standby`,
+      given: { ...announces(what, [c], detail), policy: { [policy]: 'switchover' } },
+      answer: told,
+    },
+    {
+      rule: 'P29',
+      fact: `tells people of a ${what} of an instance that is no member`,
+      given: { ...announces(what, [stranger], detail), policy: { [policy]: 'switchover' } },
+      answer: told,
+    },
+  ]),
+  {
+    rule: 'P29',
+    fact: 'tells people of any other news that Health has about the holder',
+    given: { ...announces('health', [a], 'AWS_EC2_MAINTENANCE'), policy: { onRetirement: 'switchover' } },
+    answer: told,
+  },
+  {
+    rule: 'P29',
+    fact: 'leaves the holder where it is named among others',
+    given: { ...announces('spot-interruption', [c, a]), ...leaves },
+    answer: move('switchover', b),
+  },
+  {
+    rule: 'P30',
+    fact: 'does not leave an announced holder while paused',
+    given: { ...spot, ...leaves, state: { pause: pause() } },
+    answer: refuse('PAUSED'),
+  },
+  {
+    rule: 'P30',
+    fact: 'does not leave an announced holder while the controller is paused',
+    given: { ...spot, ...leaves, controller: { pause: pause() } },
+    answer: refuse('CONTROLLER_PAUSED'),
+  },
+  {
+    rule: 'P30',
+    fact: 'does not leave an announced holder in mode observe, and says where it would have gone',
+    given: { ...spot, policy: { ...leaves.policy, mode: 'observe' } },
+    answer: refuse('OBSERVE_ONLY'),
+  },
+  {
+    rule: 'P30',
+    fact: 'leaves an announced holder in spite of brake and budget',
+    given: {
+      ...spot,
+      ...leaves,
+      state: { failoversAtMs: [now, now, now] },
+      controller: { brakes: { [zone]: { sinceMs: now, services: ['x'] } } },
+    },
+    answer: move('switchover', b),
+  },
+  {
+    rule: 'P29',
+    fact: 'refuses to leave an announced holder when no standby is eligible, with the reason of each',
+    given: { ...spot, ...leaves, members: { b: 'stopped' }, state: quarantined(c) },
+    answer: {
+      ...refuse('NO_ELIGIBLE_STANDBY'),
+      members: [
+        { member: b, code: 'NOT_RUNNING' },
+        { member: c, code: 'QUARANTINED' },
+      ],
+    },
+  },
+  {
+    rule: 'P9',
+    fact: 'looks again before it refuses, while a standby could not be read',
+    given: { ...spot, ...leaves, members: { b: 'stopped', c: 'unread' } },
+    answer: again('UNKNOWN_STATE', true),
+  },
+  {
+    rule: 'P29',
+    fact: 'carries out what a person asked for before what was announced',
+    given: { ...spot, ...leaves, state: { request: request(c) } },
+    answer: { ...move('switchover', c), evidence: 'ada: patching' },
+  },
+  {
+    rule: 'S9',
+    fact: 'fails over, by force, from an announced holder that has failed by now',
+    given: { ...spot, ...leaves, ...failed },
+    answer: move('failover', b, { detach: 'force' }),
+  },
+  {
+    rule: 'P11',
+    fact: 'looks again before it leaves an announced holder while the interfaces are split',
+    given: { ...spot, ...leaves, on: { data: a, admin: b } },
+    answer: again('SPLIT', true),
+  },
+  {
+    rule: 'P9',
+    fact: 'does not leave an announced holder while an interface is unread',
+    given: { ...spot, ...leaves, on: { data: a, admin: 'unread' } },
+    answer: again('UNKNOWN_STATE', true),
+  },
+  {
+    rule: 'P4',
+    fact: 'leaves an announced holder to whoever is at work on the service',
+    given: { ...spot, ...leaves, state: { lease: lease(now + second) } },
+    answer: nothing('LEASE_HELD'),
+  },
+  {
+    rule: 'P14',
+    fact: 'goes on with the open episode, whatever is announced meanwhile',
+    given: { ...spot, ...leaves, ...failed, state: { episode: episodeOf(planTo(b, { source: a })) } },
+    answer: goOn(b),
+  },
+];
+
 const fromAToB = planTo(b, { source: a });
 const open = (kind: 'failover' | 'switchover' | 'failback' | 'rescue' = 'failover', plan = fromAToB) => ({
-  episode: episodeOf(plan, kind),
+  episode: kind === 'switchover' || kind === 'failback' ? askedFor(plan, kind) : episodeOf(plan, kind),
 });
+/** Nobody asked for it: AWS announced the loss of its source. */
+const announced = (plan: Plan, more: Partial<Episode> = {}) => ({
+  episode: episodeOf(plan, 'switchover', more),
+});
+const begun = { stages: { fence: { begunAtMs: now - second } }, committed: true };
 const sourceless = ({ source: _, ...plan }: Plan): Plan => plan;
 const plainly = planTo(b, { source: a, detach: 'plain' });
 const splitBefore = planTo(b, {
@@ -1238,6 +1396,80 @@ const openEpisodes: Case[] = [
     answer: { kind: 'abort', outcome: 'REFUSED' },
   },
   {
+    rule: 'P29',
+    fact: 'sends an announced move to the next eligible member when its own may not take it any more',
+    given: { members: { b: 'stopped' }, state: announced(plainly) },
+    answer: goOn(c, { tried: [b, c], detach: 'plain' }),
+  },
+  {
+    rule: 'P29',
+    fact: 'calls an announced move off when nobody may take the interfaces any more',
+    given: { members: { b: 'stopped', c: 'stopped' }, state: announced(plainly) },
+    answer: { kind: 'abort', outcome: 'REFUSED' },
+  },
+  {
+    rule: 'P17',
+    fact: 'forces an announced move once its source is gone',
+    given: { ...failed, state: announced(plainly) },
+    answer: goOn(b, { detach: 'force' }),
+  },
+  {
+    rule: 'P30',
+    fact: 'applies a pause to an announced move that has not begun',
+    given: { state: { ...announced(plainly), pause: pause() } },
+    answer: { kind: 'abort', outcome: 'REFUSED' },
+  },
+  {
+    rule: 'P38',
+    fact: 'goes forward once a fence was begun, though the holder is well again and all is as it was',
+    given: { state: { episode: episodeOf(fromAToB, 'failover', begun) } },
+    answer: goOn(b),
+  },
+  {
+    rule: 'P38',
+    fact: 'goes forward in spite of a pause once a fence was begun',
+    given: { ...failed, state: { episode: episodeOf(fromAToB, 'failover', begun), pause: pause() } },
+    answer: goOn(b),
+  },
+  {
+    rule: 'P38',
+    fact: 'goes forward in spite of the brake once a fence was begun',
+    given: {
+      ...failed,
+      state: { episode: episodeOf(fromAToB, 'failover', begun) },
+      controller: { brakes: { [zone]: { sinceMs: now, services: ['x'] } } },
+    },
+    answer: goOn(b),
+  },
+  {
+    rule: 'P38',
+    fact: 'keeps its target once a hook was begun, though that is less than perfect now',
+    given: {
+      readyWhen: { b: ['lag'] },
+      alarms: { lag: 'ALARM' },
+      state: announced(plainly, { stages: { '1/before.0': { begunAtMs: now } } }),
+    },
+    answer: goOn(b),
+  },
+  {
+    rule: 'P38',
+    fact: 'leaves a target that failed while a hook of it ran, before anything was detached',
+    given: {
+      members: { b: 'stopped' },
+      state: announced(plainly, { stages: { '1/before.0': { begunAtMs: now } } }),
+    },
+    answer: goOn(c, { tried: [b, c] }),
+  },
+  {
+    rule: 'P38',
+    fact: 'goes back first with a move that was asked for, when its target failed while a hook of it ran',
+    given: {
+      members: { b: 'stopped' },
+      state: { episode: { ...askedFor(plainly), stages: { '1/before.0': { begunAtMs: now } } } },
+    },
+    answer: goOn(a, { tried: [b, a] }),
+  },
+  {
     rule: 'P26',
     fact: 'does not force a rescue',
     given: {
@@ -1288,6 +1520,7 @@ const tables: Readonly<Record<string, readonly Case[]>> = {
   'interfaces on nothing': onNothing,
   'a stranded service': whileStranded,
   "an operator's request": requests,
+  'an announcement': announcements,
   'an open episode': openEpisodes,
 };
 
@@ -1319,6 +1552,9 @@ describe.each(Object.entries(tables))('%s', (_, cases) => {
 describe('the tables', () => {
   /** Codes that parsing, the use case or the adapters give; `decide` has no say in them. */
   const ofOthers: readonly ReasonCode[] = [
+    'FENCE_FAILED',
+    'HOOK_FAILED',
+    'NOT_SERVING',
     'MALFORMED_STATE',
     'NO_MEMBERS',
     'PERMISSION_DENIED',
@@ -1392,6 +1628,29 @@ describe('the next rung (P20)', () => {
       expect(nextRung(world({ state }), state.episode.plan)).toEqual({ kind: 'member', id: a });
     },
   );
+  it('of an announced move is the next eligible member, for the source will be lost', () => {
+    const state = announced(planTo(b, { source: a, tried: [b], detach: 'plain' }));
+    expect(nextRung(world({ state }), state.episode.plan)).toEqual({ kind: 'member', id: c });
+  });
+  it('of an announced move that nobody else takes is the source', () => {
+    const state = announced(planTo(c, { source: a, tried: [b, c], detach: 'plain' }));
+    expect(nextRung(world({ state }), state.episode.plan)).toEqual({ kind: 'member', id: a });
+  });
+  it.each(['failover', 'switchover', 'failback', 'rescue'] as const)(
+    'of a %s is not the source once an after hook was begun, for the target may be promoted',
+    (kind) => {
+      const plan = planTo(c, { source: a, tried: [b, c] });
+      const stages = { '1/after.0': { begunAtMs: now } };
+      const { episode } = open(kind, plan);
+      const begunAfter = world({ state: { episode: { ...episode, stages } } });
+      expect(nextRung(begunAfter, plan)).toEqual({ kind: 'none' });
+    },
+  );
+  it('is the next eligible member, even of a move that was asked for, once an after hook was begun', () => {
+    const plan = planTo(b, { source: a, tried: [b] });
+    const episode = { ...askedFor(plan), stages: { '1/after.0': { begunAtMs: now } } };
+    expect(nextRung(world({ state: { episode } }), plan)).toEqual({ kind: 'member', id: c });
+  });
   it('of a planned move whose source refused as well is the next eligible member', () => {
     const state = open('switchover', planTo(a, { source: a, tried: [b, a], detach: 'plain' }));
     expect(nextRung(world({ state }), state.episode.plan)).toEqual({ kind: 'member', id: c });

@@ -13,7 +13,7 @@ const smallest = {
 const problems = (raw: unknown, schema: v.GenericSchema = DeclarationSchema) =>
   problemsOf(v.safeParse(schema, raw).issues ?? [], schema);
 const inDeclaration = (more: object) => problems({ ...smallest, ...more }).join('\n');
-const known = 'name, description, contacts, interfaces, members, signals, policy';
+const known = 'name, description, contacts, interfaces, members, signals, hooks, serving, policy';
 
 describe('what is wrong', () => {
   it.each<[string, object, string]>([

@@ -33,7 +33,14 @@ describe('a declaration', () => {
         plainDetach: 5 * second,
         quarantine: 'until-acknowledged',
         quarantineFor: 10 * minute,
+        fence: 'none',
+        fenceTimeout: 2 * minute,
+        onFenceTimeout: 'page',
+        onSpotInterruption: 'notify',
+        onRebalance: 'notify',
+        onRetirement: 'notify',
       },
+      hooks: { before: [], after: [] },
     });
   });
   it.each([

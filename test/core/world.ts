@@ -116,6 +116,8 @@ export interface Sketch {
   readonly readyWhen?: Partial<Record<'a' | 'b' | 'c', readonly string[]>>;
   readonly signals?: Readonly<Record<string, unknown>>;
   readonly policy?: Readonly<Record<string, unknown>>;
+  readonly hooks?: Readonly<Record<string, unknown>>;
+  readonly serving?: Readonly<Record<string, unknown>>;
   readonly state?: Partial<ServiceState>;
   readonly neverSeen?: boolean;
   readonly controller?: Partial<ControllerState>;
@@ -226,7 +228,9 @@ function alarmFact(name: string, sketch: NonNullable<Sketch['alarms']>[string]):
   });
 }
 
-export const declaration = (more: Pick<Sketch, 'readyWhen' | 'signals' | 'policy'> = {}) => ({
+type Declared = Pick<Sketch, 'readyWhen' | 'signals' | 'policy' | 'hooks' | 'serving'>;
+
+export const declaration = (more: Declared = {}) => ({
   name: 'orders-db',
   interfaces: [
     { eni: data, deviceIndex: 1 },
@@ -238,6 +242,8 @@ export const declaration = (more: Pick<Sketch, 'readyWhen' | 'signals' | 'policy
   })),
   signals: more.signals ?? {},
   policy: more.policy ?? {},
+  ...(more.hooks && { hooks: more.hooks }),
+  ...(more.serving && { serving: more.serving }),
 });
 
 export const seenOn = (holder: InstanceId) => ({
@@ -321,6 +327,10 @@ export const episodeOf = (
   steps: [],
   ...more,
 });
+
+/** A planned move that a person asked for. */
+export const askedFor = (plan: Plan, kind: 'switchover' | 'failback' = 'switchover'): Episode =>
+  episodeOf(plan, kind, { request: { id: 'r-1', author: 'ada', reason: 'patching' } });
 
 export const strandedSince = (plan: Plan = planTo(b, { source: a })) => ({
   sinceMs: now - 10 * minute,

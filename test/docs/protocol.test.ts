@@ -105,7 +105,7 @@ describe('the tables of values', () => {
       members: [{ instance: 'i-0123456789abcdef0' }],
     });
     if (parsed.kind === 'invalid') throw new Error(parsed.problems.join());
-    const isDuration = new Set(['confirm', 'plainDetach', 'quarantineFor']);
+    const isDuration = new Set(['confirm', 'plainDetach', 'quarantineFor', 'fenceTimeout']);
     const expected = Object.entries(parsed.declaration.policy).map(([name, value]) => [
       code(`policy.${name}`),
       typeof value === 'number' && isDuration.has(name) ? duration(value) : String(value),

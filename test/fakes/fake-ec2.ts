@@ -140,6 +140,8 @@ export interface FakeEc2 extends Ec2 {
   loosen(eni: EniId): void;
   /** It stays in `stopping`. */
   neverStops(id: InstanceId): void;
+  /** As it is now, without a call; undefined once EC2 has forgotten it. */
+  stateOf(id: InstanceId): string | undefined;
   /** Reads show the world as it was this long ago. */
   staleByMs: number;
 
@@ -411,7 +413,7 @@ export function makeFakeEc2(clock: VirtualClock): FakeEc2 {
       detachMs: 2_500,
       forcedDetachMs: 1_500,
       attachMs: 1_200,
-      stopMs: 8_000,
+      stopMs: 4_500,
     },
     limitsByType: { 'm6i.large': large },
     deletesOnTermination: false,
@@ -526,6 +528,7 @@ export function makeFakeEc2(clock: VirtualClock): FakeEc2 {
     neverStops: (id) => {
       unstoppable.add(id);
     },
+    stateOf: (id) => instances.get(id)?.state,
     loosen: (eni) => {
       stuck.delete(eni);
       if (interfaces.get(eni)?.attachment?.status === 'detaching') free(eni, 'controller');
@@ -672,8 +675,9 @@ export function makeFakeEc2(clock: VirtualClock): FakeEc2 {
       if (fault?.kind === 'throttled') return { kind: 'unclear', code: 'RequestLimitExceeded' };
       if (fault?.kind === 'refused')
         return { kind: 'refused', code: fault.code, detail: fault.detail ?? 'it is protected' };
-      if (fault?.kind === 'timed-out' || fault?.kind === 'answer-lost') {
+      if (fault?.kind === 'timed-out' || fault?.kind === 'answer-lost' || fault?.kind === 'applied-late') {
         if (fault.kind === 'answer-lost') apply();
+        if (fault.kind === 'applied-late') clock.after(fault.ms, apply);
         await clock.sleep(timeoutMs);
         return { kind: 'unclear', code: 'TimeoutError' };
       }

@@ -10,6 +10,8 @@ export interface Behaviour {
   readonly output?: string;
   /** Never ends by itself. */
   readonly hangs?: boolean;
+  /** A function that answers at once, and says so while it is not done. */
+  readonly pends?: boolean;
 }
 
 export type HookFault =
@@ -17,7 +19,9 @@ export type HookFault =
   | { readonly kind: 'unclear'; readonly code: string }
   /** It was begun, and nobody heard of it. */
   | { readonly kind: 'answer-lost' }
-  | { readonly kind: 'throws' };
+  | { readonly kind: 'throws' }
+  /** Something happens in the world just before the call arrives. */
+  | { readonly kind: 'meanwhile'; readonly run: () => void };
 
 export interface HookCall {
   readonly atMs: number;
@@ -29,15 +33,19 @@ export interface FakeHooks extends Hooks {
   readonly calls: HookCall[];
   /** What was really begun, whoever knows of it. */
   readonly begun: HookCall[];
+  /** From now on; what was begun before goes on as it was. */
   behave(name: string, behaviour: Behaviour): void;
   fail(name: string, fault: HookFault, times?: number): void;
   /** Those begun, by name, in order. */
   names(): readonly string[];
+  /** The tokens with which one was begun, in order. */
+  tokens(name: string): readonly string[];
+  onCall(watch: (call: HookCall) => void): void;
 }
 
 interface Running {
   readonly endsAtMs: number;
-  readonly name: string;
+  readonly behaviour: Behaviour;
 }
 
 const callMs = 80;
@@ -49,33 +57,42 @@ export function makeFakeHooks(clock: VirtualClock): FakeHooks {
   const pending = new Map<string, Running>();
   const calls: HookCall[] = [];
   const begun: HookCall[] = [];
+  const watchers: ((call: HookCall) => void)[] = [];
 
-  const endOf = (name: string): number => {
-    const { hangs = false, tookMs = 1_000 } = behaviours.get(name) ?? {};
-    return hangs ? Number.POSITIVE_INFINITY : clock.now() + tookMs;
+  const start = (call: HookCall): Running => {
+    begun.push(call);
+    const behaviour = behaviours.get(call.name) ?? {};
+    const { hangs = false, tookMs = 1_000 } = behaviour;
+    return { endsAtMs: hangs ? Number.POSITIVE_INFINITY : clock.now() + tookMs, behaviour };
   };
-  const answerOf = (name: string): HookAnswer => {
-    const { end = 'done', output = `${name} ok` } = behaviours.get(name) ?? {};
-    return { kind: end, output };
-  };
+  const answerOf = (name: string, { end = 'done', output = `${name} ok` }: Behaviour): HookAnswer => ({
+    kind: end,
+    output,
+  });
 
   return {
     calls,
     begun,
     names: () => begun.map((each) => each.name),
+    tokens: (name) => begun.filter((each) => each.name === name).map((each) => each.order.token),
     behave: (name, behaviour) => {
       behaviours.set(name, behaviour);
     },
     fail: (name, fault, times = 1) => {
       faults.set(name, [...(faults.get(name) ?? []), ...Array.from({ length: times }, () => fault)]);
     },
+    onCall: (watch) => {
+      watchers.push(watch);
+    },
     async run(order) {
       const { command, token, handle, timeoutMs } = order;
       const { name } = command;
       const call = { atMs: clock.now(), name, order };
       calls.push(call);
-      await clock.sleep(callMs);
+      for (const watch of watchers) watch(call);
       const fault = faults.get(name)?.shift();
+      if (fault?.kind === 'meanwhile') fault.run();
+      await clock.sleep(callMs);
       if (fault?.kind === 'refused') return { kind: 'refused', code: fault.code, detail: 'it will not' };
       if (fault?.kind === 'unclear') return { kind: 'unclear', code: fault.code };
       if (fault?.kind === 'throws') throw new PortError('unavailable', 'ServiceUnavailable', 'no answer');
@@ -83,24 +100,28 @@ export function makeFakeHooks(clock: VirtualClock): FakeHooks {
       if (command.kind === 'document' && handle !== undefined) {
         const running = commands.get(handle);
         if (!running) return { kind: 'unclear', code: 'InvocationDoesNotExist' };
-        return clock.now() < running.endsAtMs ? { kind: 'running', handle } : answerOf(name);
+        return clock.now() < running.endsAtMs
+          ? { kind: 'running', handle }
+          : answerOf(name, running.behaviour);
       }
       if (command.kind === 'document') {
-        begun.push(call);
+        const running = start(call);
         const made = `command-${begun.length}`;
-        commands.set(made, { name, endsAtMs: endOf(name) });
+        commands.set(made, running);
         return fault?.kind === 'answer-lost'
           ? { kind: 'unclear', code: 'TimeoutError' }
           : { kind: 'running', handle: made };
       }
       // Idempotent by its token, as it must be: called again, it goes on with what it began.
-      const running = pending.get(token) ?? { name, endsAtMs: endOf(name) };
-      if (!pending.has(token)) begun.push(call);
+      const running = pending.get(token) ?? start(call);
       pending.set(token, running);
+      if (running.behaviour.pends && clock.now() < running.endsAtMs) return { kind: 'running' };
       await clock.sleep(Math.min(running.endsAtMs - clock.now(), timeoutMs));
       if (clock.now() < running.endsAtMs || fault?.kind === 'answer-lost')
         return { kind: 'unclear', code: 'TimeoutError' };
-      return answerOf(name);
+      // A check is asked anew with the same token: what it says is how things are now.
+      if (running.behaviour.end === 'failed') pending.delete(token);
+      return answerOf(name, running.behaviour);
     },
   };
 }

@@ -1,12 +1,14 @@
-/** What must hold after every single effect, and at the end of every story, whatever went wrong in it (S1 to S15). */
+/** What must hold after every single effect, and at the end of every story, whatever went wrong in it (S1 to S15, P38, P39). */
 import { createHash } from 'node:crypto';
+import type { StageMark } from '../../shared/core/episode.ts';
 import type { EniId, InstanceId, ServiceName } from '../../shared/core/ids.ts';
 import { isPlanned, type PlannedInterface } from '../../shared/core/plan.ts';
-import { parseDeclaration } from '../../shared/core/service.ts';
+import { type Declaration, parseDeclaration } from '../../shared/core/service.ts';
 import type { ServiceState } from '../../shared/core/state.ts';
 import { times } from '../../shared/core/times.ts';
 import { verifyChain } from '../../shared/core/trail.ts';
 import type { Ec2Call, Effect, FakeEc2 } from './fake-ec2.ts';
+import type { FakeHooks, HookCall } from './fake-hooks.ts';
 import type { FakeStore, Written } from './fake-store.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
@@ -14,6 +16,7 @@ export interface Watched {
   readonly clock: VirtualClock;
   readonly ec2: FakeEc2;
   readonly store: FakeStore;
+  readonly hooks: FakeHooks;
 }
 
 export interface Invariants {
@@ -40,6 +43,7 @@ export interface EpisodeRecord {
     readonly kind: string;
     readonly openedAtMs: number;
     readonly steps: readonly { readonly step: string; readonly detail?: string; readonly eni?: string }[];
+    readonly stages?: Readonly<Record<string, StageMark>>;
     readonly plan: {
       readonly source?: InstanceId;
       readonly target: InstanceId;
@@ -49,7 +53,7 @@ export interface EpisodeRecord {
   };
 }
 
-export function makeInvariants({ clock, ec2, store }: Watched): Invariants {
+export function makeInvariants({ clock, ec2, store, hooks }: Watched): Invariants {
   const names: ServiceName[] = [];
   const found: string[] = [];
   const broken = (rule: string, what: string) => {
@@ -69,10 +73,95 @@ export function makeInvariants({ clock, ec2, store }: Watched): Invariants {
       })
       .find((each) => each?.declaration.interfaces.some((declared) => declared.eni === eni));
 
+  const serviceNamed = (wanted: string | undefined) => {
+    const name = names.find((each) => each === wanted);
+    if (!name) return undefined;
+    const state = store.peek(name);
+    const parsed = parseDeclaration(JSON.parse(state.declared));
+    return parsed.kind === 'declared' ? { state, declaration: parsed.declaration } : undefined;
+  };
+
+  const leaseEndsInMs = ({ lease }: ServiceState) => (lease?.untilMs ?? 0) - clock.now();
+  const isCovered = (state: ServiceState) => leaseEndsInMs(state) >= times.ec2TimeoutMs + times.skewMarginMs;
+
+  /** Nothing runs on it any more, or the service said that it goes on all the same (S7). */
+  function isFencedOrExcused({ episode }: ServiceState, { policy }: Declaration): boolean {
+    const source = episode?.plan.source;
+    const state = source && ec2.stateOf(source);
+    if (state === undefined || state === 'stopped' || state === 'terminated') return true;
+    const end = episode?.stages?.['fence']?.end;
+    return (end === 'timed-out' || end === 'refused') && policy.onFenceTimeout === 'proceed';
+  }
+
+  function checkFence(what: string, call: Ec2Call, state: ServiceState, declaration: Declaration): void {
+    const { episode } = state;
+    if (!episode || declaration.policy.fence !== 'stop') return;
+    const { source, target } = episode.plan;
+    const isLeaving = call.operation === 'detach' && call.instanceId === source;
+    const isTaking = call.operation === 'attach' && call.instanceId !== source;
+    const leaves = episode.kind === 'failover' ? isLeaving : episode.kind === 'rescue' && isTaking;
+    const isMember = declaration.members.some((each) => each.instance === source);
+    if (leaves && isMember && source !== target && !isFencedOrExcused(state, declaration))
+      broken('S7', `${what}: ${source} is ${source && ec2.stateOf(source)}`);
+  }
+
+  /** Only the source of an open failover or rescue is ever stopped, once that is on record (S11, P38). */
+  function onStop({ instanceId }: Ec2Call): void {
+    const what = `stop of ${instanceId}`;
+    const about = names
+      .flatMap((name) => serviceNamed(name) ?? [])
+      .find(({ state }) => state.episode?.plan.source === instanceId);
+    if (!about) {
+      broken('S11', `${what}: no open episode leaves it`);
+      return;
+    }
+    const { state, declaration } = about;
+    const { kind, stages, plan } = state.episode ?? {};
+    if (declaration.policy.fence !== 'stop') broken('S11', `${what}: no fence is declared`);
+    // A planned move leaves a source that lives; once that has failed, the move is as a failover.
+    const isLeft = kind === 'failover' || kind === 'rescue' || plan?.detach === 'force';
+    if (!isLeft) broken('S11', `${what}: in a ${kind}`);
+    if (!declaration.members.some((each) => each.instance === instanceId))
+      broken('S11', `${what}: not a member`);
+    if (!stages?.['fence'] || stages['fence'].end) broken('P38', `${what}: not marked begun`);
+    if (!isCovered(state)) broken('P6', `${what}: the lease ends in ${leaseEndsInMs(state)} ms`);
+  }
+
+  function onHook({ name, order }: HookCall): void {
+    const [episodeId, rung, step = ''] = order.token.split('/');
+    const what = `hook ${name} as ${order.token}`;
+    const about = serviceNamed(episodeId?.slice(0, episodeId.lastIndexOf('.')));
+    if (!about) {
+      broken('S11', `${what}: of no service`);
+      return;
+    }
+    const { state } = about;
+    const { episode } = state;
+    if (episode?.id !== episodeId) {
+      broken('P38', `${what}: its episode is not open`);
+      return;
+    }
+    const mark = episode?.stages?.[`${rung}/${step}`];
+    if (!mark || mark.end) broken('P38', `${what}: ${mark ? 'it has ended' : 'not marked begun'}`);
+    if (!isCovered(state)) broken('P5', `${what}: the lease ends in ${leaseEndsInMs(state)} ms`);
+    if (order.command.kind === 'document') {
+      const on = order.command.instance;
+      if (!about.declaration.members.some((each) => each.instance === on))
+        broken('S11', `${what}: on ${on}, which is no member`);
+    }
+    const isAtRest = episode?.plan.interfaces.every(({ eni }) => {
+      const truth = ec2.where(eni);
+      return truth?.instanceId === episode.plan.target && truth.status === 'attached';
+    });
+    if (!step.startsWith('before') && !isAtRest && order.handle === undefined)
+      broken('P39', `${what}: not everything is on ${episode?.plan.target}`);
+  }
+
   const plannedFor = (state: ServiceState, eni: EniId) =>
     (state.episode?.plan ?? state.stranded?.plan)?.interfaces.find((each) => each.eni === eni);
 
   function onCall(call: Ec2Call): void {
+    if (call.operation === 'stop') onStop(call);
     if (call.operation !== 'detach' && call.operation !== 'attach') return;
     const about = serviceOf(call.eni);
     const what = `${call.operation} of ${call.eni ?? call.attachment} on ${call.instanceId}`;
@@ -90,11 +179,14 @@ export function makeInvariants({ clock, ec2, store }: Watched): Invariants {
     }
     if (call.operation === 'attach' && !state.episode?.plan.tried.includes(call.instanceId as InstanceId))
       broken('P13', `${what}: not in the stored plan's tried`);
-    const untilMs = state.lease?.untilMs ?? 0;
-    const isCovered = untilMs >= clock.now() + times.ec2TimeoutMs + times.skewMarginMs;
+    checkFence(what, call, state, declaration);
+    const { stages = {}, plan } = state.episode ?? {};
+    const isPromoted = Object.keys(stages).some((id) => id.includes('/after.'));
+    if (call.operation === 'attach' && isPromoted && call.instanceId === plan?.source)
+      broken('P20', `${what}: back to the source after an after hook was begun`);
     const isExcepted = call.operation === 'attach' && store.isDown();
-    if (!isCovered && !isExcepted)
-      broken('P6', `${what}: the lease ends ${untilMs - clock.now()} ms from now`);
+    if (!isCovered(state) && !isExcepted)
+      broken('P6', `${what}: the lease ends ${leaseEndsInMs(state)} ms from now`);
   }
 
   function onEffect(effect: Effect): void {
@@ -191,6 +283,7 @@ export function makeInvariants({ clock, ec2, store }: Watched): Invariants {
   ec2.onCall(onCall);
   ec2.onEffect(onEffect);
   store.onWrite(onWrite);
+  hooks.onCall(onHook);
   return {
     watch: (name) => {
       names.push(name);

@@ -17,7 +17,7 @@ export interface Worker {
   freezeAt(which: (call: string, number: number) => boolean, forMs: number): void;
 }
 
-const watched = ['ec2', 'alarms', 'store', 'queue', 'notifier'] as const;
+const watched = ['ec2', 'alarms', 'hooks', 'store', 'queue', 'notifier'] as const;
 
 let made = 0;
 

@@ -30,6 +30,8 @@ export const zone = 'eu-central-1a';
 export const systemAlarmOf = (id: InstanceId) => alarmNamed(`${id}-system`);
 export const replicaLagOf = (id: InstanceId) => alarmNamed(`${id}-replica-lag`);
 export const applicationAlarm: AlarmArn = alarmNamed('orders-db-answers');
+/** OK while the service answers; no signal of a failure. */
+export const servingAlarm: AlarmArn = alarmNamed('orders-db-serves');
 
 export interface LogLine {
   readonly level: 'info' | 'warn' | 'error';
@@ -76,6 +78,10 @@ export interface World {
   begin(hint: Hint, worker?: Worker): { readonly report: Promise<Report>; readonly worker: Worker };
   /** Delivers what the queue holds as it falls due, each in a new invocation, until it is empty or time is up. */
   settle(options?: { readonly forMs?: number; readonly deliveries?: number }): Promise<readonly Report[]>;
+  /** An operator asks for a planned move: the hint that follows. */
+  request(target: InstanceId): Hint;
+  /** The same, and it is looked at. */
+  askFor(target: InstanceId): Promise<Report>;
   run<T>(promise: Promise<T>): Promise<T>;
 
   service(name?: ServiceName): ServiceState;
@@ -111,7 +117,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
   const notifier = makeFakeNotifier(clock);
   const lines: LogLine[] = [];
   const excused = new Set<string>();
-  const invariants = makeInvariants({ clock, ec2, store });
+  const invariants = makeInvariants({ clock, ec2, store, hooks });
   const log =
     (level: LogLine['level']) =>
     (message: string, facts: Readonly<Record<string, unknown>> = {}) => {
@@ -146,6 +152,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
     ec2.attachByHand(eni, members[0] ?? a, index + 1);
   });
   alarms.set(applicationAlarm, 'OK');
+  alarms.set(servingAlarm, 'OK');
   for (const id of members) alarms.set(replicaLagOf(id), 'OK');
 
   const declaration = {
@@ -228,6 +235,14 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
       }
       return reports;
     },
+    request: (target) => {
+      const atMs = clock.now();
+      const kind = 'switchover' as const;
+      const request = { id: `request-${atMs}`, kind, target, author: 'ann', reason: 'patching', atMs };
+      store.change(ordersDb, (state) => ({ ...state, request }));
+      return { kind: 'request', atMs };
+    },
+    askFor: (target) => world.look(world.request(target)),
     run: (promise) => clock.run(promise),
 
     service: (name = ordersDb) => store.peek(name),
