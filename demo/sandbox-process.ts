@@ -18,6 +18,8 @@ export interface SandboxProcessOptions {
   /** Where the bundles lie. */
   readonly dist: string;
   readonly template: string;
+  /** Of the template. */
+  readonly parameters?: Readonly<Record<string, string>>;
   /** How long a failed check takes to become an alarm: not at all, unless said otherwise. */
   readonly detection?: 'instant' | 'realistic';
   /** Before Lambda's two retries of an asynchronous invocation. */
@@ -35,6 +37,10 @@ export async function startSandboxProcess(options: SandboxProcessOptions): Promi
       ...['--port', '0', '--latency', 'instant'],
       ...['--template', options.template],
       ...['--dist', options.dist],
+      ...Object.entries(options.parameters ?? {}).flatMap(([name, value]) => [
+        '--parameter',
+        `${name}=${value}`,
+      ]),
       ...(options.detection ? ['--detection', options.detection] : []),
       ...(options.retryDelaysMs ? ['--async-retry-delays', options.retryDelaysMs.join(',')] : []),
     ],

