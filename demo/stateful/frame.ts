@@ -1,7 +1,9 @@
 /** A part of the terminal that is drawn anew again and again, and goes away when what stays is printed. */
 
+import { clipped } from '../screen.ts';
+
 export interface Frame {
-  /** The head always shows; of the tail the end, as far as the terminal is high. No line may be wider than it. */
+  /** The head always shows; of the tail the end, as far as the terminal is high. What is wider than it is cut. */
   draw(head: readonly string[], tail: readonly string[]): void;
   erase(): void;
 }
@@ -25,7 +27,9 @@ export function makeFrame(stream: NodeJS.WriteStream): Frame {
   return {
     draw(head, tail) {
       // The last line of the terminal stays free: a line break there would scroll.
-      const lines = fitted(head, tail, (stream.rows ?? 24) - 1);
+      const lines = fitted(head, tail, (stream.rows ?? 24) - 1).map((line) =>
+        clipped(line, stream.columns ?? 80),
+      );
       if (!isHidden) {
         isHidden = true;
         stream.write(hideCursor);

@@ -114,6 +114,7 @@ export function toTotal(runs: readonly SeriesRun[]) {
   return {
     runs: runs.length,
     safe: runs.filter(isSafe).length,
+    oneEpisodeCompleted: runs.filter(({ play: run }) => run?.outcome.episodes.join() === 'COMPLETED').length,
     kills: sum(runs, ({ outcome }) => outcome.kills.done),
     acknowledgedWrites: sum(runs, ({ outcome }) => outcome.score.acknowledged),
     acknowledgedWritesLost: sum(runs, ({ outcome }) => outcome.score.lost.length),
@@ -133,8 +134,8 @@ export function totalLines(runs: readonly SeriesRun[], screen: Screen): readonly
     heading(`${total.runs} runs, the controller killed ${total.kills} times`, screen),
     `  acknowledged writes lost: ${total.acknowledgedWritesLost} of ${total.acknowledgedWrites}`,
     `  writes accepted by the old primary after the promotion: ${total.writesByOldPrimaryAfterPromotion}`,
-    `  one episode, completed: ${total.safe} of ${total.runs}`,
-    `  the usual forty lines left their interface on nothing: ${total.usualWayOnNothing} of ${total.runs}`,
+    `  one episode, COMPLETED: ${total.oneEpisodeCompleted} of ${total.runs} runs`,
+    `  the usual forty lines left their interface on nothing: ${total.usualWayOnNothing} of ${total.runs} runs`,
     ...(isRight ? [] : ['', ...faults.map((fault) => screen.paint('red', `✗ ${fault}`))]),
   ];
 }

@@ -141,7 +141,7 @@ describe('the frame', () => {
         done();
       },
     });
-    Object.assign(stream, { isTTY: true, rows });
+    Object.assign(stream, { isTTY: true, rows, columns: 80 });
     return { stream: stream as unknown as NodeJS.WriteStream, written: () => written };
   };
 
@@ -149,6 +149,13 @@ describe('the frame', () => {
     expect(fitted(['a', 'b'], ['1', '2', '3'], 4)).toEqual(['a', 'b', '2', '3']);
     expect(fitted(['a', 'b'], ['1', '2', '3'], 2)).toEqual(['a', 'b']);
     expect(fitted(['a', 'b'], ['1'], 9)).toEqual(['a', 'b', '1']);
+  });
+
+  it('cuts what would go on in a second line and be drawn over wrongly', () => {
+    const { stream, written } = terminal(5);
+    makeFrame(stream).draw(['x'.repeat(81)], []);
+    expect(written()).toContain(`${'x'.repeat(79)}…`);
+    expect(written()).not.toContain('x'.repeat(80));
   });
 
   it('draws over exactly what it drew before, and takes itself away', () => {
