@@ -18,7 +18,6 @@ import {
   memberOf,
   type Observation,
 } from '../core/observation.ts';
-import { isUntouched } from '../core/plan.ts';
 import { type ReasonCode, reasons } from '../core/reasons.ts';
 import { mayGoBack } from '../core/stages.ts';
 import type { ServiceState } from '../core/state.ts';
@@ -112,12 +111,14 @@ export function stoppedBefore(
   });
   const isWhole = holders.every((each) => each !== undefined && each === holders[0]);
   return {
-    outcome: isWhole ? 'NEEDS_HUMAN' : 'STRANDED',
+    // A rescue that is not carried out leaves what it came for: on nothing, or on two members (S14).
+    outcome: isWhole && kind !== 'rescue' ? 'NEEDS_HUMAN' : 'STRANDED',
     why,
     trouble,
     severity: 'critical',
     facts: observation.interfaces,
-    untouched: isUntouched(plan, observation.interfaces),
+    // No detach precedes the first rung's: only one of an earlier rung can still come late (P15).
+    untouched: plan.tried.length <= 1,
     seen: new Set(),
     sourceFailed: kind === 'failover',
   };
@@ -225,7 +226,9 @@ const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
 /** From the first detach that was sent to the last interface seen attached; undefined where nothing moved. */
 function movedWithin(episode: Episode, nowMs: number): number | undefined {
   const first = episode.steps.find((each) => each.step.startsWith('detach'));
-  const last = episode.steps.findLast((each) => each.step === 'attached');
+  const last =
+    episode.steps.findLast((each) => each.step === 'attached') ??
+    episode.steps.find((each) => each.step === 'verified');
   return first ? (last?.atMs ?? nowMs) - first.atMs : undefined;
 }
 
@@ -285,7 +288,10 @@ export function toFacts(
       ...(ending.why === episode.evidence ? [] : [`End: ${ending.why}`]),
       ...(tookMs === undefined ? [] : [`Detach to verified: ${seconds(tookMs)}`]),
       `Interfaces: ${plan.interfaces.map((each) => each.eni).join(', ')}`,
-      ...Object.entries(episode.stages ?? {}).map(([id, mark]) => `${id}: ${spellMark(mark)}`),
+      ...Object.entries(episode.stages ?? {})
+        // The table keeps no order of its own.
+        .toSorted(([, one], [, other]) => one.begunAtMs - other.begunAtMs)
+        .map(([id, mark]) => `${id}: ${spellMark(mark)}`),
       ...(outcome === 'COMPLETED' ? [`Standbys left: ${left.join(', ') || 'none'}`] : []),
       `Episode: ${episode.id}`,
     ],

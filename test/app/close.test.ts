@@ -1,10 +1,20 @@
 /** The end of an episode: what is left in the item, the record, the chain, and the notice. */
 import { describe, expect, it } from 'vitest';
-import { afterwards, callOff, closeEpisode, type Ending, toEnding, toFacts } from '../../shared/app/close.ts';
+import {
+  afterwards,
+  calledBack,
+  callOff,
+  closeEpisode,
+  type Ending,
+  notServing,
+  stoppedBefore,
+  toEnding,
+  toFacts,
+} from '../../shared/app/close.ts';
 import { makeJournal } from '../../shared/app/journal.ts';
 import type { MoveEnd } from '../../shared/app/move.ts';
 import { observe } from '../../shared/app/observe.ts';
-import type { EpisodeKind, Outcome } from '../../shared/core/episode.ts';
+import type { Episode, EpisodeKind, Outcome } from '../../shared/core/episode.ts';
 import type { AttachmentId, EniId, InstanceId, OwnerId } from '../../shared/core/ids.ts';
 import {
   type Attachment,
@@ -204,17 +214,91 @@ describe('the outcome of a move', () => {
   );
 });
 
-describe('what an episode leaves in the item', () => {
-  const ended = (more: Partial<Ending> = {}): Ending => ({
-    outcome: 'COMPLETED',
-    why: 'it is so',
-    severity: 'info',
-    facts: restingOn(next),
-    untouched: false,
-    seen: new Set(),
-    sourceFailed: false,
-    ...more,
+describe('the end of an episode that a fence or a hook did not let begin', () => {
+  const stopped = (kind: EpisodeKind, plan: Plan, facts: Ending['facts'] = untouched) => {
+    const { observation } = core.world();
+    const end = { why: 'it failed', trouble: 'it' };
+    return stoppedBefore(core.episodeOf(plan, kind), end, { ...observation, interfaces: facts });
+  };
+  const plan = planTo(next, { source: old });
+
+  it.each(['failover', 'switchover', 'failback'] as const)(
+    'a %s needs a person, and nothing was moved',
+    (kind) => {
+      expect(stopped(kind, plan)).toMatchObject({
+        outcome: 'NEEDS_HUMAN',
+        why: 'it failed',
+        severity: 'critical',
+        facts: untouched,
+        untouched: true,
+        sourceFailed: kind === 'failover',
+      });
+    },
+  );
+  it.each(['failover', 'switchover', 'rescue'] as const)(
+    'a %s of what is on nothing has stranded it',
+    (kind) => {
+      const facts = both((eni) => core.interfaceAt(eni, eni === data ? 'nothing' : old));
+      expect(stopped(kind, plan, facts).outcome).toBe('STRANDED');
+    },
+  );
+  it('a rescue of what is split over two members leaves it as stranded as it was (S14)', () => {
+    const facts = both((eni) => core.interfaceAt(eni, eni === data ? next : old));
+    expect(stopped('rescue', plan, facts).outcome).toBe('STRANDED');
   });
+  it('one of a later rung may still see a detach for the rung before it', () => {
+    expect(stopped('failover', planTo(third, { source: old, tried: [next, third] })).untouched).toBe(false);
+  });
+});
+
+describe('the end of a move after which nothing serves', () => {
+  const ending = (outcome: Outcome): Ending => ({
+    ...callOff('ABORTED', 'the instance is stopped', 'warning', core.world().observation, false),
+    outcome,
+  });
+  it('is attached, with the reason, and critical', () => {
+    expect(notServing(ending('COMPLETED'), 'NOT_SERVING: x')).toEqual({
+      ...ending('ATTACHED'),
+      why: 'NOT_SERVING: x',
+      severity: 'critical',
+    });
+  });
+  it('stays what it was where it came back to its source, and says both', () => {
+    expect(notServing(ending('RETURNED_TO_SOURCE'), 'HOOK_FAILED: undo.0')).toEqual({
+      ...ending('RETURNED_TO_SOURCE'),
+      why: 'the instance is stopped; HOOK_FAILED: undo.0',
+    });
+  });
+});
+
+describe('the end of a move that was called back', () => {
+  const back = { ...callOff('ABORTED', 'nobody', 'critical', core.world().observation, false) };
+  const returned: Ending = { ...back, outcome: 'RETURNED_TO_SOURCE' };
+  it('says which hook it was, and is no refusal of a member', () => {
+    expect(calledBack(returned, 'HOOK_FAILED: x')).toEqual({
+      ...returned,
+      why: 'HOOK_FAILED: x',
+      calledBack: true,
+    });
+  });
+  it('is as it was where no hook called, or where it did not come back', () => {
+    expect(calledBack(returned, undefined)).toBe(returned);
+    expect(calledBack({ ...returned, outcome: 'STRANDED' }, 'x').why).toBe('nobody');
+  });
+});
+
+const ended = (more: Partial<Ending> = {}): Ending => ({
+  outcome: 'COMPLETED',
+  why: 'it is so',
+  severity: 'info',
+  facts: restingOn(next),
+  untouched: false,
+  seen: new Set(),
+  sourceFailed: false,
+  ...more,
+});
+
+describe('what an episode leaves in the item', () => {
   const leftBy = (
     plan: Plan,
     ending: Partial<Ending> = {},
@@ -418,6 +502,34 @@ describe('what an episode leaves in the item', () => {
       expect(leftBy(plan, ending).quarantine).toEqual(quarantine);
     });
 
+    const announced = 'the instance is stopped';
+    const givenUp = { [old]: { sinceMs: now, why: `given up in orders-db.7: ${announced}` } };
+    const left = (episode: Partial<Episode>, ending: Partial<Ending> = {}, plan = carriedOut()) =>
+      afterwards(core.stateOf(), { ...core.episodeOf(plan, 'switchover'), ...episode }, ended(ending), now)
+        .quarantine;
+    const { request } = core.askedFor(planTo(next));
+    it.each(['COMPLETED', 'ATTACHED'] as const)(
+      'one that AWS announced to take away stays out after %s: it is no standby any more',
+      (outcome) => {
+        expect(left({}, { outcome })).toEqual(givenUp);
+        expect(left({ kind: 'failback' }, { outcome })).toEqual(givenUp);
+      },
+    );
+    it('one that a person wanted to leave stays in', () => {
+      expect(left(request ? { request } : {})).toEqual({});
+    });
+    it('one that was announced and not left stays in: it holds the interfaces', () => {
+      expect(left({}, { outcome: 'NEEDS_HUMAN', facts: untouched })).toEqual({});
+      expect(
+        left({}, { outcome: 'RETURNED_TO_SOURCE', facts: restingOn(old), calledBack: true }, back),
+      ).toEqual({});
+    });
+    it('nobody is held to have refused where a hook called the move back', () => {
+      const ending = { outcome: 'RETURNED_TO_SOURCE', facts: restingOn(old) } as const;
+      expect(left({}, { ...ending, calledBack: true }, back)).toEqual({});
+      expect(Object.keys(left({}, ending, back))).toEqual([next]);
+    });
+
     it('those that were out before stay out', () => {
       const before = { [third]: { sinceMs: now - minute, why: 'failed before' } };
       const item = leftBy(carriedOut(), { sourceFailed: true }, { state: { quarantine: before } });
@@ -600,6 +712,43 @@ describe('the end of an episode as people read it', () => {
       from: old,
       standbysLeft: [third],
     });
+  });
+
+  const withStages = (stages: Episode['stages'], more: Partial<Episode> = {}) => {
+    const steps = [
+      { atMs: now - 60_000, step: 'before.0-ended' },
+      { atMs: now - 50_000, step: 'detach-forced', eni: data },
+      { atMs: now - 46_500, step: 'verified' },
+      { atMs: now - 1_000, step: 'after.0-ended' },
+    ];
+    const episode = { ...core.episodeOf(carriedOut()), steps, ...(stages && { stages }), ...more };
+    return toFacts(core.stateOf(), episode, ended(), [third], now);
+  };
+
+  it('says of each fence, hook and check how it ended, when it was begun deciding the order', () => {
+    const { lines } = withStages({
+      '1/serving': { begunAtMs: now - 4_000, end: 'timed-out', endedAtMs: now },
+      '1/after.0': { begunAtMs: now - 9_000, handle: 'h-1' },
+      '1/before.0': { begunAtMs: now - 62_000, end: 'done', endedAtMs: now - 60_000, output: 'ready' },
+      fence: { begunAtMs: now - 70_500, end: 'refused', endedAtMs: now - 70_000, output: 'protected' },
+    });
+    expect(lines.slice(6, 10)).toEqual([
+      'fence: refused after 0.5 s: protected',
+      '1/before.0: done after 2.0 s: ready',
+      '1/after.0: begun, not ended',
+      '1/serving: timed-out after 4.0 s',
+    ]);
+  });
+
+  it('counts neither what came before the detach nor what came after the last attach', () => {
+    expect(withStages({}).data).toMatchObject({ detachToVerifiedMs: 3_500 });
+    expect(withStages({}).lines).toContain('Detach to verified: 3.5 s');
+  });
+
+  it('says that a hook called it back, and not that nobody took it', () => {
+    const ending: Ending = { ...ended(), outcome: 'RETURNED_TO_SOURCE', calledBack: true };
+    const { headline } = toFacts(core.stateOf(), core.episodeOf(carriedOut()), ending, [], now);
+    expect(headline).toBe(`back on ${old}, a hook called it back`);
   });
 
   it('says that nobody is left', () => {

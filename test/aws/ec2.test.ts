@@ -406,7 +406,11 @@ describe('checks', () => {
   });
   it('drop nothing that an error of another kind names', async () => {
     const denied = awsError('UnauthorizedOperation', 403, `You may not describe '${STANDBY}'`);
-    aws.on(DescribeInstanceStatusCommand).rejects(denied);
+    // Asked without it, EC2 would answer: and a member whose status may not be read would pass for one that is gone.
+    aws
+      .on(DescribeInstanceStatusCommand)
+      .rejectsOnce(denied)
+      .resolves({ InstanceStatuses: [ok(HOLDER)] });
     await expect(ec2.checks([HOLDER, STANDBY])).rejects.toMatchObject({ code: 'UnauthorizedOperation' });
   });
   it('fail when EC2 misses an id that was not asked for', async () => {

@@ -179,8 +179,12 @@ describe('once everything was seen on the target', () => {
     expect(inTurn({ serving, on: b }, episodeOf(fromAToB), 'after')).toEqual(stages);
   });
 
-  it('a check on the source cannot be asked in a failover', () => {
-    expect(inTurn({ serving: { check: onSource }, on: b }, episodeOf(fromAToB), 'after')).toEqual([]);
+  it('a check on the source is not declared: it would say nothing of the target', () => {
+    const declared = JSON.parse(world().service.declared) as object;
+    expect(parseDeclaration({ ...declared, serving: { check: onSource } })).toEqual({
+      kind: 'invalid',
+      problems: ['serving.check.on: must be target: only who has the interfaces can say whether it serves'],
+    });
   });
 
   it.each([
@@ -224,12 +228,14 @@ describe('back on the source', () => {
       ]);
     },
   );
-  it.each(['failover', 'rescue'] as const)(
-    'nothing of a %s is undone: what it leaves is not trusted to answer',
-    (kind) => {
-      expect(inTurn(undoing, { ...episodeOf(back, kind), ...begun(...all) }, 'after')).toEqual([]);
-    },
-  );
+  it('nothing of a failover is undone: what it leaves is not trusted to answer', () => {
+    expect(inTurn(undoing, { ...episodeOf(back), ...begun(...all) }, 'after')).toEqual([]);
+  });
+  it('a rescue to where it was undoes nothing, but asks whether it serves', () => {
+    expect(inTurn(undoing, { ...episodeOf(back, 'rescue'), ...begun(...all) }, 'after')).toEqual([
+      '2/serving alarm',
+    ]);
+  });
   it('what was not begun is not undone', () => {
     expect(inTurn(undoing, { ...askedFor(back), ...begun('1/before.0') }, 'after')).toEqual([
       `1/undo.0 ${a}`,
