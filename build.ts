@@ -189,7 +189,7 @@ async function retire(outDir: string, name: string, staging: string): Promise<vo
   if (existsSync(current)) await rename(current, path.join(staging, 'old', name));
 }
 
-/** The functions and the CLI of the repository at `root`. */
+/** The functions and the CLI of the repository at `root`, and what its demo compares them with. */
 export function findTargets(root: string): Target[] {
   const targets: Target[] = globSync('functions/*/handler.ts', { cwd: root })
     .toSorted()
@@ -208,6 +208,8 @@ export function findTargets(root: string): Target[] {
       banner: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
     });
   }
+  const usualWay = path.join(root, 'demo', 'stateful', 'forty-lines.ts');
+  if (existsSync(usualWay)) targets.push({ name: 'forty-lines', entry: usualWay, file: 'handler' });
   return targets;
 }
 

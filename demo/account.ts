@@ -1,5 +1,6 @@
 /** The account that the demo plays in: a VPC, instances, a service's two interfaces, and alarms on status checks. */
 import type { AwsEndpoint } from './aws-endpoint.ts';
+import { until } from './until.ts';
 import { itemsAt, textAt, type Xml } from './xml.ts';
 
 /** The members of the service, in order of preference. The first has the interfaces at the start. */
@@ -47,17 +48,6 @@ const managed = { Key: 'eni-failover', Value: 'managed' };
 const tagsOf = (type: string, name: string, ...more: { Key: string; Value: string }[]) => [
   { ResourceType: type, Tag: [{ Key: 'Name', Value: name }, ...more] },
 ];
-
-const poll = { everyMs: 50, times: 200 };
-const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
-async function until(what: string, isTrue: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < poll.times; tries += 1) {
-    if (await isTrue()) return;
-    await wait(poll.everyMs);
-  }
-  throw new Error(`the account is not ready: ${what}`);
-}
 
 /** Runs in some tenths of a second where the sandbox's EC2 answers at once. */
 export async function buildAccount(aws: AwsEndpoint, region: string, plan: AccountPlan): Promise<Account> {
@@ -116,7 +106,7 @@ export async function buildAccount(aws: AwsEndpoint, region: string, plan: Accou
     members.push({ host, instanceId, zone: where === 'same' ? zone : otherZone });
   }
   const instanceIds = members.map((each) => each.instanceId);
-  await until('the status checks of its instances have not passed', async () => {
+  await until('the account is not ready: the status checks of its instances have not passed', async () => {
     const answer = await aws.ec2('DescribeInstanceStatus', {
       InstanceId: instanceIds,
       IncludeAllInstances: true,
@@ -165,7 +155,7 @@ export async function buildAccount(aws: AwsEndpoint, region: string, plan: Accou
       NetworkCardIndex: 0,
     });
   }
-  await until('its interfaces are not attached', async () => {
+  await until('the account is not ready: its interfaces are not attached', async () => {
     const answer = await aws.ec2('DescribeNetworkInterfaces', {
       NetworkInterfaceId: [frontEni, managementEni],
     });
@@ -204,7 +194,7 @@ export async function buildAccount(aws: AwsEndpoint, region: string, plan: Accou
     });
     await aws.cloudWatch('SetAlarmState', { AlarmName, StateValue: 'OK', StateReason: 'as it should be' });
   }
-  await until('its alarms are not OK', async () => {
+  await until('the account is not ready: its alarms are not OK', async () => {
     const answer = (await aws.cloudWatch('DescribeAlarms', {
       AlarmNames: [...alarmNames.map((each) => each.name), ...(plan.ownAlarms ?? [])],
     })) as { MetricAlarms: readonly { StateValue: string }[] };

@@ -93,16 +93,27 @@ interface Answer {
   readonly warnings?: readonly { readonly message: string }[];
 }
 
-/** Throws where the command fails for any other reason than the declaration. */
-export async function register(
-  where: { readonly endpoint: string; readonly dist: string },
+export interface Where {
+  readonly endpoint: string;
+  /** Where the bundles lie. */
+  readonly dist: string;
+}
+
+export const register = (
+  where: Where,
   account: Account,
   options: RegistrationOptions = {},
+): Promise<Registration> => registerDeclaration(where, toDeclaration(account, options));
+
+/** Throws where the command fails for any other reason than the declaration. */
+export async function registerDeclaration(
+  where: Where,
+  declared: { readonly name: string },
 ): Promise<Registration> {
   const folder = await mkdtemp(path.join(tmpdir(), 'eni-failover-demo-'));
   try {
-    const file = path.join(folder, `${account.service}.yaml`);
-    const declaration = stringify(toDeclaration(account, options));
+    const file = path.join(folder, `${declared.name}.yaml`);
+    const declaration = stringify(declared);
     await writeFile(file, declaration);
     const startedAtMs = Date.now();
     const { code, stdout, stderr } = await run(where.dist, [

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Account, buildAccount, service } from './account.ts';
 import type { Act, Stage } from './acts.ts';
 import { makeAwsEndpoint } from './aws-endpoint.ts';
-import { type Deed, type Facts, isQuiet, readFacts, type Sources } from './facts.ts';
+import { type Deed, type Facts, isQuiet, readFacts } from './facts.ts';
 import { startGuests } from './guests.ts';
 import { type Comparison, compare, type Happened, toHappened } from './happened.ts';
 import { type InterfaceView, viewInterfaces } from './identity.ts';
@@ -17,6 +17,7 @@ import type { Scenario } from './scenarios.ts';
 import { makeStateTable } from './state-table.ts';
 import { type Delivered, subscribe } from './subscriber.ts';
 import { type TimelineStep, toSteps } from './timeline.ts';
+import { untilQuiet } from './until-quiet.ts';
 
 /** Hears of a scenario while it runs. */
 export interface Narrator {
@@ -60,13 +61,10 @@ export interface RunOptions {
 }
 
 const pollMs = 80;
-/** An event may be on its way that no log shows yet. */
-const quietPolls = 3;
 /** A line is told this late, so that those of several logs come in order. */
 const tellingLagMs = 400;
 /** What is quiet for so long and still not as expected will not become so. */
 const silenceMs = 6_000;
-const preparationMs = 10_000;
 /** The slowest of them waits for a lease to run out. */
 const patienceMs = 60_000;
 
@@ -225,17 +223,6 @@ function makeWatch(setting: Setting, narrator: Narrator, sinceMs: number) {
     }
     narrator.watching(facts, setting);
   };
-}
-
-/** Waits until what registration or a preparation has set off is over. */
-async function untilQuiet(stage: Sources, sinceMs: number, expectsLook: boolean): Promise<void> {
-  const giveUpAtMs = Date.now() + preparationMs;
-  let polls = 0;
-  while (polls < quietPolls && Date.now() < giveUpAtMs) {
-    const facts = await readFacts(stage, [], sinceMs);
-    polls = isQuiet(facts) && (facts.invocations.length > 0 || !expectsLook) ? polls + 1 : 0;
-    await sleep(pollMs);
-  }
 }
 
 /** The repository's template, or a changed copy where the scenario needs one; the bundles stay the same. */

@@ -62,6 +62,22 @@ export interface Fault {
   readonly applied?: boolean;
 }
 
+/** A command of Systems Manager on one instance. */
+export interface SsmCommand {
+  readonly documentName: string;
+  readonly at: string;
+  readonly instanceId: string;
+  readonly status: string;
+  readonly startedAt: string | null;
+  readonly endedAt: string | null;
+  readonly output: string;
+}
+
+export interface Target {
+  readonly host: string;
+  readonly port: number;
+}
+
 export type Check = 'system' | 'instance' | 'ebs';
 export type Latency = 'instant' | 'realistic';
 
@@ -70,22 +86,30 @@ export interface SandboxControl {
   configure(settings: { readonly latency: Latency }): Promise<void>;
   addFault(fault: Fault): Promise<void>;
   clearFaults(): Promise<void>;
-  /** Kills the process of the function that makes this call for the nth time, before it hears the answer. */
-  killAfter(functionName: string, operation: string, times: number, service: string): Promise<void>;
+  /** Kills the process of the function that makes this call for the nth time, before or after it hears the answer. */
+  killAfter(
+    functionName: string,
+    operation: string,
+    times: number,
+    service: string,
+    answer?: 'lost' | 'sent',
+  ): Promise<void>;
   putEvent(event: object): Promise<void>;
   /** Of an instance: its next state does not come, however hard it is asked to stop. */
   stick(id: string): Promise<void>;
-  /** What the document does is asked at the URL. */
-  addDocument(document: {
-    readonly name: string;
-    readonly url: string;
-    readonly parameters: readonly string[];
-  }): Promise<void>;
   calls(): Promise<readonly Ec2Call[]>;
   attachments(): Promise<readonly AttachmentChange[]>;
   events(): Promise<readonly EventRecord[]>;
   invocations(): Promise<readonly Invocation[]>;
   messages(): Promise<readonly SnsMessage[]>;
+  /** What a document does in the guest is asked of this URL. */
+  addDocument(document: { name: string; url: string; parameters: readonly string[] }): Promise<void>;
+  commands(): Promise<readonly SsmCommand[]>;
+  configureSsm(times: { visibleAfterMs: number; deliveryMs: number }): Promise<void>;
+  /** A port of this machine that stands for a port of the interface's address. */
+  listen(eni: string, port: number): Promise<Target>;
+  /** What listens on the instance's port. */
+  setProcess(instanceId: string, port: number, target: Target): Promise<void>;
 }
 
 export function makeSandboxControl(url: string, signal?: AbortSignal): SandboxControl {
@@ -111,15 +135,19 @@ export function makeSandboxControl(url: string, signal?: AbortSignal): SandboxCo
     async clearFaults() {
       await request('DELETE', 'faults');
     },
-    killAfter: (functionName, operation, times, service) =>
-      post('lambda/kill', { function: functionName, when: { after: { service, operation, times } } }),
+    killAfter: (functionName, operation, times, service, answer = 'lost') =>
+      post('lambda/kill', { function: functionName, when: { after: { service, operation, times, answer } } }),
     putEvent: (event) => post('events', event),
     stick: (id) => post('ec2/stick', { id }),
-    addDocument: (document) => post('ssm/documents', document),
     calls: () => get('ec2/calls'),
     attachments: () => get('ec2/attachments'),
     events: () => get('events'),
     invocations: () => get('lambda/invocations'),
     messages: () => get('sns/messages'),
+    addDocument: (document) => post('ssm/documents', document),
+    commands: () => get('ssm/commands'),
+    configureSsm: (times) => post('ssm/configure', times),
+    listen: (eni, port) => request<Target>('POST', 'data-plane/listen', { eni, port }),
+    setProcess: (instanceId, port, target) => post('data-plane/process', { instanceId, port, target }),
   };
 }

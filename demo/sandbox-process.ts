@@ -20,6 +20,10 @@ export interface SandboxProcessOptions {
   readonly template: string;
   /** Of the template, by name. */
   readonly parameters?: Readonly<Record<string, string>> | undefined;
+  /** How long a failed check takes to become an alarm: not at all, unless said otherwise. */
+  readonly detection?: 'instant' | 'realistic';
+  /** Before Lambda's two retries of an asynchronous invocation. */
+  readonly retryDelaysMs?: readonly [number, number];
 }
 
 const root = path.join(import.meta.dirname, '..');
@@ -37,6 +41,8 @@ export async function startSandboxProcess(options: SandboxProcessOptions): Promi
         '--parameter',
         `${name}=${value}`,
       ]),
+      ...(options.detection ? ['--detection', options.detection] : []),
+      ...(options.retryDelaysMs ? ['--async-retry-delays', options.retryDelaysMs.join(',')] : []),
     ],
     { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] },
   );

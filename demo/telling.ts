@@ -20,7 +20,9 @@ export function timelineLines(step: TimelineStep, sinceMs: number, look: Look): 
   const time = `+${seconds(step.atMs - sinceMs)}`.padStart(timeWidth);
   const took = step.durationMs < 5 ? '' : seconds(step.durationMs);
   const before = `${indent}${' '.repeat(timeWidth)}  ${' '.repeat(stepWidth)}  `;
-  const textWidth = look.columns - before.length - tookWidth - 2;
+  // A hundred seconds take a digit more.
+  const overhang = Math.max(0, time.length - timeWidth) + Math.max(0, took.length - tookWidth);
+  const textWidth = look.columns - before.length - tookWidth - 2 - overhang;
   const [first = '', ...rest] = wrapped(step.text, textWidth);
   const tone = words[step.tone];
   const name = step.step.replaceAll('-', ' ').slice(0, stepWidth).padEnd(stepWidth);

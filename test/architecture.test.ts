@@ -70,6 +70,14 @@ const zones: readonly Zone[] = [
   },
   { name: 'sandbox', files: sandbox, from: [sandbox], packages: 'any', node: true },
   {
+    // What the demo compares the product with: a Lambda function as people write it, with the SDK.
+    name: 'the usual way',
+    files: /^demo\/stateful\/forty-lines\.ts$/,
+    from: [],
+    packages: ['@aws-sdk/client-ec2'],
+    node: false,
+  },
+  {
     name: 'demo',
     files: /^demo\//,
     from: [/^demo\//, sandbox],

@@ -199,13 +199,14 @@ describe('a build', () => {
     expect(await readdir(out)).toEqual(['kept']);
     expect(await readFile(path.join(out, 'kept', 'handler.mjs'), 'utf8')).toContain('good');
   });
-  it('covers every function that has a handler, and the CLI with what its CommonJS libraries need', async () => {
+  it('covers every function that has a handler, the CLI, and what the demo compares the product with', async () => {
     const root = path.join(folder, 'repository');
     for (const file of [
       'functions/b/handler.ts',
       'functions/a/handler.ts',
       'functions/c/other.ts',
       'cli/main.ts',
+      'demo/stateful/forty-lines.ts',
     ]) {
       await mkdir(path.dirname(path.join(root, file)), { recursive: true });
       await writeFile(path.join(root, file), '');
@@ -214,6 +215,7 @@ describe('a build', () => {
       'a/handler',
       'b/handler',
       'cli/main',
+      'forty-lines/handler',
     ]);
   });
 });

@@ -19,6 +19,8 @@ type Status = 'Pending' | 'InProgress' | 'Success' | 'Failed' | 'TimedOut' | 'Ca
 interface Invocation {
   readonly instanceId: string;
   readonly command: Command;
+  /** It has reached the agent, or waits for it: by the timer, for timers and clocks may differ by a millisecond. */
+  isThere: boolean;
   status: Status;
   /** Says which of two timeouts it was. */
   details: string;
@@ -148,7 +150,7 @@ export function makeRunCommand(options: RunCommandOptions): RunCommand {
     const { command } = invocation;
     const now = clock.now();
     if (invocation.status !== 'Pending' || now >= command.startBeforeMs || !answers(invocation)) return;
-    if (now < command.requestedAtMs + times.deliveryMs) return;
+    if (!invocation.isThere) return;
     invocation.status = 'InProgress';
     invocation.details = 'InProgress';
     invocation.startedAtMs = now;
@@ -216,9 +218,14 @@ export function makeRunCommand(options: RunCommandOptions): RunCommand {
       };
       for (const instanceId of input.InstanceIds ?? []) {
         const abort = new AbortController();
-        const invocation: Invocation = { instanceId, command, status: 'Pending', details: 'Pending', abort };
+        const invocation: Invocation = {
+          ...{ instanceId, command, isThere: false, status: 'Pending', details: 'Pending', abort },
+        };
         invocations.push(invocation);
-        later(times.deliveryMs, () => deliver(invocation));
+        later(times.deliveryMs, () => {
+          invocation.isThere = true;
+          deliver(invocation);
+        });
         // Documented: a command that was not received is given up only after both times together.
         later(timeoutSec * 1000 + executionTimeoutMs, () => {
           if (invocation.status === 'Pending') end(invocation, 'TimedOut', 'DeliveryTimedOut');

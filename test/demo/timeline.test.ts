@@ -185,7 +185,9 @@ describe('a line of the timeline', () => {
     const long = step({ text, step: 'keep-on-termination', durationMs: 0 });
     const lines = timelineLines(long, startMs, plain(columns));
     const tookToo = timelineLines({ ...long, durationMs: 12_340 }, startMs, plain(columns));
-    for (const line of [...lines, ...tookToo]) expect(line.length).toBeLessThanOrEqual(columns);
+    const late = step({ text, durationMs: 123_450 });
+    const muchLater = timelineLines({ ...late, atMs: startMs + 123_450 }, startMs, plain(columns));
+    for (const line of [...lines, ...tookToo, ...muchLater]) expect(line.length).toBeLessThanOrEqual(columns);
     expect(lines.join('').replace(/\s+/g, '')).toContain('(instancecheckimpaired)');
   });
 

@@ -2,6 +2,7 @@
 
 import type { SendCommandRequest } from '@aws-sdk/client-ssm';
 import { describe, expect, it } from 'vitest';
+import type { SandboxClock } from '../../../sandbox/clock.ts';
 import type { DocumentCall, DocumentResult, SsmDocument } from '../../../sandbox/ssm/document.ts';
 import { makeRunCommand } from '../../../sandbox/ssm/run-command.ts';
 import { SsmError } from '../../../sandbox/ssm/send-command-input.ts';
@@ -9,10 +10,22 @@ import { makeLab, seededRandom } from '../ec2/lab.ts';
 
 const times = { visibleAfterMs: 300, deliveryMs: 500 };
 
-function setUp(document: Partial<SsmDocument> = {}) {
+/** Node's timers and its clock do not count the same milliseconds: a timer may go off one too early. */
+const earlyTimers = (clock: SandboxClock): SandboxClock => ({
+  now: () => clock.now(),
+  after: (delayMs, run) => clock.after(Math.max(0, delayMs - 1), run),
+});
+
+function setUp(document: Partial<SsmDocument> = {}, timed = (clock: SandboxClock) => clock) {
   const lab = makeLab({ latency: 'instant' });
   const { clock, model: ec2 } = lab;
-  const ssm = makeRunCommand({ clock, random: seededRandom(1), ec2, accountId: '000000000000', times });
+  const ssm = makeRunCommand({
+    clock: timed(clock),
+    random: seededRandom(1),
+    ec2,
+    accountId: '000000000000',
+    times,
+  });
   const calls: DocumentCall[] = [];
   const run = (call: DocumentCall): DocumentResult => {
     calls.push(call);
@@ -60,6 +73,14 @@ describe('a command', () => {
     expect(calls).toEqual([
       { commandId: id, instanceId: instance, parameters: { Token: ['orders-db.7/1/after.0'] } },
     ]);
+  });
+
+  it('reaches its agent also when the timer goes off a millisecond before its time', async () => {
+    const { advance, look, send } = setUp({}, earlyTimers);
+    const id = send();
+    await advance(499);
+    await advance(60_000);
+    expect(look(id)).toMatchObject({ Status: 'Success' });
   });
 
   it.each<[string, SsmDocument['run'], object]>([

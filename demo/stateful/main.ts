@@ -1,0 +1,97 @@
+/** `npm run demo:stateful`: a stateful service fails over while a client writes to it and the controller is killed. */
+import path from 'node:path';
+import { UsageError } from '../options.ts';
+import { makeScreen } from '../screen.ts';
+import { toDocument } from './document.ts';
+import { makeNarrator, silent } from './narrators.ts';
+import { type Options, parseOptions, usage } from './options.ts';
+import { play } from './play.ts';
+import { isSafe, playSeries, tableHead, tableLine, toTotal, totalLines } from './series.ts';
+import { summary } from './summary.ts';
+
+type RunOptions = Extract<Options, { kind: 'run' }>;
+
+const exitCodes = { safe: 0, unsafe: 1, usage: 2, failed: 3, interrupted: 130 } as const;
+const defaultDist = path.join(import.meta.dirname, '..', '..', 'dist');
+
+const print = (document: unknown) => process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+
+async function playOnce(options: RunOptions, signal: AbortSignal): Promise<boolean> {
+  const { json, dist = defaultDist } = options;
+  const settings = { ...options, dist, signal };
+  const run = await play({ ...settings, narrator: json ? silent : makeNarrator(settings) });
+  if (json) print(toDocument(run));
+  else {
+    const screen = makeScreen();
+    for (const line of summary(run, screen)) screen.line(line);
+  }
+  return run.outcome.isSafe;
+}
+
+async function playMany(runs: number, options: RunOptions, signal: AbortSignal): Promise<boolean> {
+  const { json, dist = defaultDist } = options;
+  const screen = makeScreen();
+  const waitFor = (done: number) => {
+    if (!json) screen.wait(`${done} of ${runs} runs are over`);
+  };
+  if (!json) screen.line(tableHead(screen));
+  waitFor(0);
+  try {
+    const results = await playSeries(runs, { ...options, dist, signal }, (run, done) => {
+      if (!json) screen.line(tableLine(run, screen));
+      waitFor(done);
+    });
+    screen.close();
+    if (json)
+      print({
+        ok: results.every(isSafe),
+        total: toTotal(results),
+        runs: results.map(({ killPoint, play: run, problem }) =>
+          run ? toDocument(run) : { ok: false, kill: { point: killPoint.name }, faults: [problem] },
+        ),
+      });
+    else for (const line of totalLines(results, screen)) screen.line(line);
+    return results.every(isSafe);
+  } finally {
+    screen.close();
+  }
+}
+
+const interruption = new AbortController();
+// `npm run demo:stateful | head` is no error, but the end: nobody reads on.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  interruption.abort();
+});
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    // A second one does not wait for the sandbox; its exit hook still ends it.
+    if (interruption.signal.aborted) process.exit(exitCodes.interrupted);
+    interruption.abort();
+  });
+}
+
+try {
+  const options = parseOptions(process.argv.slice(2));
+  if (options.kind === 'help') process.stdout.write(usage);
+  else {
+    const { signal } = interruption;
+    const isRight =
+      options.runs === undefined
+        ? await playOnce(options, signal)
+        : await playMany(options.runs, options, signal);
+    process.exitCode = isRight ? exitCodes.safe : exitCodes.unsafe;
+  }
+} catch (error) {
+  if (interruption.signal.aborted) {
+    process.stderr.write('interrupted: the sandbox has been stopped\n');
+    process.exitCode = exitCodes.interrupted;
+  } else if (error instanceof UsageError) {
+    process.stderr.write(`${error.message}\n\n${usage}`);
+    process.exitCode = exitCodes.usage;
+  } else {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    process.stderr.write(`The demo failed: ${text}\n`);
+    process.exitCode = exitCodes.failed;
+  }
+}
