@@ -34,7 +34,8 @@ interface StageFrame {
   readonly step: string;
   readonly state: EpisodeState;
   readonly deadlineMs: number;
-  readonly onFailure: Hook['onFailure'];
+  /** `page-last`: the stages after it are carried out all the same, and then a person is called. */
+  readonly onFailure: Hook['onFailure'] | 'page-last';
 }
 
 export type Stage =
@@ -99,7 +100,7 @@ function undosOf(hooks: readonly Hook[], { stages = {}, kind, plan }: Episode): 
         const command = undo && wasBegun ? commandOf(undo, kind, { ...plan, target }) : undefined;
         const step = `undo.${index}`;
         const frame = { id: `${rung + 1}/${step}`, step, state: 'AFTER_HOOK', deadlineMs: deadline } as const;
-        return command ? [{ ...frame, kind: 'hook', onFailure: 'page', command }] : [];
+        return command ? [{ ...frame, kind: 'hook', onFailure: 'page-last', command }] : [];
       }),
     )
     .toReversed();
@@ -157,12 +158,15 @@ export function nextStage(
   facts: Interfaces,
 ): NextStage {
   const stages = side === 'before' ? stagesBefore(service, episode, facts) : stagesAfter(service, episode);
+  let last: NextStage = { kind: 'none' };
   for (const stage of stages) {
     const mark = episode.stages?.[stage.id];
     if (!mark?.end) return { kind: 'due', stage, mark };
-    if (mark.end !== 'done' && stage.onFailure !== 'proceed') return { kind: stage.onFailure, stage, mark };
+    if (mark.end === 'done' || stage.onFailure === 'proceed') continue;
+    if (stage.onFailure !== 'page-last') return { kind: stage.onFailure, stage, mark };
+    if (last.kind === 'none') last = { kind: 'page', stage, mark };
   }
-  return { kind: 'none' };
+  return last;
 }
 
 /** Why a planned move went back before anything was detached: the `before` hook that called it back, if one did (P39). */
