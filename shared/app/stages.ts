@@ -80,9 +80,9 @@ async function carryOut(
 ): Promise<'lease-lost' | 'hand-over' | undefined> {
   const { ports, journal, run, observation } = context;
   const mark = begun ?? { begunAtMs: ports.clock.now() };
-  const seen = stage.kind === 'fence' ? stateSeen(observation, stage.instance) : undefined;
-  if (isFenced(seen))
-    return end(context, stage, mark.begunAtMs, { end: 'done', output: `it is ${seen} already` });
+  // A document that was sent is asked for once, whatever has become of its instance.
+  const known = begun && stage.kind !== 'fence' ? undefined : knownBefore(observation, stage);
+  if (known) return end(context, stage, mark.begunAtMs, known);
   if (timeLeftMs(ports, run) < needsMs(stage)) return 'hand-over';
   if (!begun) {
     journal.note({ step: `${stage.step}-begun`, detail: describeStage(stage) });
@@ -109,6 +109,22 @@ function end(
     durationMs: endedAtMs - begunAtMs,
   });
   return store(context, inEpisode(stage, { begunAtMs, end: verdict.end, output, endedAtMs }));
+}
+
+/** How a stage ends that need not, or must not, be issued at all: its instance does not run. */
+function knownBefore(observation: Observation, stage: Stage): Verdict | undefined {
+  if (stage.kind !== 'fence') return notRunning(observation, stage);
+  const seen = stateSeen(observation, stage.instance);
+  return isFenced(seen) ? { end: 'done', output: `it is ${seen} already` } : undefined;
+}
+
+/** No document runs on an instance that does not; sent all the same, it might when somebody starts that again. */
+function notRunning(observation: Observation, stage: Stage): Verdict | undefined {
+  if ((stage.kind !== 'hook' && stage.kind !== 'check') || stage.command.kind !== 'document')
+    return undefined;
+  const { instance } = stage.command;
+  const seen = stateSeen(observation, instance);
+  return isFenced(seen) ? { end: 'failed', output: `${instance} is ${seen}` } : undefined;
 }
 
 function stateSeen(observation: Observation, instance: InstanceId): string | undefined {
@@ -194,6 +210,9 @@ class StageWork {
       // P5, P6: never a fence or a hook without a lease, though it may merely be the table that does not answer.
       const work = journal.covers(2 * times.ec2TimeoutMs) ? await this.#try() : await this.#renew();
       if (work) return work;
+      // It was asked once what became of it: the document itself may have stopped the instance.
+      const gone = notRunning(this.#context.observation, this.#stage);
+      if (gone && journal.status() === 'held') return gone;
       await clock.sleep(Math.min(this.#pauseMs, Math.max(this.#deadlineAtMs - clock.now(), 0)));
     }
   }

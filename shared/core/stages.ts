@@ -28,7 +28,8 @@ interface StageFrame {
   readonly step: string;
   readonly state: EpisodeState;
   readonly deadlineMs: number;
-  readonly onFailure: Hook['onFailure'];
+  /** `page-last`: the stages after it are carried out all the same, and then a person is called. */
+  readonly onFailure: Hook['onFailure'] | 'page-last';
 }
 
 export type Stage =
@@ -129,7 +130,7 @@ function undosOf(hooks: readonly Hook[], scene: Scene): readonly Stage[] {
         const command = undo && wasBegun ? commandOf(undo, { ...plan, target }, scene) : undefined;
         const step = `undo.${index}`;
         const frame = { id: `${rung + 1}/${step}`, step, state: 'AFTER_HOOK', deadlineMs: deadline } as const;
-        return command ? [{ ...frame, kind: 'hook', onFailure: 'page', command }] : [];
+        return command ? [{ ...frame, kind: 'hook', onFailure: 'page-last', command }] : [];
       }),
     )
     .toReversed();
@@ -175,8 +176,6 @@ function stagesAfter(scene: Scene): readonly Stage[] {
 /** Nothing runs on an instance in this state any more, and nothing will by itself. */
 export const isFenced = (state: string | undefined) => state === 'stopped' || state === 'terminated';
 
-const isUndo = ({ step }: Stage) => step.startsWith('undo.');
-
 export type NextStage =
   | { readonly kind: 'due'; readonly stage: Stage; readonly mark: StageMark | undefined }
   /** One failed, and the service wants a person then, or wants to go back. */
@@ -191,16 +190,15 @@ export function nextStage(
   observation: Observation,
 ): NextStage {
   const scene = sceneOf(service, episode, observation);
-  let failed: NextStage = { kind: 'none' };
+  let last: NextStage = { kind: 'none' };
   for (const stage of side === 'before' ? stagesBefore(scene) : stagesAfter(scene)) {
     const mark = episode.stages?.[stage.id];
     if (!mark?.end) return { kind: 'due', stage, mark };
     if (mark.end === 'done' || stage.onFailure === 'proceed') continue;
-    failed = { kind: stage.onFailure, stage, mark };
-    // One that cannot be undone does not keep the others from it (P39).
-    if (!isUndo(stage)) break;
+    if (stage.onFailure !== 'page-last') return { kind: stage.onFailure, stage, mark };
+    if (last.kind === 'none') last = { kind: 'page', stage, mark };
   }
-  return failed;
+  return last;
 }
 
 /** Must the source be stopped before this plan goes on? A rung can make it so: it may leave a member that was not left yet. */

@@ -311,6 +311,16 @@ describe('the way back of a planned move', () => {
     expect(last(world)?.outcome).toBe('RETURNED_TO_SOURCE');
   });
 
+  story('undoes the others though one undo failed', hooks, async (world) => {
+    world.hooks.behave('prepare-replica', { end: 'failed', output: 'disk full' });
+    world.hooks.behave('unprepare-replica', { end: 'failed', output: 'still full' });
+    await world.askFor(b);
+    expect(world.hooks.names().slice(-2)).toEqual(['unprepare-replica', 'start-licence']);
+    expect(last(world)?.why).toMatch(
+      /^HOOK_FAILED: before\.2 .*; HOOK_FAILED: undo\.2 .* failed: still full$/,
+    );
+  });
+
   story('tells a person of an undo that failed as well', hooks, async (world) => {
     world.hooks.behave('stop-licence', { end: 'failed', output: 'no' });
     world.hooks.behave('start-licence', { end: 'failed', output: 'neither' });
@@ -327,13 +337,10 @@ describe('the way back of a planned move', () => {
     await world.askFor(b);
     await world.settle();
     expect(world.ec2.mutations()).toEqual([]);
-    expect(world.hooks.names()).toEqual([
-      'stop-licence',
-      name,
-      'prepare-replica',
-      'unprepare-replica',
-      'start-licence',
-    ]);
+    // What was prepared on a target that does not run any more cannot be undone there; the source is well again.
+    expect(world.hooks.names()).toEqual(['stop-licence', name, 'prepare-replica', 'start-licence']);
+    expect(marks(world)['1/undo.2']).toMatchObject({ end: 'failed', output: `${b} is stopped` });
+
     expect(last(world)?.outcome).toBe('RETURNED_TO_SOURCE');
   });
 
@@ -383,6 +390,40 @@ describe('the way back of a planned move', () => {
     await world.settle();
     expect(world.ec2.mutations('attach').filter((each) => each.instanceId === a)).toEqual([]);
   });
+});
+
+describe('a planned move whose source stops', () => {
+  const patient = (more: object = {}) =>
+    withHooks({ before: [{ ...stop, deadline: '10m', ...more }], after: [promote] });
+
+  story(
+    'while its hook hangs there does not wait for the hook: it goes on as a failover would',
+    patient(),
+    async (world) => {
+      world.hooks.behave('stop-licence', { hangs: true });
+      const beganAtMs = world.clock.now();
+      world.clock.after(10_000, () => world.ec2.setState(a, 'stopped'));
+      await world.askFor(b);
+      await world.settle();
+      expect(last(world)?.outcome).toBe('COMPLETED');
+      expect(attachedTo(world)).toEqual([b, b]);
+      expect(world.clock.now() - beganAtMs).toBeLessThan(120_000);
+    },
+  );
+
+  story(
+    'goes on without its hook where the service says so, and by force',
+    patient({ onFailure: 'proceed' }),
+    async (world) => {
+      world.hooks.behave('stop-licence', { hangs: true });
+      world.clock.after(10_000, () => world.ec2.setState(a, 'stopped'));
+      await world.askFor(b);
+      await world.settle();
+      expect(attachedTo(world)).toEqual([b, b]);
+      expect(last(world)?.outcome).toBe('COMPLETED');
+      expect(world.ec2.mutations('detach').every((each) => each.force)).toBe(true);
+    },
+  );
 });
 
 describe('a failover whose target fails while its hook runs', () => {

@@ -258,9 +258,18 @@ describe('back on the source', () => {
     const episode = { ...askedFor(back), ...begun('1/before.0') };
     expect(dueIn(undoing, episode, 'after')).toMatchObject({
       deadlineMs: 10_000,
-      onFailure: 'page',
+      onFailure: 'page-last',
       state: 'AFTER_HOOK',
     });
+  });
+  it('an undo that fails does not keep the others from their turn, and calls a person after them', () => {
+    const stages = { ...begun('1/before.0', '1/before.2').stages, '1/undo.2': ended('failed', 'no') };
+    const episode = { ...askedFor(back), stages };
+    expect(next(undoing, episode, 'after')).toMatchObject({ kind: 'due', stage: { id: '1/undo.0' } });
+    const all = { ...episode, stages: { ...stages, '1/undo.0': done() } };
+    expect(next(undoing, all, 'after')).toMatchObject({ kind: 'page', stage: { id: '1/undo.2' } });
+    const both = { ...episode, stages: { ...stages, '1/undo.0': ended('failed') } };
+    expect(next(undoing, both, 'after')).toMatchObject({ kind: 'page', stage: { id: '1/undo.2' } });
   });
 });
 

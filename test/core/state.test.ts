@@ -35,6 +35,10 @@ const everything = {
     eventAtMs: now,
     steps: [{ atMs: now, step: 'attach', eni: data, detail: 'x', durationMs: 5, times: 2 }],
     request: { id: 'r', author: 'ada', reason: 'x' },
+    stages: {
+      fence: { begunAtMs: now },
+      '1/before.0': { begunAtMs: now, handle: 'h', end: 'timed-out', endedAtMs: now + 1, output: 'x' },
+    },
   }),
   request: request(b),
   frozen: { number: 1, kind: 'episode', atMs: now, body: '{}', hash: 'h', pointers: ['BY#DAY#x'] },
@@ -101,6 +105,12 @@ describe('a stored item', () => {
     ['an episode in an unknown state', { episode: { ...full.episode, state: 'DREAMING' } }],
     ['an episode without a proper id', { episode: { ...full.episode, id: 'seven' } }],
     ['an episode whose id is a list', { episode: { ...full.episode, id: ['orders-db.7'] } }],
+    ['a stage without its begin', { episode: { ...full.episode, stages: { fence: { end: 'done' } } } }],
+    [
+      'a stage that ended in an unknown way',
+      { episode: { ...full.episode, stages: { fence: { begunAtMs: 1, end: 'maybe' } } } },
+    ],
+    ['stages that are text', { episode: { ...full.episode, stages: 'fence' } }],
     ['an episode of an unknown kind', { episode: { ...full.episode, kind: 'repair' } }],
     ['a pause without end', { pause: { ...full.pause, untilMs: undefined } }],
     ['a negative rev', { rev: -1 }],
