@@ -5,6 +5,7 @@ import { unmarshall } from '@aws-sdk/util-dynamodb';
 import * as v from 'valibot';
 import type { Check, CheckStatus, Ec2Event, InstanceState } from '../../sandbox/ec2/model.ts';
 import type { StageMark } from '../../shared/core/episode.ts';
+import type { Plan } from '../../shared/core/plan.ts';
 import { reasons } from '../../shared/core/reasons.ts';
 import type { Declaration } from '../../shared/core/service.ts';
 import { DeclarationSchema } from '../../shared/core/service.ts';
@@ -670,7 +671,8 @@ export class Checker {
     if (!episode?.stages || before.episode?.id !== episode.id || before.episode.stages === episode.stages)
       return;
     const isBeforeMove = Object.keys(episode.stages).every((id) => id === 'fence' || id.includes('/before.'));
-    if (!before.episode.stages && isBeforeMove && call) this.#onCommit(call, name, after);
+    const isCommit = !before.episode.stages && isBeforeMove && this.#isUntouched(episode.plan);
+    if (isCommit && call) this.#onCommit(call, name, after);
     for (const [id, mark] of Object.entries(episode.stages)) {
       const old = before.episode.stages?.[id];
       if (old?.end === mark.end) continue;
@@ -765,17 +767,21 @@ export class Checker {
     if (truth) this.#checkFence(service, state, truth.instance);
 
     const key = `${service}.${state.epoch}`;
-    const untouched = plan.interfaces.every((each) => {
-      const now = this.#current.get(each.eni);
-      return now?.id === each.detach && now?.status === 'attached';
-    });
-    if (this.#detachedInEpoch.has(key) || !untouched) {
+    if (this.#detachedInEpoch.has(key) || !this.#isUntouched(plan)) {
       this.#detachedInEpoch.add(key);
       return;
     }
     this.#detachedInEpoch.add(key);
     // Judged where it was committed: at the first mark of a fence or a hook.
     if (!episode.stages) this.#onCommit(call, service, state);
+  }
+
+  /** Every interface still has the attachment that the plan began with. */
+  #isUntouched({ interfaces }: Plan): boolean {
+    return interfaces.every(({ eni, detach }) => {
+      const now = this.#current.get(eni);
+      return now?.id === detach && now?.status === 'attached';
+    });
   }
 
   /** S3, S4, S8: before anything is done, the target is eligible, the source has failed, and no brake is on. */
