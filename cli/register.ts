@@ -165,6 +165,11 @@ A declaration:
   members:                                # in order of preference
     - {instance: i-0a1b2c3d4e5f60001}
     - {instance: i-0a1b2c3d4e5f60002}
+  # Around the move, each where it is needed:
+  policy: {fence: stop}
+  hooks:
+    after: [{document: promote-replica, on: target}]
+  serving: {alarm: arn:aws:cloudwatch:…:alarm:orders-db-answers, within: 2m}
 
 Examples:
   ${say('register orders-db.yaml')}

@@ -85,9 +85,9 @@ export function awsEnvironment(
 
 function switchesOf(options: GlobalOptions, sandbox: Sandbox | undefined) {
   return stackSwitches.flatMap(({ key, variable, output }) => {
-    // A stack that names no document has no such output.
-    const ofSandbox = key === 'hookDocuments' && sandbox ? '' : undefined;
-    const value = options[key] ?? sandbox?.outputs[output] ?? ofSandbox;
+    const said = options[key] ?? sandbox?.outputs[output];
+    // No document at all is an answer too; a stack that names none has no such output.
+    const value = key === 'hookDocuments' ? (said ?? (sandbox && '')) : said || undefined;
     return value === undefined ? [] : [[variable, value] as const];
   });
 }

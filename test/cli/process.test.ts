@@ -95,6 +95,18 @@ describe('configuration', () => {
     expect(ended.stderr).toBe('error: --queue-url (or WORK_QUEUE_URL): must be the URL of the work queue\n');
   });
 
+  it('names a switch of the stack that cannot be right, and does without an empty one', async () => {
+    const [wrong, empty] = await Promise.all([
+      run(['status', ...configured, '--fencing', 'yes'], { HOOK_FUNCTIONS: 'true' }),
+      run(['status', ...configured], { FENCING: '', HOOK_DOCUMENTS: '', HOOK_FUNCTIONS: '' }),
+    ]);
+    expect(wrong).toMatchObject({ code: 2, stdout: '' });
+    expect(wrong.stderr).toBe(
+      'error: --fencing (or FENCING): must be on or off; --hook-functions (or HOOK_FUNCTIONS): must be on or off\n',
+    );
+    expect(empty.stderr).toContain('no AWS Region is set');
+  });
+
   it('says that no Region is set, without a stack trace', async () => {
     const ended = await run(['status', ...configured]);
     expect(ended).toMatchObject({ code: 2, stdout: '' });
