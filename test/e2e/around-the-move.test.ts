@@ -181,6 +181,40 @@ describe('a service that fences, promotes and must answer', { timeout: 60_000 },
     expect((await noticeOf(at))?.message).toContain('attached, but');
   });
 
+  it('is promoted by a function, which is asked until it is done', async () => {
+    stage = await openStage({
+      name,
+      declared: { hooks: { after: [{ function: 'eni-failover-hook-promote' }] } },
+      resources: `
+  Promote:
+    Type: AWS::Serverless::Function
+    Metadata: { SkipBuild: true }
+    Properties:
+      FunctionName: eni-failover-hook-promote
+      CodeUri: test/e2e/fixtures/hook
+      Handler: handler.handler
+      MemorySize: 128
+      Timeout: 10
+`,
+    });
+    const [source = '', standby = ''] = stage.instances;
+
+    await stage.post('ec2/impair', { instanceId: source, check: 'system' });
+    const record = await closed(stage);
+
+    expect(record).toMatchObject({
+      outcome: 'COMPLETED',
+      episode: {
+        stages: {
+          '1/after.0': {
+            end: 'done',
+            output: `${standby} promoted over ${source} in epoch 1, asked 3 times`,
+          },
+        },
+      },
+    });
+  });
+
   it('is promoted under the same token when the function dies after sending the document', async () => {
     const at = await open();
     const [source = '', standby = ''] = at.instances;

@@ -1,4 +1,7 @@
 /** A sandbox with template.yaml deployed, the built bundles in it, and a service of two interfaces registered. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { CloudWatchClient, PutMetricAlarmCommand } from '@aws-sdk/client-cloudwatch';
 import {
   AttachNetworkInterfaceCommand,
@@ -40,11 +43,30 @@ export interface StageOptions {
   readonly declared?: Readonly<Record<string, unknown>>;
   /** Before the service is registered: what it declares must be there. */
   readonly prepare?: (stage: Stage) => Promise<void>;
+  /** Resources beside those of the stack, as a part of a template; file names are from the repository's root. */
+  readonly resources?: string;
+}
+
+/** The repository's template, or, for a moment, a copy with more in it. */
+async function startWith(resources: string | undefined): Promise<Sandbox> {
+  const options = { asyncRetryDelaysMs: [50, 100] };
+  if (resources === undefined) return startSandbox({ ...options, templateFile: `${root}template.yaml` });
+  const text = readFileSync(`${root}template.yaml`, 'utf8')
+    .replace('\nResources:\n', `\nResources:\n${resources}`)
+    .replaceAll('CodeUri: ', `CodeUri: ${root}`);
+  const folder = mkdtempSync(path.join(tmpdir(), 'e2e-'));
+  try {
+    const templateFile = path.join(folder, 'template.yaml');
+    writeFileSync(templateFile, text);
+    return await startSandbox({ ...options, templateFile });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 /** Three instances in one zone; both service interfaces on the first. */
 export async function openStage(options: StageOptions): Promise<Stage> {
-  const sandbox = await startSandbox({ templateFile: `${root}template.yaml`, asyncRetryDelaysMs: [50, 100] });
+  const sandbox = await startWith(options.resources);
   const client = { endpoint: sandbox.endpoint, region: sandbox.region, credentials };
   const ec2 = new EC2Client(client);
   const cloudwatch = new CloudWatchClient(client);
