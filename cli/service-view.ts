@@ -10,7 +10,7 @@ import {
   type ReasonCode,
   reasons,
 } from '../shared/core/reasons.ts';
-import { type ControllerState, isPaused, type Pause, type Service } from '../shared/core/state.ts';
+import { type ControllerState, isPaused, type Pause, type Service, spentOf } from '../shared/core/state.ts';
 import { times } from '../shared/core/times.ts';
 import type { Whereabouts } from '../shared/core/whereabouts.ts';
 import { isoOf, spanOf } from './output.ts';
@@ -283,7 +283,7 @@ function hindrancesOf(status: Status, controller: ControllerState, nowMs: number
       commands: [say(`ack --zone ${zone}`)],
       needsHuman: true,
     });
-  const recent = service.failoversAtMs.filter((atMs) => nowMs - atMs < times.budgetWindowMs).length;
+  const recent = spentOf(service, false, nowMs);
   if (recent >= declaration.policy.budgetPerHour)
     add('BUDGET_SPENT', {
       detail: `${recent} failovers within the hour, ${declaration.policy.budgetPerHour} allowed`,

@@ -147,7 +147,7 @@ export function afterwards(
 ): ServiceState {
   const { plan } = episode;
   const { outcome, facts, seen } = ending;
-  const { episode: _, lease: __, request: ___, stranded, ...kept } = state;
+  const { episode: _, lease: __, request: ___, stranded, unfencedAtMs: ____, ...kept } = state;
 
   const gone: AttachmentId[] = [];
   const late: AttachmentId[] = [];
@@ -171,7 +171,7 @@ export function afterwards(
   const hasMoved = resting === plan.interfaces.length && outcome !== 'ABORTED' && outcome !== 'REFUSED';
   // Called back before anything was detached, a service has not moved: its alarms need no grace (P33).
   const isAnew = hasMoved && plan.interfaces.some((each) => attachments[each.eni] !== each.detach);
-  const { lastRefusal: ____, lastObserved: _____, ...forgotten } = kept;
+  const { lastRefusal: _____, lastObserved: ______, ...forgotten } = kept;
   const rest = hasMoved ? forgotten : kept;
 
   // However it ended: a source that failed stays out until it is cleared, unless the interfaces are back on it.
@@ -188,6 +188,12 @@ export function afterwards(
     untilMs: nowMs + times.refusedQuarantineMs,
   };
   const counted = episode.kind === 'failover' && !['ABORTED', 'REFUSED', 'NOTHING_TO_DO'].includes(outcome);
+  const isUnfenced = counted && ending.trouble?.startsWith('FENCE_FAILED') === true;
+  const recently = (atMs: number) => nowMs - atMs < times.budgetWindowMs;
+  const unfencedAtMs = [
+    ...(hasMoved ? [] : (state.unfencedAtMs ?? []).filter(recently)),
+    ...(isUnfenced ? [nowMs] : []),
+  ];
   const mayDetach = [...state.mayDetach, ...late].filter((id) => !gone.includes(id));
   return {
     ...rest,
@@ -201,10 +207,8 @@ export function afterwards(
       ...(failed && { [failed]: { sinceMs: nowMs, why: `${how} in ${episode.id}: ${episode.evidence}` } }),
       ...Object.fromEntries(refusing.map((id) => [id, refusal])),
     },
-    failoversAtMs: [
-      ...state.failoversAtMs.filter((atMs) => nowMs - atMs < times.budgetWindowMs),
-      ...(counted ? [nowMs] : []),
-    ],
+    failoversAtMs: [...state.failoversAtMs.filter(recently), ...(counted && !isUnfenced ? [nowMs] : [])],
+    ...(unfencedAtMs.length > 0 && { unfencedAtMs }),
     ...(outcome === 'STRANDED' && {
       stranded: {
         sinceMs: stranded?.sinceMs ?? nowMs,

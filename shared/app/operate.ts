@@ -116,7 +116,8 @@ export function acknowledge(
     const ended = Object.keys(service.quarantine).filter((id) => member === undefined || id === member);
     if (member !== undefined && ended.length === 0)
       return refused('NOT_QUARANTINED', `${member} is not quarantined in ${name}`);
-    const spent = member === undefined ? service.failoversAtMs.length : 0;
+    const { failoversAtMs, unfencedAtMs = [] } = service;
+    const spent = member === undefined ? failoversAtMs.length + unfencedAtMs.length : 0;
     const told = service.lastRefusal ?? service.lastObserved;
     if (ended.length === 0 && spent === 0 && told === undefined)
       return refused('NOTHING_TO_ACKNOWLEDGE', `${name} has nothing that waits for a person`);
@@ -130,8 +131,9 @@ export function acknowledge(
         failoversForgotten: spent,
         was: told ?? 'nothing',
       },
-      change: ({ lastRefusal: _, lastObserved: __, ...state }) => ({
+      change: ({ lastRefusal: _, lastObserved: __, unfencedAtMs, ...state }) => ({
         ...state,
+        ...(member !== undefined && unfencedAtMs && { unfencedAtMs }),
         quarantine: Object.fromEntries(
           Object.entries(state.quarantine).filter(([id]) => !ended.includes(id)),
         ),

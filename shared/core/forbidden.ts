@@ -2,9 +2,10 @@
 import { type Question, type Refusal, refuse } from './decision.ts';
 import type { Candidates } from './eligibility.ts';
 import type { EpisodeKind } from './episode.ts';
-import { isPaused } from './state.ts';
-import { times } from './times.ts';
-import { untagged } from './whereabouts.ts';
+import { memberOf } from './observation.ts';
+import { isFenced } from './stages.ts';
+import { isPaused, spentOf } from './state.ts';
+import { holdersIn, untagged, whereabouts } from './whereabouts.ts';
 
 /** Pause and observe stop every automatic kind; brake and budget only failovers (P30–P32). */
 export function blockedBy(
@@ -26,7 +27,13 @@ export function blockedBy(
   const zone = service.facts.availabilityZone;
   // The episode that tripped it has paged: one page for a zone, not one for each of its services (P31).
   if (controller.brakes[zone]) return { ...refuse('BRAKE', `${zone} is braked; ${why}`), callHuman: false };
-  const recent = service.failoversAtMs.filter((atMs) => nowMs - atMs < times.budgetWindowMs);
-  if (recent.length >= budgetPerHour) return refuse('BUDGET_SPENT', `${recent.length} in an hour; ${why}`);
+  const spent = spentOf(service, isSourceStopped(q), nowMs);
+  if (spent >= budgetPerHour) return refuse('BUDGET_SPENT', `${spent} in an hour; ${why}`);
   return undefined;
+}
+
+function isSourceStopped({ service, observation }: Question): boolean {
+  const [holder] = holdersIn(whereabouts(service, observation));
+  const fact = memberOf(observation, holder);
+  return fact.kind === 'known' && isFenced(fact.value.state);
 }

@@ -119,6 +119,8 @@ export interface ServiceState {
   readonly quarantine: Readonly<Record<string, Quarantine>>;
   /** When failovers were committed, within the budget's window. */
   readonly failoversAtMs: readonly number[];
+  /** When failovers ended because their source could not be seen stopped, within the same window. */
+  readonly unfencedAtMs?: readonly number[];
   readonly lastMoveAtMs?: number;
   readonly pause?: Pause;
   readonly stranded?: Stranded;
@@ -269,6 +271,7 @@ const ServiceStateSchema: v.GenericSchema<unknown, ServiceState> = v.object({
     }),
   ),
   failoversAtMs: v.array(ms),
+  unfencedAtMs: v.exactOptional(v.array(ms)),
   lastMoveAtMs: v.exactOptional(ms),
   pause: v.exactOptional(v.object({ reason: v.string(), author: v.string(), atMs: ms, untilMs: ms })),
   stranded: v.exactOptional(
@@ -335,6 +338,12 @@ export const needsAttention = (state: ServiceState): boolean =>
   state.frozen !== undefined ||
   state.request !== undefined ||
   state.outbox.length > 0;
+
+/** How many failovers there were within the hour, for the budget (P32); those that wait for a source to stop are over once it has. */
+export function spentOf(state: ServiceState, isSourceStopped: boolean, nowMs: number): number {
+  const all = [...state.failoversAtMs, ...(isSourceStopped ? [] : (state.unfencedAtMs ?? []))];
+  return all.filter((atMs) => nowMs - atMs < times.budgetWindowMs).length;
+}
 
 export const isPaused = (pause: Pause | undefined, nowMs: number) =>
   pause !== undefined && nowMs < pause.untilMs;

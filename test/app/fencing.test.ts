@@ -156,9 +156,30 @@ describe('a fence', () => {
     expect(world.notifier.of('NEEDS_HUMAN')[0]?.attributes).toMatchObject({ severity: 'critical' });
     expect(world.service().episode).toBeUndefined();
     expect(world.service().mayDetach, 'nothing of ours can be late').toEqual([]);
-    expect(world.service().failoversAtMs, 'the budget').toHaveLength(1);
+    expect(world.service().failoversAtMs, 'the budget').toEqual([]);
+    expect(world.service().unfencedAtMs).toHaveLength(1);
     expect(Object.keys(world.service().quarantine)).toEqual([a]);
   });
+
+  story(
+    'that is never confirmed is tried as often as the budget allows, and again once it has stopped',
+    fenced,
+    async (world) => {
+      world.ec2.neverStops(a);
+      await fail(world);
+      await world.settle({ forMs: 200_000 });
+      for (let tries = 1; tries < 3; tries += 1) {
+        await world.look(world.alarm(a));
+        await world.settle({ forMs: 200_000 });
+      }
+      expect((await world.look(world.alarm(a))).code).toBe('BUDGET_SPENT');
+      world.ec2.setState(a, 'stopped');
+      expect((await world.look(world.stateChange(a, 'stopped'))).code).toBe('COMPLETED');
+      expect(attachedTo(world)).toEqual([b, b]);
+      expect(world.service().unfencedAtMs).toBeUndefined();
+      expect(world.service().failoversAtMs, 'the budget').toHaveLength(1);
+    },
+  );
 
   story('that is never confirmed takes its two minutes once, whoever waits', fenced, async (world) => {
     world.ec2.neverStops(a);
