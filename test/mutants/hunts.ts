@@ -1,6 +1,6 @@
 /** What a mutant is hunted with: small runs of the simulator, those first that find most for their time. */
 import { injuryOf, type PlannedFault, type Story, walk } from '../simulation/exhaustive.ts';
-import { interleave, type Rival, rivalsOf } from '../simulation/interleavings.ts';
+import { interleave, type Rival, rivalsOf, turnsOf } from '../simulation/interleavings.ts';
 import { regressions } from '../simulation/regressions.ts';
 import { runPlan, runSeed } from '../simulation/seeds.ts';
 import { stories, withStages } from '../simulation/tasks.ts';
@@ -47,8 +47,9 @@ export async function allHunts(seeds: number): Promise<readonly Hunt[]> {
       for (const kind of kinds)
         singles.push({ kind: 'walk', story, faults: [{ at: index + 1, ...injuryOf(kind) }] });
     const isTurned = withStages.includes(story) ? story.interfaces === 1 : isPlain(story);
-    for (const rival of isTurned ? rivalsOf(story) : [])
-      for (let at = 1; at <= points.length; at += 1) turns.push({ kind: 'interleaving', story, rival, at });
+    const places = isTurned ? await turnsOf(story) : 0;
+    for (const rival of rivalsOf(story))
+      for (let at = 1; at <= places; at += 1) turns.push({ kind: 'interleaving', story, rival, at });
   }
   return [...whole, ...known, ...singles, ...turns, ...drawn];
 }

@@ -151,6 +151,12 @@ export async function interleave(
   return { world, firstCalls, rivalCalls };
 }
 
+/** How many calls the first invocation makes when nobody stops it: the places at which it can be. */
+export async function turnsOf(story: Story): Promise<number> {
+  const { firstCalls } = await interleave(story, 'sweep', Number.POSITIVE_INFINITY, 0);
+  return firstCalls;
+}
+
 /**
  * The first is stopped at one place; the rival at none, or, with `depth` 2, at each of its own in its turn as well.
  */

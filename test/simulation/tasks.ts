@@ -9,7 +9,7 @@ import {
   type Tally,
   walk,
 } from './exhaustive.ts';
-import { exploreInterleavings, type Rival, rivalsOf } from './interleavings.ts';
+import { exploreInterleavings, type Rival, rivalsOf, turnsOf } from './interleavings.ts';
 import { type Mode, runSeed } from './seeds.ts';
 
 export type Task =
@@ -95,10 +95,10 @@ export async function walks(pairs: boolean): Promise<readonly Task[]> {
       tasks.push({ kind: 'faults', story, at, depth: 1 });
     }
     const depth = plain.includes(story) && story.interfaces === 2 ? 2 : 1;
-    const isTurned = depth === 2 || (withStages.includes(story) && story.interfaces === 1);
-    for (const rival of isTurned ? rivalsOf(story) : [])
-      for (let at = 1; at <= points.length; at += 1)
-        tasks.push({ kind: 'interleaving', story, rival, at, depth });
+    if (depth === 1 && !(withStages.includes(story) && story.interfaces === 1)) continue;
+    const turns = await turnsOf(story);
+    for (const rival of rivalsOf(story))
+      for (let at = 1; at <= turns; at += 1) tasks.push({ kind: 'interleaving', story, rival, at, depth });
   }
   return tasks;
 }
