@@ -247,6 +247,14 @@ function spellMark({ begunAtMs, endedAtMs, end, output }: StageMark): string {
   return `${end ?? 'begun, not ended'}${took}${output ? `: ${output}` : ''}`;
 }
 
+/** The hooks that were begun for a move that was not carried out, and that nobody has undone (P39). */
+function notUndone({ stages = {} }: Episode): readonly string[] {
+  const ids = Object.keys(stages).filter(
+    (id) => id.includes('/before.') && stages[id.replace('/before.', '/undo.')]?.end !== 'done',
+  );
+  return [...new Set(ids.map((id) => id.slice(id.indexOf('/') + 1)))].toSorted();
+}
+
 /** The end of an episode as people read it. */
 export function toFacts(
   state: ServiceState,
@@ -270,6 +278,7 @@ export function toFacts(
     NEEDS_HUMAN: `${kind} stopped, a person is needed`,
   };
   const code = reasonIn(ending.why);
+  const pending = outcome === 'NEEDS_HUMAN' ? notUndone(episode) : [];
   const isDone = outcome === 'COMPLETED' || outcome === 'NOTHING_TO_DO' || outcome === 'ABORTED';
   const next = [
     ...(code ? [reasons[code].wayOut] : []),
@@ -296,6 +305,7 @@ export function toFacts(
         // The table keeps no order of its own.
         .toSorted(([, one], [, other]) => one.begunAtMs - other.begunAtMs)
         .map(([id, mark]) => `${id}: ${spellMark(mark)}`),
+      ...(pending.length > 0 ? [`Not undone: ${pending.join(', ')}`] : []),
       ...(outcome === 'COMPLETED' ? [`Standbys left: ${left.join(', ') || 'none'}`] : []),
       `Episode: ${episode.id}`,
     ],

@@ -6,6 +6,7 @@ import type { Rung } from '../core/rungs.ts';
 import { mayGoBack } from '../core/stages.ts';
 import { times } from '../core/times.ts';
 import { Hands, type Out } from './hands.ts';
+import { inTime } from './in-time.ts';
 import type { Journal } from './journal.ts';
 import { attachmentIn, isLeaving, isOnNothing, type Look, Pace, stateOf, Watch } from './looking.ts';
 import type { Ports, Run } from './ports.ts';
@@ -29,6 +30,8 @@ export type MoveEnd =
   | { readonly kind: 'lease-lost'; readonly acted: boolean }
   /** The next rung leaves a member that the service wants fenced first. */
   | { readonly kind: 'fence-due'; readonly acted: boolean }
+  /** The source failed while it was left plainly: only a new look may say that it is forced (P17). */
+  | { readonly kind: 'force-due'; readonly acted: boolean }
   /** The worker's time is nearly over: the next one goes on from the plan. */
   | { readonly kind: 'hand-over' };
 
@@ -42,6 +45,8 @@ export interface MoveContext {
   readonly chooseRung: (plan: Plan) => Promise<Rung>;
   /** Must the source be stopped before the plan goes on, now that it has another rung? */
   readonly isFenceDue: () => boolean;
+  /** A new look at the source: does EC2 say by now that it failed? */
+  readonly hasSourceFailed: () => Promise<boolean>;
 }
 
 /** A move under way. */
@@ -52,6 +57,8 @@ interface Moving extends MoveContext {
   readonly pace: Pace;
   /** Since when the present target is known to refuse. */
   refusedSinceMs: number | undefined;
+  /** When the source was last looked at. */
+  sourceSeenAtMs: number;
 }
 
 function begin(context: MoveContext, first: Look): Moving {
@@ -65,6 +72,7 @@ function begin(context: MoveContext, first: Look): Moving {
     hands: new Hands(ports, journal, plan, acted),
     pace: new Pace(ports),
     refusedSinceMs: undefined,
+    sourceSeenAtMs: ports.clock.now(),
   };
 }
 
@@ -114,6 +122,8 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
           continue;
         }
       }
+      if (hangsPlainly(moving) && (await hasSourceFailed(moving)))
+        return { kind: 'force-due', acted: hands.acted };
     }
 
     if (hands.begun !== begunBefore) pace.begun();
@@ -144,6 +154,23 @@ async function takeSteps({ ports, plan, watch, hands }: Moving): Promise<readonl
     await hands.take(planned, step);
   }
   return steps;
+}
+
+/** A planned move waits for EC2, but not for ever on a source that may have failed meanwhile (P17). */
+function hangsPlainly({ ports, plan, watch, sourceSeenAtMs }: Moving): boolean {
+  const { detach, plainDetachMs, interfaces } = plan.now;
+  const patienceMs = Math.max(plainDetachMs, times.resendAfterMs);
+  if (detach !== 'plain' || ports.clock.now() - sourceSeenAtMs < patienceMs) return false;
+  return interfaces.some(
+    (each) => isLeaving(watch.last, each.eni) && attachmentIn(watch.last, each.eni)?.id === each.detach,
+  );
+}
+
+/** Not waited for longer than a poll: an interface that comes loose meanwhile is to be attached. */
+async function hasSourceFailed(moving: Moving): Promise<boolean> {
+  const { clock } = moving.ports;
+  moving.sourceSeenAtMs = clock.now();
+  return (await inTime(clock, moving.hasSourceFailed(), times.pollTimeoutMs)) ?? false;
 }
 
 /** Where a planned move returns the others when a detach is refused for good (P18). */

@@ -2,7 +2,7 @@
 import { decide } from '../core/decide.ts';
 import { answering, type Decision, type Question, type Refusal, refuse } from '../core/decision.ts';
 import type { WorkMessage } from '../core/hint.ts';
-import type { Observation } from '../core/observation.ts';
+import { healthOf, memberOf, type Observation } from '../core/observation.ts';
 import { type Plan, withRung } from '../core/plan.ts';
 import { reasons } from '../core/reasons.ts';
 import { nextRung } from '../core/rungs.ts';
@@ -219,13 +219,14 @@ class Attempt {
           const now = journal.service();
           return now.episode !== undefined && isFenceDue(now, now.episode, observation);
         },
+        hasSourceFailed: () => this.#hasSourceFailed(journal),
       },
       { facts, sentAtMs, slow },
     );
     if ('acted' in end) this.#acted = end.acted;
     if (end.kind === 'lease-lost') return this.#lost();
     if (end.kind === 'hand-over') return this.#handOver(timeIsOver);
-    if (end.kind === 'fence-due') return undefined;
+    if (end.kind === 'fence-due' || end.kind === 'force-due') return undefined;
     const service = journal.service();
     const { episode } = service;
     if (!episode) return this.#lost();
@@ -271,6 +272,12 @@ class Attempt {
     const service = this.#journal?.service() ?? question.service;
     const observation = await observe(this.#ports, service);
     return nextRung({ ...question, service, observation, nowMs: this.#ports.clock.now() }, plan);
+  }
+
+  async #hasSourceFailed(journal: Journal): Promise<boolean> {
+    const service = journal.service();
+    const observation = await observe(this.#ports, service);
+    return healthOf(memberOf(observation, service.episode?.plan.source)).kind === 'failed';
   }
 
   /** P8 */

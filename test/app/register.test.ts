@@ -201,6 +201,41 @@ describe('a registration is rejected', () => {
       'CloudWatch knows no alarm',
     ],
     [
+      'with a fence that would be over before anybody looked',
+      (world) => other(world, { policy: { fence: 'stop', fenceTimeout: '4s' } }),
+      'policy.fenceTimeout: must be 5s or more',
+    ],
+    [
+      'with a fence that takes longer than anybody understands',
+      (world) => other(world, { policy: { fence: 'stop', fenceTimeout: '901s' } }),
+      'policy.fenceTimeout: must be 15m or less',
+    ],
+    ...(['before', 'after'] as const).flatMap((at) =>
+      [
+        ['0s', 'must be 5s or more'],
+        ['16m', 'must be 15m or less'],
+      ].map(([deadline = '', problem = '']): (typeof cases)[number] => [
+        `with a hook ${at} the move that has ${deadline}`,
+        (world) => other(world, { hooks: { [at]: [{ function: 'eni-failover-hook-x', deadline }] } }),
+        `hooks.${at}.0.deadline: ${problem}`,
+      ]),
+    ),
+    [
+      'with a service that is to answer at once',
+      (world) => other(world, { serving: { alarm: applicationAlarm, within: '4s' } }),
+      'serving.within: must be 5s or more',
+    ],
+    [
+      'with a service that may be silent for longer than an outage that anybody understands',
+      (world) => other(world, { serving: { check: { function: 'eni-failover-hook-x' }, within: '16m' } }),
+      'serving.within: must be 15m or less',
+    ],
+    [
+      'with a check on the source, which says nothing of who has the interfaces',
+      (world) => other(world, { serving: { check: { document: 'probe', on: 'source' } } }),
+      'serving.check.on: must be target',
+    ],
+    [
       'when EC2 cannot be read',
       (world) => {
         world.ec2.fail('instances', { kind: 'throttled' }, { times: 9 });
@@ -218,6 +253,13 @@ describe('a registration is rejected', () => {
       expect(world.store.writes).toEqual([]);
       expect(world.queue.sent).toEqual([]);
     });
+
+  story('but not for the shortest and the longest time that a stage may take', nothingYet, async (world) => {
+    const times = { fence: 'stop', fenceTimeout: '5s' };
+    const hooks = { before: [{ function: 'eni-failover-hook-x', deadline: '15m' }] };
+    const given = other(world, { policy: times, hooks, serving: { alarm: applicationAlarm, within: '5s' } });
+    expect(await enter(world, given)).toMatchObject({ kind: 'registered' });
+  });
 
   story('when an interface is on its way: nothing is stored', nothingYet, async (world) => {
     // Whoever attaches it now is nobody's controller.

@@ -1,6 +1,14 @@
 /** Proves that every answer of AWS lands in its class, and that only what a retry can help is tried again. */
 import { describe, expect, it } from 'vitest';
-import { classify, codeOf, type RetryPolicy, reads, withRetries, writes } from '../../shared/aws/retry.ts';
+import {
+  classify,
+  codeOf,
+  detailOf,
+  type RetryPolicy,
+  reads,
+  withRetries,
+  writes,
+} from '../../shared/aws/retry.ts';
 import { PortError } from '../../shared/core/errors.ts';
 import { awsError, brokenAnswer, makeRetrying, START_MS, socketError, timeoutError } from './retrying.ts';
 
@@ -117,6 +125,21 @@ describe('codeOf', () => {
     ['UnknownError where there is nothing', new Error('oops'), 'UnknownError'],
   ])('takes %s', (_, error, code) => {
     expect(codeOf(error)).toBe(code);
+  });
+});
+
+describe('detailOf', () => {
+  const said = 'You are not authorized to perform: ec2:StopInstances because no policy allows it.';
+
+  it.each([
+    ['what EC2 says', said],
+    [
+      'nothing of the blob that only IAM can read',
+      `${said} Encoded authorization failure message: 4nAqZ8x_-Q`,
+    ],
+    ['nothing of it on a line of its own', `${said}\nEncoded authorization failure message:\n4nAqZ8x\n_-Q`],
+  ])('tells %s', (_, message) => {
+    expect(detailOf(awsError('UnauthorizedOperation', 403, message))).toBe(said);
   });
 });
 

@@ -93,6 +93,17 @@ export function makeInvariants({ clock, ec2, store, hooks }: Watched): Invariant
     return (end === 'timed-out' || end === 'refused') && policy.onFenceTimeout === 'proceed';
   }
 
+  const isWell = (id: InstanceId | undefined) =>
+    ec2
+      .census()
+      .instances.some(
+        ({ id: each, state, checks }) =>
+          each === id &&
+          state === 'running' &&
+          checks.system !== 'impaired' &&
+          checks.instance !== 'impaired',
+      );
+
   function checkFence(what: string, call: Ec2Call, state: ServiceState, declaration: Declaration): void {
     const { episode } = state;
     if (!episode || declaration.policy.fence !== 'stop') return;
@@ -100,6 +111,8 @@ export function makeInvariants({ clock, ec2, store, hooks }: Watched): Invariant
     const isLeaving = call.operation === 'detach' && call.instanceId === source;
     const isTaking = call.operation === 'attach' && call.instanceId !== source;
     const leaves = episode.kind === 'failover' ? isLeaving : episode.kind === 'rescue' && isTaking;
+    // Stranded by a planned move, and well: it was never ill, and whoever asked for the move has it in hand.
+    if (episode.kind === 'rescue' && state.stranded?.plan.detach === 'plain' && isWell(source)) return;
     const isMember = declaration.members.some((each) => each.instance === source);
     if (leaves && isMember && source !== target && !isFencedOrExcused(state, declaration))
       broken('S7', `${what}: ${source} is ${source && ec2.stateOf(source)}`);

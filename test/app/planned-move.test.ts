@@ -1,0 +1,107 @@
+/** Stories of a planned move whose plain detach hangs: waited for, and forced only once EC2 says that the source failed. */
+import { describe, expect } from 'vitest';
+import { a, b, front, management, type World, type WorldOptions } from '../fakes/world.ts';
+import { story } from './story.ts';
+
+const two: WorldOptions = { members: [a, b] };
+const attachedTo = (world: World) => [front, management].map((eni) => world.ec2.where(eni)?.instanceId);
+const forced = (world: World) => world.ec2.mutations('detach').map((each) => each.force);
+const last = (world: World) => world.episodes().at(-1);
+const lastAttachedAtMs = (world: World) =>
+  world.ec2.effects.findLast((each) => each.what === 'attached')?.atMs ?? Number.NaN;
+
+describe('a plain detach that hangs', () => {
+  const hang = (world: World) => {
+    for (const eni of [front, management]) world.ec2.stick(eni, 'plain');
+  };
+
+  story('is forced by the same worker once EC2 says that the source has failed', two, async (world) => {
+    hang(world);
+    let failedAtMs = 0;
+    world.clock.after(4_000, () => {
+      failedAtMs = world.clock.now();
+      world.ec2.impair(a);
+    });
+    expect(await world.askFor(b)).toMatchObject({ kind: 'closed', code: 'COMPLETED' });
+    expect(attachedTo(world)).toEqual([b, b]);
+    expect(forced(world)).toEqual([false, false, true, true]);
+    // One look every five seconds, and what EC2 needs for the forced detach and the attach.
+    expect(lastAttachedAtMs(world) - failedAtMs).toBeLessThan(10_000);
+    expect(last(world)?.episode.steps.filter((each) => each.step === 'hand-over')).toEqual([]);
+    expect(world.service().quarantine[a]?.why).toMatch(/^failed in orders-db\.1/);
+  });
+
+  story('is forced when the source fails late in the life of the worker too', two, async (world) => {
+    hang(world);
+    world.clock.after(38_000, () => world.ec2.impair(a));
+    const reports = [await world.askFor(b), ...(await world.settle())];
+    expect(forced(world)).toEqual([false, false, true, true]);
+    expect(reports[0]).toMatchObject({ kind: 'closed', code: 'COMPLETED' });
+  });
+
+  story('is only waited for while the source is well', two, async (world) => {
+    hang(world);
+    const { report } = world.begin(world.request(b));
+    await world.clock.advance(40_000);
+    expect(forced(world)).toEqual([false, false]);
+    // The members are looked at now and then, not with every poll.
+    const looks = world.ec2.calls.filter((each) => each.operation === 'instances');
+    expect(looks.length).toBeLessThan(12);
+    for (const eni of [front, management]) world.ec2.loosen(eni);
+    expect(await world.run(report)).toMatchObject({ kind: 'closed', code: 'COMPLETED' });
+    expect(attachedTo(world)).toEqual([b, b]);
+    expect(world.service().quarantine).toEqual({});
+  });
+
+  story('is only waited for while nobody can say how the source is', two, async (world) => {
+    hang(world);
+    world.clock.after(4_000, () => {
+      const untilMs = world.clock.now() + 30_000;
+      world.ec2.fail('instances', { kind: 'throttled' }, { untilMs });
+      world.ec2.fail('checks', { kind: 'throttled' }, { untilMs });
+    });
+    const { report } = world.begin(world.request(b));
+    await world.clock.advance(30_000);
+    expect(forced(world)).toEqual([false, false]);
+    for (const eni of [front, management]) world.ec2.loosen(eni);
+    expect(await world.run(report)).toMatchObject({ kind: 'closed', code: 'COMPLETED' });
+    expect(attachedTo(world)).toEqual([b, b]);
+  });
+
+  story('of one interface does not keep the other from its attach', two, async (world) => {
+    world.ec2.stick(front, 'plain');
+    world.clock.after(12_000, () => world.ec2.impair(a));
+    await world.askFor(b);
+    expect(attachedTo(world)).toEqual([b, b]);
+    const at = (eni: typeof front) =>
+      world.ec2.effects.find(
+        (each) => each.what === 'attached' && each.eni === eni && each.by === 'controller',
+      )?.atMs ?? Number.NaN;
+    expect(at(front) - at(management)).toBeGreaterThan(8_000);
+  });
+
+  story(
+    'does not keep what comes loose waiting, however slowly EC2 tells of the source',
+    two,
+    async (world) => {
+      hang(world);
+      world.clock.after(4_000, () => world.ec2.fail('checks', { kind: 'slow', ms: 20_000 }, { times: 99 }));
+      let looseAtMs = 0;
+      world.clock.after(6_000, () => {
+        looseAtMs = world.clock.now();
+        for (const eni of [front, management]) world.ec2.loosen(eni);
+      });
+      await world.askFor(b);
+      await world.settle();
+      expect(attachedTo(world)).toEqual([b, b]);
+      expect((world.ec2.mutations('attach')[0]?.atMs ?? Number.NaN) - looseAtMs).toBeLessThan(3_000);
+    },
+  );
+
+  story('is not looked into where all goes well', two, async (world) => {
+    const looks = () => world.ec2.calls.filter((each) => each.operation === 'checks').length;
+    const before = looks();
+    expect(await world.askFor(b)).toMatchObject({ code: 'COMPLETED' });
+    expect(looks() - before).toBe(1);
+  });
+});
