@@ -105,7 +105,7 @@ function both(first: string, second: string): KillPoint {
   if (one === undefined || other === undefined) throw new Error(`no such kill points: ${first}, ${second}`);
   return {
     name: `${first}+${second}`,
-    text: `${one.text}; then again: ${other.text}`,
+    text: `killed twice: ${first}, and its successor ${second}`,
     triggers: [...one.triggers, ...other.triggers],
     usualWay: one.usualWay,
   };

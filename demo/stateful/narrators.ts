@@ -12,7 +12,7 @@ const story = [
   'Then db-a loses its network, and its process lives on, with a job on it that goes on writing.',
 ].join(' ');
 
-export function cast(
+function cast(
   { service, usual, registration }: Pick<Stage, 'service' | 'usual' | 'registration'>,
   { killPoint, latency, detection, fence }: PlayOptions,
   screen: Screen,
@@ -53,7 +53,7 @@ export function cast(
 /** Before the failure there is a little of ordinary work to see. */
 const leadMs = 3_000;
 
-export function strips({ service, usual, sinceMs, nowMs }: View, screen: Screen): readonly string[] {
+function strips({ service, usual, sinceMs, nowMs }: View, screen: Screen): readonly string[] {
   const period = { fromMs: sinceMs - leadMs, toMs: Math.max(nowMs, sinceMs), zeroMs: sinceMs };
   const tracks = [
     { label: 'eni-failover', attempts: service },

@@ -9,12 +9,12 @@ import { isFailover, type TimelineStep } from '../timeline.ts';
 import { readLog } from './disk.ts';
 import { probeDocument, promoteDocument } from './guest-documents.ts';
 import type { KillPoint } from './kill-points.ts';
-import { withoutUsualWay } from './of-pair.ts';
 import { type Outcome, toOutcome } from './outcome.ts';
 import { CleanUp, type Served, type Stage, setStage, usualPlan } from './stage.ts';
 import { toStory } from './story.ts';
 import { usualWayFunction, writeTemplate } from './template.ts';
 import { toUsualWay } from './usual-way.ts';
+import { withoutUsualWay } from './without-usual-way.ts';
 import type { Attempt } from './writer.ts';
 
 export interface PlayOptions {

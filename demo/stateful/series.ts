@@ -131,7 +131,10 @@ export function totalLines(runs: readonly SeriesRun[], screen: Screen): readonly
   );
   return [
     '',
-    heading(`${total.runs} runs, the controller killed ${total.kills} times`, screen),
+    heading(
+      `${total.runs} runs, the controller killed ${total.kills === 1 ? 'once' : `${total.kills} times`}`,
+      screen,
+    ),
     `  acknowledged writes lost: ${total.acknowledgedWritesLost} of ${total.acknowledgedWrites}`,
     `  writes accepted by the old primary after the promotion: ${total.writesByOldPrimaryAfterPromotion}`,
     `  one episode, COMPLETED: ${total.oneEpisodeCompleted} of ${total.runs} runs`,

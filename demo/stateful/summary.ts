@@ -5,7 +5,6 @@ import type { Delivered } from '../subscriber.ts';
 import { heading } from '../telling.ts';
 import type { Outcome } from './outcome.ts';
 import type { Play } from './play.ts';
-import { client } from './stage.ts';
 
 const whole = (ms: number) => Math.round(ms / 1_000);
 /** To the millisecond: the parts must be seen to add up. */
@@ -193,6 +192,3 @@ export const summary = (play: Play, look: Look): readonly string[] =>
     safety(play.outcome, look),
     verdict(play, look),
   ].flatMap((section) => ['', ...section]);
-
-/** Ten times a second. */
-export const pace = `${1_000 / client.everyMs} times a second`;

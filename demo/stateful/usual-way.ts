@@ -1,8 +1,8 @@
 /** Where the usual forty lines have left their interface, and how often Lambda tried. */
 import { type Facts, msOf } from '../facts.ts';
 import type { Invocation } from '../sandbox-control.ts';
-import { isUsualWay } from './of-pair.ts';
 import type { Pair } from './pair.ts';
+import { isUsualWay } from './without-usual-way.ts';
 
 export interface UsualTry {
   readonly atMs: number;

@@ -65,8 +65,15 @@ export async function tellReadiness(
           kind: 'readiness',
           code: 'NOT_READY',
           severity: 'warning',
-          headline: `a failover would NOT work now: ${notReady}`,
-          lines: standbys.refused.map(describeMember),
+          // It is the very moment that a failover is for: nobody must read that it would not work.
+          headline:
+            notReady === 'HOLDER_NOT_HEALTHY'
+              ? 'the holder is not healthy, a standby could take over'
+              : `a failover would NOT work now: ${notReady}`,
+          lines: [
+            ...(standbys.eligible.length > 0 ? [`Eligible: ${standbys.eligible.join(', ')}`] : []),
+            ...standbys.refused.map(describeMember),
+          ],
           next: [`eni-failover status ${service.name}`],
           facts: { ...facts, ready: false },
           instances: [],

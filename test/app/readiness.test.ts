@@ -130,6 +130,14 @@ describe('readiness', () => {
     expect(notice?.body).toContain(`${b}: NOT_RUNNING (it is stopped)`);
     expect(notice?.body).toContain('eni-failover status orders-db');
   });
+  story('is not denied where only the holder is unwell: who could take over is told', async (world) => {
+    world.ec2.impair(a);
+    await tell(world);
+    const [notice] = world.notifier.of('NOT_READY');
+    expect(notice?.subject).toContain('the holder is not healthy, a standby could take over');
+    expect(notice?.body).not.toContain('would NOT work');
+    expect(notice?.body).toContain(`Eligible: ${b}, ${c}`);
+  });
   story('that is regained is told, with who could take over', async (world) => {
     world.ec2.impair(a);
     await tell(world);
