@@ -508,12 +508,12 @@ export class Checker {
     if (call.worker.isOver) this.#onLeftBehind(call);
     const hook = hookIn(call);
     if (hook) this.#onHook(call, hook);
+    // A dry run asks only whether the role might: it changes nothing.
+    if (!changesEc2(call) || (call.input as { DryRun?: boolean }).DryRun === true) return;
     if (call.operation === 'StopInstances') {
       this.#onStop(call);
       return;
     }
-    // A dry run asks only whether the role might: it changes nothing.
-    if (!changesEc2(call) || (call.input as { DryRun?: boolean }).DryRun === true) return;
     const { worker, operation } = call;
     const input = call.input as {
       AttachmentId?: string;
