@@ -2,6 +2,7 @@
 
 import * as v from 'valibot';
 import { type AwsAnswer, jsonAnswer } from './aws-request.ts';
+import { type DataPlane, DataPlaneError } from './data-plane/data-plane.ts';
 import type { Deployment } from './deployment.ts';
 import type { Ec2Model } from './ec2/model.ts';
 import type { KillTriggers } from './kill-triggers.ts';
@@ -21,6 +22,7 @@ export interface Attachment {
 export interface ControlOptions {
   ec2: Ec2Model;
   ssm: RunCommand;
+  dataPlane: DataPlane;
   stack: Stack;
   faults: ServiceFaults;
   killTriggers: KillTriggers;
@@ -89,6 +91,21 @@ const Document = v.strictObject({
   executionTimeoutSec: v.optional(positiveInteger),
 });
 const SsmTimes = v.strictObject({ visibleAfterMs: v.optional(delay), deliveryMs: v.optional(delay) });
+const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
+const Listen = v.pipe(
+  v.strictObject({ eni: v.optional(text), address: v.optional(text), port }),
+  v.check(
+    ({ eni, address }) => eni !== undefined || address !== undefined,
+    'names an eni, an address, or both',
+  ),
+);
+/** The sandbox connects to this machine and to nobody else. */
+const target = v.strictObject({
+  host: v.optional(v.picklist(['127.0.0.1', 'localhost']), '127.0.0.1'),
+  port,
+});
+const Process = v.strictObject({ instanceId: text, port, target: v.nullable(target) });
+const NoProcess = v.strictObject({ instanceId: text, port });
 const EventBody = v.looseObject({
   source: text,
   'detail-type': text,
@@ -115,7 +132,7 @@ const Kill = v.strictObject({
 class BadRequest extends Error {}
 
 export function makeControl(options: ControlOptions): Control {
-  const { ec2, ssm, stack, faults, killTriggers, deployment } = options;
+  const { ec2, ssm, dataPlane, stack, faults, killTriggers, deployment } = options;
 
   const existingInstance = <T>(run: () => T): T => {
     try {
@@ -186,6 +203,30 @@ export function makeControl(options: ControlOptions): Control {
       ssm.configure(times);
       return times;
     },
+    'POST /_sandbox/data-plane/listen': async (body) => {
+      try {
+        return await dataPlane.listen(withoutUndefined(parse(Listen, body)));
+      } catch (error) {
+        throw error instanceof DataPlaneError ? new BadRequest(`body: ${error.message}`) : error;
+      }
+    },
+    'POST /_sandbox/data-plane/process': (body) => {
+      const process = parse(Process, body);
+      if (ec2.guest(process.instanceId) === undefined) {
+        throw new BadRequest(`instanceId: there is no instance ${process.instanceId}`);
+      }
+      dataPlane.setProcess(process.instanceId, process.port, process.target);
+      return process;
+    },
+    'DELETE /_sandbox/data-plane/process': (body) => {
+      const process = parse(NoProcess, body);
+      dataPlane.setProcess(process.instanceId, process.port, null);
+      return { ...process, target: null };
+    },
+    'GET /_sandbox/data-plane': () => ({
+      listeners: dataPlane.listeners(),
+      processes: dataPlane.processes(),
+    }),
     'POST /_sandbox/events': (body) => deployment().eventBridge.put(parse(EventBody, body)),
     'GET /_sandbox/events': () => deployment().eventBridge.records(),
     'GET /_sandbox/sns/messages': () => deployment().messaging.messages(),

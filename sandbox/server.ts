@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { type AwsAnswer, type AwsRequest, type AwsService, jsonAnswer, toAwsRequest } from './aws-request.ts';
 import { realClock, type SandboxClock } from './clock.ts';
 import { type Attachment, makeControl } from './control.ts';
+import { type DataPlane, makeDataPlane } from './data-plane/data-plane.ts';
 import { type Deployment, deploy } from './deployment.ts';
 import { type Ec2Model, makeEc2Model } from './ec2/model.ts';
 import { makeEc2Endpoint } from './ec2-endpoint.ts';
@@ -41,6 +42,8 @@ export interface Sandbox {
   ec2: Ec2Model;
   /** Register here what the guests' documents do. */
   ssm: RunCommand;
+  /** Addresses that can be connected to, and processes behind instances. */
+  dataPlane: DataPlane;
   /** Everything as it was at the start; the endpoint stays. */
   reset(): Promise<void>;
   close(): Promise<void>;
@@ -77,6 +80,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const ec2Endpoint = makeEc2Endpoint(ec2);
   const ssm = makeRunCommand({ clock, random, ec2, accountId: ACCOUNT_ID, times: SSM_TIMES[latency] });
   const ssmEndpoint = faults.wrap('ssm', makeSsm(ssm));
+  const dataPlane = makeDataPlane(ec2);
   const attachments: Attachment[] = [];
 
   const start = async () => {
@@ -127,6 +131,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     killTriggers.clear();
     await deployment.close();
     ssm.reset();
+    await dataPlane.reset();
     ec2.reset();
     attachments.length = 0;
     problems.length = 0;
@@ -136,6 +141,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const control = makeControl({
     ec2,
     ssm,
+    dataPlane,
     stack,
     faults,
     killTriggers,
@@ -227,11 +233,13 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     stack,
     ec2,
     ssm,
+    dataPlane,
     reset,
     close: async () => {
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();
       ssm.reset();
+      await dataPlane.reset();
       await deployment.close();
       await closed;
     },

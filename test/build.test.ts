@@ -133,6 +133,50 @@ describe('a bundle with the EC2 client', () => {
   });
 });
 
+describe('the bundle of functions/failover', () => {
+  const root = path.join(import.meta.dirname, '..');
+  let built: BundleSize | undefined;
+  /** What an import of the handler loads at once, and what waits on the disk. */
+  let [atOnce, whenNeeded] = ['', ''];
+
+  beforeAll(async () => {
+    const target = findTargets(root).filter((each) => each.name === 'failover');
+    [built] = await buildAll(target, path.join(folder, 'functions'));
+    const texts = new Map<string, string>();
+    const files = await readdir(path.join(folder, 'functions', 'failover'), { recursive: true });
+    for (const file of files.filter((each) => each.endsWith('.mjs')))
+      texts.set(
+        path.basename(file),
+        await readFile(path.join(folder, 'functions', 'failover', file), 'utf8'),
+      );
+    const loaded = new Set(['handler.mjs']);
+    for (const file of loaded)
+      for (const [, imported = ''] of (texts.get(file) ?? '').matchAll(/(?:from|import)"\.[^"]*\/([^"/]+)"/g))
+        loaded.add(imported);
+    const code = (isLoaded: boolean) =>
+      [...texts].flatMap(([file, text]) => (loaded.has(file) === isLoaded ? [text] : [])).join('\n');
+    [atOnce, whenNeeded] = [code(true), code(false)];
+  });
+
+  it('loads at once no more than an outage needs', () => {
+    expect(Buffer.byteLength(atOnce)).toBeGreaterThan(400_000);
+    expect(built?.entryBytes).toBeLessThan(545_000);
+  });
+  it.each(['AmazonSSM', 'SendCommand', 'GetCommandInvocation', 'AWSGirApiService'])(
+    'keeps %s for the first hook: it is in a chunk of its own',
+    (word) => {
+      expect(whenNeeded).toContain(word);
+      expect(atOnce).not.toContain(word);
+    },
+  );
+  it.each(['CreateMaintenanceWindow', 'PutParameter', 'UpdateFunctionCode'])(
+    'leaves out what no hook calls: %s',
+    (word) => {
+      expect(whenNeeded + atOnce).not.toContain(word);
+    },
+  );
+});
+
 describe('a build', () => {
   const trivial = async (name: string, code: string): Promise<Target> => {
     const entry = path.join(folder, `${name}.ts`);

@@ -1,7 +1,8 @@
 /** The Lambda that looks at every service each minute: wiring and metrics only. It may not change EC2. */
 import type { Context } from 'aws-lambda';
 import { emptyMemory, sweep } from '../../shared/app/sweep.ts';
-import { composeSweep, newRun } from '../../shared/runtime/compose.ts';
+import { newRun } from '../../shared/runtime/compose.ts';
+import { composeSweep } from '../../shared/runtime/compose-sweep.ts';
 import { parseConfig } from '../../shared/runtime/config.ts';
 import { publishSweep } from '../../shared/runtime/metrics.ts';
 

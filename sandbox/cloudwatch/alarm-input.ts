@@ -3,7 +3,8 @@
 import type { PutCompositeAlarmInput, PutMetricAlarmInput } from '@aws-sdk/client-cloudwatch';
 import { type Actions, allActions } from './alarm.ts';
 import { type AlarmRule, AlarmRuleError, parseAlarmRule } from './alarm-rule.ts';
-import { BREACHES, CHECKS_OF_METRIC } from './status-check-metrics.ts';
+import { BREACHES } from './status-check-metrics.ts';
+import { watchedMetric } from './watched-metric.ts';
 
 export class CloudWatchError extends Error {
   readonly code: string;
@@ -24,26 +25,49 @@ export function requireMetricAlarm(input: PutMetricAlarmInput): string {
   if (input.Metrics !== undefined && input.MetricName !== undefined) {
     throw new CloudWatchError('ValidationError', 'Metrics and MetricName exclude each other');
   }
-  if (instanceMetricWithUnknownOperator(input)) {
-    throw new CloudWatchError(
-      'ValidationError',
-      `The sandbox does not know ComparisonOperator '${input.ComparisonOperator}' on a status check`,
-    );
-  }
+  const watched = watchedMetric(input);
+  if (watched !== undefined) requireKnownEvaluation(watched.config);
   requireKnownActions(input);
   return input.AlarmName ?? '';
 }
 
-export function instanceMetricWithUnknownOperator({
-  Namespace,
-  MetricName = '',
-  ComparisonOperator,
-}: PutMetricAlarmInput): boolean {
-  return (
-    Namespace === 'AWS/EC2' &&
-    CHECKS_OF_METRIC[MetricName] !== undefined &&
-    BREACHES[ComparisonOperator ?? ''] === undefined
-  );
+const STATISTICS: readonly (string | undefined)[] = ['Average', 'Sum', 'Minimum', 'Maximum', 'SampleCount'];
+const TREATMENTS: readonly (string | undefined)[] = [
+  'missing',
+  'breaching',
+  'notBreaching',
+  'ignore',
+  undefined,
+];
+const HIGH_RESOLUTION_SEC = [10, 20, 30];
+const LONGEST_SEC = { ofShortPeriods: 86_400, ofHours: 604_800 };
+
+function requireKnownEvaluation(input: PutMetricAlarmInput): void {
+  const refuse = (message: string): never => {
+    throw new CloudWatchError('ValidationError', message);
+  };
+  const { ComparisonOperator, Statistic, ExtendedStatistic, TreatMissingData } = input;
+  if (BREACHES[ComparisonOperator ?? ''] === undefined) {
+    refuse(`The sandbox does not know ComparisonOperator '${ComparisonOperator}'`);
+  }
+  if (ExtendedStatistic !== undefined) refuse(`The sandbox knows no percentiles: '${ExtendedStatistic}'`);
+  if (!STATISTICS.includes(Statistic))
+    refuse(`Statistic: '${Statistic}' is none of ${STATISTICS.join(', ')}`);
+  if (!TREATMENTS.includes(TreatMissingData)) refuse(`TreatMissingData: '${TreatMissingData}'`);
+  const {
+    Period: periodSec = 0,
+    EvaluationPeriods: periods = 0,
+    DatapointsToAlarm: needed = periods,
+  } = input;
+  if (!HIGH_RESOLUTION_SEC.includes(periodSec) && !(periodSec > 0 && periodSec % 60 === 0)) {
+    refuse(`Period: ${periodSec} is not 10, 20, 30 or a multiple of 60`);
+  }
+  if (!Number.isInteger(periods) || periods < 1) refuse(`EvaluationPeriods: ${periods} is not 1 or more`);
+  if (!(needed >= 1 && needed <= periods)) refuse(`DatapointsToAlarm: ${needed} is not from 1 to ${periods}`);
+  const longestSec = periodSec < 3600 ? LONGEST_SEC.ofShortPeriods : LONGEST_SEC.ofHours;
+  if (periods * periodSec > longestSec) {
+    refuse(`EvaluationPeriods times Period: at most ${longestSec} seconds`);
+  }
 }
 
 export function requireCompositeAlarm(input: PutCompositeAlarmInput): string {

@@ -41,6 +41,8 @@ export interface MetricAlarmEntry {
   configuredAtMs: number;
   state: State;
   cancelPending: () => void;
+  /** Whether it follows data points that somebody put. */
+  isEvaluated: boolean;
 }
 
 export interface CompositeAlarmEntry {

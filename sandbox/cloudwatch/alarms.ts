@@ -6,6 +6,7 @@ import type {
   DescribeAlarmsOutput,
   PutCompositeAlarmInput,
   PutMetricAlarmInput,
+  PutMetricDataInput,
   SetAlarmStateInput,
 } from '@aws-sdk/client-cloudwatch';
 import type { JsonObject } from '../aws-request.ts';
@@ -35,6 +36,7 @@ import {
   requireMetricAlarm,
 } from './alarm-input.ts';
 import type { StateValue } from './alarm-rule.ts';
+import { makeMetricWatch } from './metric-watch.ts';
 import { BREACHES, CHECKS_OF_METRIC, type StatusCheck } from './status-check-metrics.ts';
 
 export interface AlarmOptions {
@@ -51,6 +53,7 @@ export interface AlarmOptions {
 export interface Alarms {
   putMetricAlarm(input: PutMetricAlarmInput): void;
   putCompositeAlarm(input: PutCompositeAlarmInput): void;
+  putMetricData(input: PutMetricDataInput): void;
   describeAlarms(input: DescribeAlarmsInput): DescribeAlarmsOutput;
   setAlarmState(input: SetAlarmStateInput): void;
   deleteAlarms(names: string[]): void;
@@ -279,6 +282,8 @@ export function makeAlarms(options: AlarmOptions): Alarms {
     }
   };
 
+  const metricWatch = makeMetricWatch({ clock, alarms: () => alarms.values(), changeState });
+
   const page = (input: DescribeAlarmsInput): { entries: Entry[]; nextToken: string | undefined } => {
     const types = input.AlarmTypes ?? ['MetricAlarm'];
     const size = input.MaxRecords ?? DEFAULT_PAGE;
@@ -319,9 +324,11 @@ export function makeAlarms(options: AlarmOptions): Alarms {
         // An update leaves the state alone.
         state: before?.state ?? initialState(),
         cancelPending: () => undefined,
+        isEvaluated: false,
       };
       alarms.set(name, alarm);
       reconsider(alarm);
+      metricWatch.begin(alarm);
     },
     putCompositeAlarm: (input) => {
       const name = requireCompositeAlarm(input);
@@ -352,6 +359,7 @@ export function makeAlarms(options: AlarmOptions): Alarms {
       alarms.set(name, alarm);
       evaluateComposite(alarm, undefined);
     },
+    putMetricData: metricWatch.put,
     describeAlarms: (input) => {
       if (input.ChildrenOfAlarmName !== undefined || input.ParentsOfAlarmName !== undefined) {
         throw new CloudWatchError(

@@ -1,4 +1,4 @@
-// CloudWatch on the sandbox's port: the operations on alarms, in AWS JSON for current clients and Query for older ones.
+// CloudWatch on the sandbox's port: alarms and the data they look at, in AWS JSON for current clients and Query for older ones.
 
 import type {
   DeleteAlarmsInput,
@@ -6,6 +6,7 @@ import type {
   DisableAlarmActionsInput,
   PutCompositeAlarmInput,
   PutMetricAlarmInput,
+  PutMetricDataInput,
   SetAlarmStateInput,
 } from '@aws-sdk/client-cloudwatch';
 import type { AwsService } from '../aws-request.ts';
@@ -47,6 +48,8 @@ function execute(alarms: Alarms, operation: CloudWatchOperation, input: unknown)
       return alarms.putMetricAlarm(input as PutMetricAlarmInput);
     case 'PutCompositeAlarm':
       return alarms.putCompositeAlarm(input as PutCompositeAlarmInput);
+    case 'PutMetricData':
+      return alarms.putMetricData(input as PutMetricDataInput);
     case 'DescribeAlarms':
       return alarms.describeAlarms(input as DescribeAlarmsInput);
     case 'SetAlarmState':

@@ -1,5 +1,6 @@
 // CloudWatch's two wire formats, AWS JSON 1.0 and Query, read and written by the SDK's own schemas.
 
+import { gunzipSync } from 'node:zlib';
 import {
   DeleteAlarms$,
   DescribeAlarms$,
@@ -7,6 +8,7 @@ import {
   EnableAlarmActions$,
   PutCompositeAlarm$,
   PutMetricAlarm$,
+  PutMetricData$,
   SetAlarmState$,
 } from '@aws-sdk/client-cloudwatch';
 import { JsonShapeDeserializer, JsonShapeSerializer } from '@aws-sdk/core/protocols';
@@ -17,6 +19,7 @@ import { queryAnswer, readForm } from '../query.ts';
 const OPERATIONS = {
   PutMetricAlarm: PutMetricAlarm$,
   PutCompositeAlarm: PutCompositeAlarm$,
+  PutMetricData: PutMetricData$,
   DescribeAlarms: DescribeAlarms$,
   SetAlarmState: SetAlarmState$,
   DeleteAlarms: DeleteAlarms$,
@@ -39,7 +42,9 @@ function speaksJson(request: AwsRequest): boolean {
 
 export async function readInput(operation: CloudWatchOperation, request: AwsRequest): Promise<unknown> {
   const schema = NormalizedSchema.of(OPERATIONS[operation][4]);
-  const body = request.body.toString();
+  // The SDK compresses what is long, as a batch of data points is.
+  const isCompressed = request.headers['content-encoding'] === 'gzip';
+  const body = (isCompressed ? gunzipSync(request.body) : request.body).toString();
   if (speaksJson(request)) return new JsonShapeDeserializer(JSON_SETTINGS).read(schema, body || '{}');
   return readForm(schema, new URLSearchParams(body));
 }

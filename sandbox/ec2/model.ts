@@ -17,7 +17,7 @@ import { instanceTypeOperations } from './limits.ts';
 import { networkOperations } from './network.ts';
 import { type Operation, unknownKey } from './operation.ts';
 import { privateAddressOperations } from './private-addresses.ts';
-import type { Check, Impairment, InstanceState, Manager } from './records.ts';
+import type { AttachmentStatus, Check, EniRecord, Impairment, InstanceState, Manager } from './records.ts';
 import { tagOperations } from './tags.ts';
 import { type Ec2Listener, makeWorld, type World } from './world.ts';
 
@@ -70,6 +70,14 @@ export type Ec2Output<N extends Ec2OperationName> =
 type InputOf<N extends string> = N extends Ec2OperationName ? Ec2Input<N> : object;
 type OutputOf<N extends string> = N extends Ec2OperationName ? Ec2Output<N> : object;
 
+/** The truth about an interface, without latency or lag. */
+export interface EniTruth {
+  readonly id: string;
+  /** The primary one comes first. */
+  readonly addresses: readonly string[];
+  readonly attachment?: { readonly instanceId: string; readonly status: AttachmentStatus };
+}
+
 export interface Ec2Model {
   /** Does it now and answers at once, without faults, throttles or latency. Throws `Ec2Error`. */
   execute<N extends string>(operation: N, input: InputOf<N>, caller?: string): OutputOf<N>;
@@ -98,6 +106,8 @@ export interface Ec2Model {
   forget(instanceId: string): void;
   /** The truth about an instance, without latency or lag; the guest of one that runs may not answer. */
   guest(instanceId: string): { readonly state: InstanceState; readonly answers: boolean } | undefined;
+  /** By its id, or by one of its private addresses. */
+  eni(idOrAddress: string): EniTruth | undefined;
   onEvent(listener: Ec2Listener): () => void;
   addFault(fault: Fault): void;
   faults(): readonly Fault[];
@@ -248,6 +258,15 @@ export function makeEc2Model(options: Ec2ModelOptions): Ec2Model {
       const isReached = (check: Check) => checkStatus(instance, check) !== 'impaired';
       const answers = instance.state === 'running' && isReached('system') && isReached('instance');
       return { state: instance.state, answers };
+    },
+    eni(idOrAddress) {
+      const has = (eni: EniRecord) => eni.privateIps.some(({ address }) => address === idOrAddress);
+      const eni = world.enis.get(idOrAddress) ?? [...world.enis.values()].find(has);
+      if (eni === undefined) return undefined;
+      const { id, attachment } = eni;
+      const addresses = eni.privateIps.map(({ address }) => address);
+      if (attachment === undefined) return { id, addresses };
+      return { id, addresses, attachment: { instanceId: attachment.instanceId, status: attachment.status } };
     },
     onEvent: world.onEvent,
     addFault: faults.add,

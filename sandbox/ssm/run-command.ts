@@ -247,7 +247,9 @@ export function makeRunCommand(options: RunCommandOptions): RunCommand {
       };
     },
 
-    getCommandInvocation({ CommandId, InstanceId }) {
+    getCommandInvocation({ CommandId, InstanceId, PluginName }) {
+      // A document here is one function, not steps with names.
+      if (PluginName !== undefined) throw new SsmError('InvalidPluginName', PluginName);
       const invocation = visibleInvocation(CommandId, InstanceId);
       const { command, status, details, result, startedAtMs, endedAtMs } = invocation;
       return {

@@ -10,7 +10,16 @@ import {
 } from '../core/episode.ts';
 import type { AttachmentId, EniId } from '../core/ids.ts';
 import { type NoticeFacts, type Severity, toNotice } from '../core/notice.ts';
-import { type Fact, healthOf, type InterfaceFact, memberOf, type Observation } from '../core/observation.ts';
+import {
+  attachmentOf,
+  type Fact,
+  healthOf,
+  type InterfaceFact,
+  memberOf,
+  type Observation,
+} from '../core/observation.ts';
+import { type ReasonCode, reasons } from '../core/reasons.ts';
+import { mayGoBack } from '../core/stages.ts';
 import type { ServiceState } from '../core/state.ts';
 import { times } from '../core/times.ts';
 import { deliver } from './deliver.ts';
@@ -18,6 +27,7 @@ import type { Journal, Written } from './journal.ts';
 import type { MoveEnd } from './move.ts';
 import type { Ports } from './ports.ts';
 import { freezeThrough, withEntry } from './record.ts';
+import type { StagesEnd } from './stages.ts';
 
 /** How an episode ends, once a move has come to rest or was never begun. */
 export interface Ending {
@@ -32,6 +42,8 @@ export interface Ending {
   readonly seen: ReadonlySet<AttachmentId>;
   /** EC2 or an application's alarm says that the source failed: it stays out until it is cleared. */
   readonly sourceFailed: boolean;
+  /** What is wrong, without what differs from one try to the next: the same is not told twice. */
+  readonly trouble?: string;
   /** A hook called the move back: no member has refused anything. */
   readonly calledBack?: true;
 }
@@ -69,7 +81,9 @@ export function toEnding(
     facts: end.last.facts,
     untouched: false,
     seen,
-    sourceFailed: kind === 'failover' || (kind === 'rescue' && health === 'failed'),
+    // A planned move accuses nobody, unless it came to leaving a source that had failed.
+    sourceFailed:
+      kind === 'failover' || (health === 'failed' && (kind === 'rescue' || plan.detach === 'force')),
   });
   if (end.kind !== 'resting')
     return ending(end.kind === 'stranded' ? 'STRANDED' : 'NEEDS_HUMAN', end.why, 'critical');
@@ -82,16 +96,25 @@ export function toEnding(
   return ending('COMPLETED', episode.evidence, kind === 'failover' || kind === 'rescue' ? 'warning' : 'info');
 }
 
-/** The end of an episode whose fence or `before` hook failed: nothing was detached, or, in a rescue, nothing attached. */
-export function stoppedBefore({ kind, plan }: Episode, why: string, observation: Observation): Ending {
-  const isOnNothing = plan.interfaces.some(({ eni }) => {
-    const fact = observation.interfaces.get(eni);
-    return fact?.kind === 'known' && fact.value.attachment === undefined;
+/**
+ * The end of an episode whose fence or `before` hook failed: nothing was detached yet, or, where a rescue went on to
+ * another member, nothing is detached from it or attached any more.
+ */
+export function stoppedBefore(
+  { kind, plan }: Episode,
+  { why, trouble }: Pick<Extract<StagesEnd, { why: string }>, 'why' | 'trouble'>,
+  observation: Observation,
+): Ending {
+  const holders = plan.interfaces.map(({ eni }) => {
+    const attachment = attachmentOf(observation, eni);
+    return attachment?.status === 'attached' ? attachment.instanceId : undefined;
   });
+  const isWhole = holders.every((each) => each !== undefined && each === holders[0]);
   return {
     // A rescue that is not carried out leaves what it came for: on nothing, or on two members (S14).
-    outcome: isOnNothing || kind === 'rescue' ? 'STRANDED' : 'NEEDS_HUMAN',
+    outcome: isWhole && kind !== 'rescue' ? 'NEEDS_HUMAN' : 'STRANDED',
     why,
+    trouble,
     severity: 'critical',
     facts: observation.interfaces,
     // No detach precedes the first rung's: only one of an earlier rung can still come late (P15).
@@ -146,6 +169,8 @@ export function afterwards(
   }
   // Whatever the outcome is called: this is where the interfaces are, and the next look must not be surprised.
   const hasMoved = resting === plan.interfaces.length && outcome !== 'ABORTED' && outcome !== 'REFUSED';
+  // Called back before anything was detached, a service has not moved: its alarms need no grace (P33).
+  const isAnew = hasMoved && plan.interfaces.some((each) => attachments[each.eni] !== each.detach);
   const { lastRefusal: ____, lastObserved: _____, ...forgotten } = kept;
   const rest = hasMoved ? forgotten : kept;
 
@@ -169,7 +194,8 @@ export function afterwards(
     detached: bounded([...state.detached, ...gone], 60),
     mayDetach: bounded(mayDetach, 60),
     ...(late.length > 0 && { mayDetachUntilMs: nowMs + times.lateEffectMs }),
-    ...(hasMoved && { lastSeen: { holder: plan.target, attachments }, lastMoveAtMs: nowMs }),
+    ...(hasMoved && { lastSeen: { holder: plan.target, attachments } }),
+    ...(isAnew && { lastMoveAtMs: nowMs }),
     quarantine: {
       ...state.quarantine,
       ...(failed && { [failed]: { sinceMs: nowMs, why: `${how} in ${episode.id}: ${episode.evidence}` } }),
@@ -185,6 +211,7 @@ export function afterwards(
         plan,
         why: ending.why,
         tries: (stranded?.tries ?? 0) + 1,
+        ...(!mayGoBack(state) && { promoted: true }),
       },
     }),
     ...(stranded && !hasMoved && outcome !== 'STRANDED' && { stranded }),
@@ -199,8 +226,16 @@ const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
 /** From the first detach that was sent to the last interface seen attached; undefined where nothing moved. */
 function movedWithin(episode: Episode, nowMs: number): number | undefined {
   const first = episode.steps.find((each) => each.step.startsWith('detach'));
-  const verified = episode.steps.find((each) => each.step === 'verified');
-  return first ? (verified?.atMs ?? nowMs) - first.atMs : undefined;
+  const last =
+    episode.steps.findLast((each) => each.step === 'attached') ??
+    episode.steps.find((each) => each.step === 'verified');
+  return first ? (last?.atMs ?? nowMs) - first.atMs : undefined;
+}
+
+/** A stage that ended it says so with its reason code first. */
+function reasonIn(why: string): ReasonCode | undefined {
+  const [code] = why.split(':');
+  return code !== undefined && Object.hasOwn(reasons, code) ? (code as ReasonCode) : undefined;
 }
 
 function spellMark({ begunAtMs, endedAtMs, end, output }: StageMark): string {
@@ -230,8 +265,10 @@ export function toFacts(
     STRANDED: 'STRANDED, an interface is on nothing or left behind',
     NEEDS_HUMAN: `${kind} stopped, a person is needed`,
   };
+  const code = reasonIn(ending.why);
   const isDone = outcome === 'COMPLETED' || outcome === 'NOTHING_TO_DO' || outcome === 'ABORTED';
   const next = [
+    ...(code ? [reasons[code].wayOut] : []),
     ...(isDone ? [] : [`eni-failover status ${state.name}`]),
     ...(outcome === 'COMPLETED' && kind === 'failover' && source
       ? [`repair ${source}, then: eni-failover ack ${state.name} --reason '...'`]
@@ -274,6 +311,9 @@ export function toFacts(
   };
 }
 
+const isToldAlready = ({ stranded }: ServiceState, { why, trouble }: Ending) =>
+  stranded?.why === why || (trouble !== undefined && stranded?.why.startsWith(trouble) === true);
+
 /**
  * Freezes the record, its notice and the end of the episode and lease in one fenced write, then delivers (P21).
  * `lost` and `unreachable` leave the episode open for whoever comes next.
@@ -305,7 +345,7 @@ export async function closeEpisode(
     const closing = state.episode;
     if (!closing) return state;
     // One more try that changed nothing is counted, not recorded and paged again (P26).
-    if (ending.outcome === 'STRANDED' && state.stranded?.why === ending.why)
+    if (ending.outcome === 'STRANDED' && isToldAlready(state, ending))
       return afterwards(state, closing, ending, nowMs);
     const facts = toFacts(state, closing, ending, left, nowMs);
     return withEntry(ports, state, {

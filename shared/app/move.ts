@@ -3,7 +3,7 @@ import { isPlannedMove } from '../core/episode.ts';
 import type { AttachmentId, InstanceId } from '../core/ids.ts';
 import { type NextStep, nextStep, type Plan, type PlannedInterface, withRung } from '../core/plan.ts';
 import type { Rung } from '../core/rungs.ts';
-import { hasBegunAfter } from '../core/stages.ts';
+import { mayGoBack } from '../core/stages.ts';
 import { times } from '../core/times.ts';
 import { Hands, type Out } from './hands.ts';
 import type { Journal } from './journal.ts';
@@ -27,6 +27,8 @@ export type MoveEnd =
   | ({ readonly kind: 'stranded' | 'needs-human'; readonly why: string } & Scene)
   /** Somebody else has the lease, or ours ended: only a new look may go on. */
   | { readonly kind: 'lease-lost'; readonly acted: boolean }
+  /** The next rung leaves a member that the service wants fenced first. */
+  | { readonly kind: 'fence-due'; readonly acted: boolean }
   /** The worker's time is nearly over: the next one goes on from the plan. */
   | { readonly kind: 'hand-over' };
 
@@ -38,6 +40,8 @@ export interface MoveContext {
   readonly run: Run;
   /** A new look at everything, and the member that it suggests after a refusal. */
   readonly chooseRung: (plan: Plan) => Promise<Rung>;
+  /** Must the source be stopped before the plan goes on, now that it has another rung? */
+  readonly isFenceDue: () => boolean;
 }
 
 /** A move under way. */
@@ -104,6 +108,7 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
         const rung = await takeRung(moving, refusal);
         if (rung === 'none')
           return stopForPeople(moving, `${plan.now.target}: ${refusal}; no member is left to try`);
+        if (rung === 'taken' && context.isFenceDue()) return { kind: 'fence-due', acted: hands.acted };
         if (rung === 'taken') {
           await watch.lookNow();
           continue;
@@ -142,9 +147,9 @@ async function takeSteps({ ports, plan, watch, hands }: Moving): Promise<readonl
 }
 
 /** Where a planned move returns the others when a detach is refused for good (P18). */
-function wayBack({ plan }: Moving): InstanceId | undefined {
+function wayBack({ plan, journal }: Moving): InstanceId | undefined {
   const { source, target } = plan.now;
-  const mayReturn = isPlannedMove(plan.episode.kind) && !hasBegunAfter(plan.episode);
+  const mayReturn = isPlannedMove(plan.episode.kind) && mayGoBack(journal.service());
   return mayReturn && target !== source ? source : undefined;
 }
 
@@ -156,7 +161,7 @@ async function turnBack(moving: Moving, { eni, why }: Out, source: InstanceId): 
 
 /** The next rung after a refusal, the source as the last one (P20). */
 async function takeRung(moving: Moving, why: string): Promise<'taken' | 'none' | 'later'> {
-  const { ports, plan, chooseRung } = moving;
+  const { ports, journal, plan, chooseRung } = moving;
   moving.refusedSinceMs ??= ports.clock.now();
   const rung = await chooseRung(plan.now);
   if (rung.kind === 'member') return moveTo(moving, rung.id, why);
@@ -165,7 +170,7 @@ async function takeRung(moving: Moving, why: string): Promise<'taken' | 'none' |
   if (ports.clock.now() - moving.refusedSinceMs < times.observationFreshWhenSlowMs) return 'later';
   const { source, tried } = plan.now;
   // Rather that than a source beside which another member may have been promoted (P20).
-  if (!source || tried.includes(source) || hasBegunAfter(plan.episode)) return 'later';
+  if (!source || tried.includes(source) || !mayGoBack(journal.service())) return 'later';
   return moveTo(moving, source, why);
 }
 

@@ -68,8 +68,13 @@ export interface Ec2 {
 
   detach(attachment: AttachmentId, options: { readonly force: boolean }): Promise<DetachAnswer>;
   attach(order: AttachOrder): Promise<AttachAnswer>;
-  /** The three mutations as dry runs: what EC2 would refuse for lack of permission, and nothing changes. */
-  rehearse(order: AttachOrder & { readonly attachment: AttachmentId }): Promise<readonly Rehearsed[]>;
+  /**
+   * The three mutations as dry runs, and the stop of an instance where one is named: what EC2 would refuse for lack
+   * of permission, and nothing changes.
+   */
+  rehearse(
+    order: AttachOrder & { readonly attachment: AttachmentId; readonly stop?: InstanceId },
+  ): Promise<readonly Rehearsed[]>;
   /** Stops an instance by force, without waiting for its guest where EC2 allows that. */
   stop(instance: InstanceId): Promise<StopAnswer>;
   /** Sets DeleteOnTermination of the attachment to false. */
@@ -91,7 +96,11 @@ export interface AttachOrder {
 }
 
 export interface Rehearsed {
-  readonly action: 'DetachNetworkInterface' | 'AttachNetworkInterface' | 'ModifyNetworkInterfaceAttribute';
+  readonly action:
+    | 'DetachNetworkInterface'
+    | 'AttachNetworkInterface'
+    | 'ModifyNetworkInterfaceAttribute'
+    | 'StopInstances';
   readonly answer: 'allowed' | 'denied' | 'unclear';
   readonly detail: string;
 }
@@ -124,9 +133,9 @@ export type HookAnswer =
   /** Ask again, with the handle if there is one. */
   | { readonly kind: 'running'; readonly handle?: string }
   | { readonly kind: 'done' | 'failed'; readonly output: string }
-  /** Throttled, timed out or out of reach; it may have begun. */
+  /** Throttled, timed out, or an instance that SSM cannot reach just now; it may have begun. */
   | { readonly kind: 'unclear'; readonly code: string }
-  /** It will never begin: permission, no such document or function, an instance that SSM does not manage. */
+  /** It will never begin: permission, no such document or function, parameters that it does not take. */
   | { readonly kind: 'refused'; readonly code: string; readonly detail: string };
 
 /** SSM documents and Lambda functions that a service declares. */

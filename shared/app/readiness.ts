@@ -34,9 +34,10 @@ export function readinessOf(service: Service, observation: Observation, nowMs: n
     return { notReady: where.kind.toUpperCase().replace('-', '_'), standbys, isCertain };
   }
   const standbys = candidates(service, observation, [where.holder], nowMs);
-  if (healthOf(memberOf(observation, where.holder)).kind !== 'healthy')
-    return { notReady: 'HOLDER_NOT_HEALTHY', standbys, isCertain };
-  return { notReady: standbys.eligible.length === 0 ? 'NO_STANDBY_LEFT' : undefined, standbys, isCertain };
+  // First of the two: its alarm stands until there is a standby, however the holder fares meanwhile.
+  if (standbys.eligible.length === 0) return { notReady: 'NO_STANDBY_LEFT', standbys, isCertain };
+  const isWell = healthOf(memberOf(observation, where.holder)).kind === 'healthy';
+  return { notReady: isWell ? undefined : 'HOLDER_NOT_HEALTHY', standbys, isCertain };
 }
 
 /** Records and tells a change of readiness; writes nothing, and says so, when it is as it was. */

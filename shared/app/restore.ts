@@ -6,9 +6,10 @@ import type { Observation } from '../core/observation.ts';
 import { type Plan, withRung } from '../core/plan.ts';
 import { reasons } from '../core/reasons.ts';
 import { nextRung } from '../core/rungs.ts';
-import { calledBackBy, isUntouchedYet } from '../core/stages.ts';
+import { calledBackBy, isFenceDue, isUntouchedYet } from '../core/stages.ts';
 import type { Service, ServiceState } from '../core/state.ts';
 import { times } from '../core/times.ts';
+import { canonical } from '../core/trail.ts';
 import { type BrakeCheck, brakeCheck } from './brake.ts';
 import { claim, leased, type Moves, persistPlan, withEpisode } from './claim.ts';
 import {
@@ -67,7 +68,7 @@ class Attempt {
   readonly #laterLooks: LaterLooks;
   /** While we have the lease. */
   #journal: Journal | undefined;
-  /** The surprise that the look before showed (P11). */
+  /** The surprising decision that the look before led to, as text (P11). */
   #surprise = '';
   #looks = 0;
   #brakeIsClear = false;
@@ -122,14 +123,14 @@ class Attempt {
       await clock.sleep(lease.untilMs + times.skewMarginMs + 1 - readAtMs);
       return undefined;
     }
-    // While it is ours, our own lease does not stand in our way.
-    const service: Service = this.#journal ? withoutLease : read;
+    // What is left of a lease is ours or over: it stands in nobody's way.
+    const service: Service = withoutLease;
 
     const observation = await observe(this.#ports, service);
     const nowMs = clock.now();
     const question = { service, controller, observation, hint, look, believed: false, nowMs };
     const first = decide(question);
-    const isSame = first.kind === 'look-again' && this.#surprise === surpriseOf(first);
+    const isSame = canonical(first) === this.#surprise;
     const decision = isSame ? decide({ ...question, believed: true }) : first;
     return this.#act(decision, question, readAtMs);
   }
@@ -180,13 +181,12 @@ class Attempt {
     const checking: Promise<BrakeCheck> = mustCount
       ? brakeCheck(this.#ports, service, question.controller)
       : Promise.resolve({ kind: 'clear' });
-    const claiming = this.#journal
-      ? persistPlan(this.#journal, decision.plan)
-      : this.#claimAndPlan(decision, question, readAtMs, checking);
-    if (!(await claiming)) return undefined;
-    const brake = await checking;
-    const journal = this.#journal;
+    const held = this.#journal;
+    const journal = held
+      ? (await persistPlan(held, decision.plan)) && held
+      : await this.#claimAndPlan(decision, question, readAtMs, checking);
     if (!journal) return undefined;
+    const brake = await checking;
     const detail = isNew ? `${decision.episode}: ${decision.evidence}` : decision.why;
     journal.note({ step: isNew ? 'claimed' : 'resumed', detail });
 
@@ -215,16 +215,24 @@ class Attempt {
         acted: this.#acted,
         run: this.#run,
         chooseRung: (plan) => this.#chooseRung(question, plan),
+        isFenceDue: () => {
+          const now = journal.service();
+          return now.episode !== undefined && isFenceDue(now, now.episode, observation);
+        },
       },
       { facts, sentAtMs, slow },
     );
     if ('acted' in end) this.#acted = end.acted;
     if (end.kind === 'lease-lost') return this.#lost();
     if (end.kind === 'hand-over') return this.#handOver(timeIsOver);
+    if (end.kind === 'fence-due') return undefined;
     const service = journal.service();
-    const { episode, stranded } = service;
+    const { episode } = service;
     if (!episode) return this.#lost();
-    const ending = calledBack(toEnding(episode, end, observation), calledBackBy(service, episode));
+    const ending = calledBack(
+      toEnding(episode, end, observation),
+      calledBackBy(service, episode, observation),
+    );
     if (ending.outcome === 'COMPLETED' || ending.outcome === 'RETURNED_TO_SOURCE') {
       const behind = await this.#stages(journal, observation, 'after');
       if (behind.kind === 'lease-lost') return this.#lost();
@@ -233,9 +241,7 @@ class Attempt {
       if (behind.waited) return undefined;
       if (behind.kind === 'page') return this.#close(journal, notServing(ending, behind.why), observation);
     }
-    // A try to rescue that brings no rest leaves the service as stranded as it was (P26).
-    const isStillStranded = ending.outcome === 'NEEDS_HUMAN' && stranded !== undefined;
-    return this.#close(journal, isStillStranded ? { ...ending, outcome: 'STRANDED' } : ending, observation);
+    return this.#close(journal, ending, observation);
   }
 
   #stages(journal: Journal, observation: Observation, side: 'before' | 'after'): Promise<StagesEnd> {
@@ -255,7 +261,7 @@ class Attempt {
     if (!episode) return this.#lost();
     const { plan } = episode;
     if (end.kind === 'page' || !plan.source)
-      return this.#close(journal, stoppedBefore(episode, end.why, observation), observation);
+      return this.#close(journal, stoppedBefore(episode, end, observation), observation);
     // The source is the rung then: there the move comes to rest, and what was begun is undone (P39).
     await persistPlan(journal, withRung(plan, plan.source));
     return undefined;
@@ -279,14 +285,14 @@ class Attempt {
     question: Question,
     readAtMs: number,
     checking: Promise<BrakeCheck>,
-  ): Promise<boolean> {
+  ): Promise<Journal | undefined> {
     const after = withEpisode(this.#ports, question, decision, this.#run);
     const [journal] = await Promise.all([
       this.#claim(question.service, after, readAtMs),
       this.#laterLooks.sendWatchdogBesideClaim(after.epoch),
       checking,
     ]);
-    return journal !== undefined;
+    return journal;
   }
 
   /** The renewals begin with the claim: a slow counter must not use up the lease. */
@@ -305,9 +311,12 @@ class Attempt {
     this.#journal = undefined;
   }
 
-  async #close(journal: Journal, ending: Ending, observation: Observation): Promise<Report | undefined> {
+  async #close(journal: Journal, given: Ending, observation: Observation): Promise<Report | undefined> {
     const { clock } = this.#ports;
-    const { episode } = journal.service();
+    const { episode, stranded } = journal.service();
+    // A try to rescue that brings no rest leaves the service as stranded as it was (P26).
+    const isStillStranded = given.outcome === 'NEEDS_HUMAN' && stranded !== undefined;
+    const ending: Ending = isStillStranded ? { ...given, outcome: 'STRANDED' } : given;
     let written = await closeEpisode(this.#ports, journal, ending, observation);
     const giveUpAtMs = this.#run.deadlineMs - times.handOverBeforeDeadlineMs;
     while (written === 'unreachable' && clock.now() < giveUpAtMs) {
@@ -346,10 +355,8 @@ class Attempt {
   ): Promise<Report | undefined> {
     const { service, observation } = question;
     const { outcome, why } = decision;
-    if (!service.episode) return undefined;
-    const continued = { kind: 'continue', plan: service.episode.plan, why } as const;
-    const toClaim = () => withEpisode(this.#ports, question, continued, this.#run);
-    const journal = this.#journal ?? (await this.#claim(service, toClaim(), readAtMs));
+    const journal =
+      this.#journal ?? (await this.#claim(service, leased(this.#ports, service, this.#run), readAtMs));
     if (!journal) return undefined;
     const severity = outcome === 'ABORTED' ? 'info' : 'critical';
     return this.#close(journal, callOff(outcome, why, severity, observation, false), observation);
@@ -360,10 +367,8 @@ class Attempt {
     const journal = this.#journal;
     if (journal) {
       journal.note({ step: 'hand-over', detail: why });
-      const nowMs = this.#ports.clock.now();
-      await journal.commit((item) =>
-        item.lease ? { ...item, lease: { ...item.lease, untilMs: nowMs } } : item,
-      );
+      const lease = { owner: this.#run.owner, untilMs: this.#ports.clock.now() };
+      await journal.commit((item) => ({ ...item, lease }));
       await this.#laterLooks.sendWatchdog(journal.service().epoch, times.skewMarginMs);
     }
     return this.#report('handed-over', 'LEASE_HELD', why);
@@ -393,7 +398,7 @@ class Attempt {
       return this.#later(decision.code, decision.detail);
     }
     this.#looks += 1;
-    this.#surprise = surpriseOf(decision);
+    this.#surprise = canonical(decision);
     const isUnread = decision.code === 'UNKNOWN_STATE' || decision.code === 'UNKNOWN_HEALTH';
     if (this.#looks <= maxLooks) {
       await clock.sleep(isUnread ? times.skewMarginMs : times.surpriseLookMs);
@@ -431,7 +436,9 @@ class Attempt {
       await deliverLeftovers(this.#ports, service);
       return report;
     }
-    return (await record(this.#ports, service, entry)) === 'conflict' ? undefined : report;
+    if ((await record(this.#ports, service, entry)) === 'conflict') return undefined;
+    // The request stood in the way of what was announced: now it is answered.
+    return this.#message.hint.kind === 'announcement' && refusal.request ? undefined : report;
   }
 
   /**
@@ -456,5 +463,3 @@ class Attempt {
     return { service: this.#message.service, kind, code, detail };
   }
 }
-
-const surpriseOf = ({ code, detail }: Extract<Decision, { kind: 'look-again' }>) => `${code} ${detail}`;

@@ -11,6 +11,7 @@ import {
   type Stage,
   tokenOf,
   toldTo,
+  troubleOf,
   whyItEnded,
   withMark,
 } from '../core/stages.ts';
@@ -31,7 +32,13 @@ export interface StagesContext {
 export type StagesEnd =
   | { readonly kind: 'passed'; readonly waited: boolean }
   /** A stage failed: a person is needed, or the move goes back. */
-  | { readonly kind: 'page' | 'back'; readonly why: string; readonly waited: boolean }
+  | {
+      readonly kind: 'page' | 'back';
+      readonly why: string;
+      /** The beginning of it, which is the same for each try. */
+      readonly trouble: string;
+      readonly waited: boolean;
+    }
   | { readonly kind: 'lease-lost' }
   | { readonly kind: 'hand-over' };
 
@@ -55,9 +62,12 @@ export async function carryOutStages(context: StagesContext, side: 'before' | 'a
     const service = journal.service();
     const { episode } = service;
     if (!episode) return { kind: 'lease-lost' };
-    const next = nextStage(service, episode, side, observation.interfaces);
+    const next = nextStage(service, episode, side, observation);
     if (next.kind === 'none') return { kind: 'passed', waited };
-    if (next.kind !== 'due') return { kind: next.kind, why: whyItEnded(next.stage, next.mark), waited };
+    if (next.kind !== 'due') {
+      const { kind, stage, mark } = next;
+      return { kind, why: whyItEnded(stage, mark), trouble: troubleOf(stage), waited };
+    }
     const stopped = await carryOut(context, next.stage, next.mark);
     if (stopped) return { kind: stopped };
   }
@@ -68,11 +78,15 @@ async function carryOut(
   stage: Stage,
   begun: StageMark | undefined,
 ): Promise<'lease-lost' | 'hand-over' | undefined> {
-  const { ports, journal, observation } = context;
+  const { ports, journal, run, observation } = context;
   const mark = begun ?? { begunAtMs: ports.clock.now() };
+  const seen = stage.kind === 'fence' ? stateSeen(observation, stage.instance) : undefined;
+  if (isFenced(seen))
+    return end(context, stage, mark.begunAtMs, { end: 'done', output: `it is ${seen} already` });
+  const gone = begun ? undefined : notRunning(observation, stage);
+  if (gone) return end(context, stage, mark.begunAtMs, gone);
+  if (timeLeftMs(ports, run) < needsMs(stage)) return 'hand-over';
   if (!begun) {
-    const known = knownBefore(observation, stage);
-    if (known) return end(context, stage, mark.begunAtMs, known);
     journal.note({ step: `${stage.step}-begun`, detail: describeStage(stage) });
     const stopped = await store(context, inEpisode(stage, { ...mark }));
     if (stopped) return stopped;
@@ -99,13 +113,6 @@ function end(
   return store(context, inEpisode(stage, { begunAtMs, end: verdict.end, output, endedAtMs }));
 }
 
-/** How a stage ends that need not, or must not, be issued at all: its instance does not run. */
-function knownBefore(observation: Observation, stage: Stage): Verdict | undefined {
-  if (stage.kind !== 'fence') return notRunning(observation, stage);
-  const seen = stateSeen(observation, stage.instance);
-  return isFenced(seen) ? { end: 'done', output: `it was ${seen} already` } : undefined;
-}
-
 /** No document runs on an instance that does not; sent all the same, it might when somebody starts that again. */
 function notRunning(observation: Observation, stage: Stage): Verdict | undefined {
   if ((stage.kind !== 'hook' && stage.kind !== 'check') || stage.command.kind !== 'document')
@@ -117,13 +124,7 @@ function notRunning(observation: Observation, stage: Stage): Verdict | undefined
 
 function stateSeen(observation: Observation, instance: InstanceId): string | undefined {
   const fact = memberOf(observation, instance);
-  if (fact.kind !== 'absent') return fact.kind === 'known' ? fact.value.state : undefined;
-  const facts = [...observation.interfaces.values()];
-  const isHeldOrUnread = facts.some(
-    (each) =>
-      each.kind === 'unknown' || (each.kind === 'known' && each.value.attachment?.instanceId === instance),
-  );
-  return isHeldOrUnread ? undefined : 'terminated';
+  return fact.kind === 'known' ? fact.value.state : undefined;
 }
 
 /** A mark counts as begun from its first write on, and as a commit point (P38). */
@@ -154,23 +155,38 @@ async function store(
 const timeLeftMs = ({ clock }: Ports, { deadlineMs }: Run) =>
   deadlineMs - times.handOverBeforeDeadlineMs - clock.now();
 
+/**
+ * A function answers when it is done: one that is cut off in the middle would be called a second time beside itself,
+ * so it is left to the next worker, who has all his time before him.
+ */
+function needsMs(stage: Stage): number {
+  const isFunction = (stage.kind === 'hook' || stage.kind === 'check') && stage.command.kind === 'function';
+  return isFunction ? Math.min(times.functionNeedsMs, stage.deadlineMs) : times.ec2TimeoutMs;
+}
+
 /** The work on one stage that is marked begun, by this worker or by one before it. */
 class StageWork {
   readonly #context: StagesContext;
   readonly #stage: Stage;
   readonly #deadlineAtMs: number;
   #handle: string | undefined;
-  /** When EC2 last took the order to stop the source. */
-  #acceptedAtMs = Number.NEGATIVE_INFINITY;
+  /** When EC2 was last told to stop the source, and whether it took the order. */
+  #stopSent = { atMs: Number.NEGATIVE_INFINITY, isAccepted: false };
+  /** How often in a row EC2 did not know the source. */
+  #absences = 0;
   /** Why it is not done yet, as far as is known. */
   #last = '';
   /** What a check said when it last failed: more than that it runs again. */
   #said = '';
 
+  /** Who resumes looks for a while, even if the time is over: it may have been done long ago. */
   constructor(context: StagesContext, stage: Stage, { begunAtMs, handle }: StageMark) {
     this.#context = context;
     this.#stage = stage;
-    this.#deadlineAtMs = begunAtMs + stage.deadlineMs;
+    this.#deadlineAtMs = Math.max(
+      begunAtMs + stage.deadlineMs,
+      context.ports.clock.now() + times.lookAgainMs,
+    );
     this.#handle = handle;
   }
 
@@ -181,9 +197,9 @@ class StageWork {
     for (;;) {
       if (journal.status() === 'lost') return 'lease-lost';
       if (clock.now() >= this.#deadlineAtMs) return { end: 'timed-out', output: this.#last };
-      if (timeLeftMs(ports, run) < this.#needMs) return 'hand-over';
+      if (timeLeftMs(ports, run) < times.ec2TimeoutMs) return 'hand-over';
       // P5, P6: never a fence or a hook without a lease, though it may merely be the table that does not answer.
-      const work = journal.covers(times.ec2TimeoutMs) ? await this.#try() : await this.#renew();
+      const work = journal.covers(2 * times.ec2TimeoutMs) ? await this.#try() : await this.#renew();
       if (work) return work;
       // It was asked once what became of it: the document itself may have stopped the instance.
       const gone = notRunning(this.#context.observation, this.#stage);
@@ -212,9 +228,10 @@ class StageWork {
   /** Stops it, and believes only what EC2 shows; told again now and then, for an order can get lost. */
   async #fence({ instance }: Stage & { kind: 'fence' }): Promise<Verdict | undefined> {
     const { ec2, clock } = this.#context.ports;
-    const isDue = clock.now() - this.#acceptedAtMs >= times.resendAfterMs;
+    const { atMs, isAccepted } = this.#stopSent;
+    const isDue = clock.now() - atMs >= (isAccepted ? times.resendAfterMs : times.pollMaxMs);
     const answer = isDue ? await ec2.stop(instance) : undefined;
-    if (answer?.kind === 'accepted') this.#acceptedAtMs = clock.now();
+    if (answer) this.#stopSent = { atMs: clock.now(), isAccepted: answer.kind === 'accepted' };
     const state = await this.#stateOf(instance);
     if (isFenced(state)) return { end: 'done', output: `${instance} is ${state}` };
     if (answer?.kind === 'refused') return { end: 'refused', output: `${answer.code}: ${answer.detail}` };
@@ -223,18 +240,20 @@ class StageWork {
   }
 
   /**
-   * What EC2 has forgotten was terminated long ago; but while it shows an interface attached to an instance that it
-   * does not list, one of the two reads is stale.
+   * What EC2 does not know twice in a row was terminated; once may be a stale answer. And while it shows an interface
+   * attached to an instance that it does not list, one of the two reads is stale.
    */
   async #stateOf(instance: InstanceId): Promise<string> {
     const { ports, journal } = this.#context;
     try {
       const { value } = await ports.ec2.instances([instance]);
       const state = value.get(instance)?.state;
+      this.#absences = state === undefined ? this.#absences + 1 : 0;
       if (state !== undefined) return state;
       const held = await ports.ec2.interfaces(interfacesOf(journal.service()));
       const isHeld = [...held.value.values()].some((each) => each.attachment?.instanceId === instance);
-      return isHeld ? 'not known: EC2 does not list it' : 'terminated';
+      if (isHeld) return 'not known: EC2 does not list it';
+      return this.#absences > 1 ? 'terminated' : 'not shown';
     } catch (error) {
       return `not known: ${messageOf(error)}`;
     }
@@ -299,7 +318,9 @@ class StageWork {
     const { ports, run } = this.#context;
     const told = toldTo(stage, episode, epoch);
     const { command } = stage;
-    const timeoutMs = Math.min(this.#deadlineAtMs - ports.clock.now(), timeLeftMs(ports, run));
+    const leftMs = this.#deadlineAtMs - ports.clock.now();
+    // A document goes on without us; a function is waited for by this invocation.
+    const timeoutMs = command.kind === 'document' ? leftMs : Math.min(leftMs, timeLeftMs(ports, run));
     return {
       token: tokenOf(episode, stage),
       timeoutMs,
@@ -315,16 +336,5 @@ class StageWork {
   get #pauseMs(): number {
     const { kind } = this.#stage;
     return kind === 'fence' || kind === 'hook' ? times.stagePollMs : times.pollMaxMs;
-  }
-
-  /**
-   * A function answers when it is done: one that is cut off in the middle would be called a second time beside
-   * itself, so it is left to the next worker, who has all his time before him.
-   */
-  get #needMs(): number {
-    const stage = this.#stage;
-    const isFunction = (stage.kind === 'hook' || stage.kind === 'check') && stage.command.kind === 'function';
-    const leftMs = this.#deadlineAtMs - this.#context.ports.clock.now();
-    return isFunction ? Math.min(times.functionNeedsMs, leftMs) : times.ec2TimeoutMs;
   }
 }

@@ -2,7 +2,6 @@
 import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { EC2Client } from '@aws-sdk/client-ec2';
-import { LambdaClient } from '@aws-sdk/client-lambda';
 import { SNSClient } from '@aws-sdk/client-sns';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { times } from '../core/times.ts';
@@ -38,9 +37,4 @@ export function makeClients(endpoint?: string): Clients {
     sns: new SNSClient({ ...timed(times.messageTimeoutMs), ...at }),
     sqs: new SQSClient({ ...timed(times.messageTimeoutMs), ...at }),
   };
-}
-
-/** Apart from the rest: only the sweep invokes a function, and only when the queue refuses (P37). */
-export function makeLambdaClient(endpoint?: string): LambdaClient {
-  return new LambdaClient({ ...timed(times.messageTimeoutMs), ...(endpoint && { endpoint }) });
 }

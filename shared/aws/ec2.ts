@@ -30,7 +30,7 @@ import { messageOf, PortError } from '../core/errors.ts';
 import type { AttachmentId, EniId, InstanceId } from '../core/ids.ts';
 import type { Attachment, CheckStatus, InterfaceFact, TypeLimits } from '../core/observation.ts';
 import { times } from '../core/times.ts';
-import { classify, codeOf, polls, type Retrying, reads, within, withRetries } from './retry.ts';
+import { classify, codeOf, detailOf, polls, type Retrying, reads, within, withRetries } from './retry.ts';
 
 /** The tag that the role's permissions ask for, and so what the controller may touch. */
 export const managedTag = { key: 'eni-failover', value: 'managed' } as const;
@@ -155,13 +155,13 @@ function toDetachAnswer(error: unknown): DetachAnswer {
   if (failure === 'throttled' || failure === 'unavailable') return { kind: 'unclear', code };
   if (lookCodes.has(code) || goneCodes.has(code) || code === 'IncorrectInstanceState')
     return { kind: 'look', code };
-  return { kind: 'refused', code, detail: messageOf(error) };
+  return { kind: 'refused', code, detail: detailOf(error) };
 }
 
 function toAttachAnswer(error: unknown): AttachAnswer {
   const code = codeOf(error);
   const failure = classify(error);
-  const detail = messageOf(error);
+  const detail = detailOf(error);
   if (failure === 'throttled' || failure === 'unavailable') return { kind: 'unclear', code };
   if (goneCodes.has(code)) return { kind: 'gone', code };
   // An interface in use can also come as InvalidParameterValue; one with a device index is the target's.
@@ -174,14 +174,24 @@ function toAttachAnswer(error: unknown): AttachAnswer {
   return { kind: 'target-refused', code, detail };
 }
 
-/** Not now (it is starting, or on its way out) is not never. */
+/** Not now (it is starting, or on its way out) is not never, and what EC2 does not know the next look must show. */
+const later = new Set(['IncorrectInstanceState', 'IncorrectState', 'InvalidInstanceID.NotFound']);
+
 function toStopAnswer(error: unknown): StopAnswer {
   const code = codeOf(error);
   const failure = classify(error);
-  return failure === 'throttled' || failure === 'unavailable' || code === 'IncorrectInstanceState'
+  return failure === 'throttled' || failure === 'unavailable' || later.has(code)
     ? { kind: 'unclear', code }
-    : { kind: 'refused', code, detail: messageOf(error) };
+    : { kind: 'refused', code, detail: detailOf(error) };
 }
+
+/** Without waiting for a guest that may hang: what is fenced shall not write one byte more. */
+const hardest = (instance: InstanceId, dryRun = false): StopInstancesRequest => ({
+  InstanceIds: [instance],
+  Force: true,
+  SkipOsShutdown: true,
+  ...(dryRun && { DryRun: true }),
+});
 
 const idsIn = (text: string): readonly string[] => text.match(/\bi-[0-9a-f]{8,17}/g) ?? [];
 const statusPage = 100;
@@ -192,7 +202,7 @@ async function rehearsed(action: Rehearsed['action'], call: () => Promise<unknow
     await call();
     return { action, answer: 'unclear', detail: 'EC2 answered a dry run without an error' };
   } catch (error) {
-    const detail = `${codeOf(error)}: ${messageOf(error)}`;
+    const detail = `${codeOf(error)}: ${detailOf(error)}`;
     if (codeOf(error) === 'DryRunOperation') return { action, answer: 'allowed', detail };
     return { action, answer: classify(error) === 'denied' ? 'denied' : 'unclear', detail };
   }
@@ -334,7 +344,7 @@ export function makeEc2(client: Pick<EC2Client, 'send'>, retrying: Retrying): Ec
       }
     },
 
-    async rehearse({ attachment, eni, instanceId, deviceIndex, networkCardIndex }) {
+    async rehearse({ attachment, eni, instanceId, deviceIndex, networkCardIndex, stop }) {
       const order = { NetworkInterfaceId: eni, InstanceId: instanceId, DeviceIndex: deviceIndex };
       const kept = { AttachmentId: attachment, DeleteOnTermination: false };
       return Promise.all([
@@ -355,15 +365,15 @@ export function makeEc2(client: Pick<EC2Client, 'send'>, retrying: Retrying): Ec
             }),
           ),
         ),
+        ...(stop
+          ? [rehearsed('StopInstances', () => client.send(new StopInstancesCommand(hardest(stop, true))))]
+          : []),
       ]);
     },
 
     async stop(instance) {
-      const stop = (more: StopInstancesRequest) => client.send(new StopInstancesCommand(more));
-      const order = { InstanceIds: [instance], Force: true };
       try {
-        // Without waiting for a guest that may hang: what is fenced shall not write one byte more.
-        await stop({ ...order, SkipOsShutdown: true });
+        await client.send(new StopInstancesCommand(hardest(instance)));
         return { kind: 'accepted' };
       } catch (error) {
         const answer = toStopAnswer(error);
@@ -371,7 +381,7 @@ export function makeEc2(client: Pick<EC2Client, 'send'>, retrying: Retrying): Ec
       }
       try {
         // An instance that EC2 will not stop so may still be stopped with its guest.
-        await stop(order);
+        await client.send(new StopInstancesCommand({ InstanceIds: [instance], Force: true }));
         return { kind: 'accepted' };
       } catch (error) {
         return toStopAnswer(error);

@@ -1,9 +1,13 @@
 /** What a service declares to be run around a move, behind the port: SSM documents and Lambda functions. */
 import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda';
-import { GetCommandInvocationCommand, SendCommandCommand, type SSMClient } from '@aws-sdk/client-ssm';
+import {
+  GetCommandInvocationCommand,
+  ListCommandInvocationsCommand,
+  SendCommandCommand,
+  type SSMClient,
+} from '@aws-sdk/client-ssm';
 import type { Clock, HookAnswer, HookOrder, Hooks } from '../app/ports.ts';
-import { messageOf } from '../core/errors.ts';
-import { classify, codeOf, within } from './retry.ts';
+import { classify, codeOf, detailOf, within } from './retry.ts';
 
 type Document = Extract<HookOrder['command'], { kind: 'document' }>;
 type Function = Extract<HookOrder['command'], { kind: 'function' }>;
@@ -12,15 +16,40 @@ type Function = Extract<HookOrder['command'], { kind: 'function' }>;
 const minDeliverySec = 30;
 const maxComment = 100;
 
-/** What passes by itself: an agent that has lost its connection for a moment, a function being updated. */
-const passing = new Set(['InvalidInstanceId', 'InvocationDoesNotExist', 'ResourceConflictException']);
+/**
+ * What passes by itself: an agent that SSM has not heard of for a moment, an invocation that cannot be looked at yet,
+ * a function that is being updated or set up.
+ */
+const passing = new Set([
+  'InvalidInstanceId',
+  'InvocationDoesNotExist',
+  'ResourceConflictException',
+  'CodeArtifactUserPendingException',
+  'SnapStartNotReadyException',
+  'EFSMountConnectivityException',
+  'EFSMountTimeoutException',
+]);
+
+/** Lambda answers these with a status of 5xx, and nothing but a change of the function ends them. */
+const lasting = new Set([
+  'EC2AccessDeniedException',
+  'InvalidRuntimeException',
+  'InvalidSecurityGroupIDException',
+  'InvalidSubnetIDException',
+  'InvalidZipFileException',
+  'KMSAccessDeniedException',
+  'KMSDisabledException',
+  'KMSInvalidStateException',
+  'KMSNotFoundException',
+]);
 
 function toFailure(error: unknown): HookAnswer {
   const code = codeOf(error);
   const failure = classify(error);
-  return failure === 'throttled' || failure === 'unavailable' || passing.has(code)
+  const mayPass = failure === 'throttled' || failure === 'unavailable' || passing.has(code);
+  return mayPass && !lasting.has(code)
     ? { kind: 'unclear', code }
-    : { kind: 'refused', code, detail: messageOf(error) };
+    : { kind: 'refused', code, detail: detailOf(error) };
 }
 
 /** SSM knows no client token: a document that was sent twice must find out by the token in its parameters. */
@@ -42,27 +71,67 @@ async function send(
   return handle ? { kind: 'running', handle } : { kind: 'unclear', code: 'EmptyAnswer' };
 }
 
+/** How a command has come along on its instance. */
+interface Progress {
+  readonly status: string | undefined;
+  readonly details: string | undefined;
+  readonly said: string;
+}
+
 /** https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetCommandInvocation.html */
+function toProgress({ status, details, said }: Progress, handle: string): HookAnswer {
+  switch (status) {
+    case 'Success':
+      return { kind: 'done', output: said };
+    case 'Failed':
+    case 'TimedOut':
+    case 'Cancelled':
+      return { kind: 'failed', output: [details ?? status, said].filter(Boolean).join(': ') };
+    default:
+      return { kind: 'running', handle };
+  }
+}
+
+/** Of a document with one step: standard error only where it failed, for a success may warn a lot. */
+async function oneStep(client: Pick<SSMClient, 'send'>, order: CommandOf): Promise<Progress> {
+  const { Status, StatusDetails, StandardOutputContent, StandardErrorContent } = await client.send(
+    new GetCommandInvocationCommand(order),
+  );
+  const [out, err] = [StandardOutputContent ?? '', StandardErrorContent ?? ''].map((each) => each.trim());
+  return { status: Status, details: StatusDetails, said: (Status === 'Success' ? out : err || out) ?? '' };
+}
+
+/** Of a document with several: the whole command's status, and what its last step that ran has printed. */
+async function allSteps(client: Pick<SSMClient, 'send'>, order: CommandOf): Promise<Progress> {
+  const { CommandInvocations } = await client.send(
+    new ListCommandInvocationsCommand({ ...order, Details: true }),
+  );
+  const [found] = CommandInvocations ?? [];
+  const outputs = (found?.CommandPlugins ?? []).map((each) => each.Output?.trim() ?? '');
+  return {
+    status: found?.Status,
+    details: found?.StatusDetails,
+    said: outputs.findLast((each) => each !== '') ?? '',
+  };
+}
+
+interface CommandOf {
+  readonly CommandId: string;
+  readonly InstanceId: string;
+}
+
 async function ask(
   client: Pick<SSMClient, 'send'>,
   { instance }: Document,
   handle: string,
 ): Promise<HookAnswer> {
-  const answer = await client.send(
-    new GetCommandInvocationCommand({ CommandId: handle, InstanceId: instance }),
-  );
-  const { Status, StatusDetails, StandardOutputContent = '', StandardErrorContent = '' } = answer;
-  switch (Status) {
-    case 'Success':
-      return { kind: 'done', output: StandardOutputContent.trim() };
-    case 'Failed':
-    case 'TimedOut':
-    case 'Cancelled': {
-      const said = StandardErrorContent.trim() || StandardOutputContent.trim();
-      return { kind: 'failed', output: [StatusDetails ?? Status, said].filter(Boolean).join(': ') };
-    }
-    default:
-      return { kind: 'running', handle };
+  const order = { CommandId: handle, InstanceId: instance };
+  try {
+    return toProgress(await oneStep(client, order), handle);
+  } catch (error) {
+    // It wants to be told which step of several is meant: https://github.com/boto/boto3/issues/1811
+    if (codeOf(error) !== 'InvalidPluginName') throw error;
+    return toProgress(await allSteps(client, order), handle);
   }
 }
 
@@ -84,6 +153,18 @@ function toAnswer(text: string): HookAnswer {
   };
 }
 
+/** What it threw, without the stack trace that would push the message out of what is kept. */
+function thrownBy(functionError: string, text: string): string {
+  try {
+    const { errorType, errorMessage } = JSON.parse(text) as Record<string, unknown>;
+    if (typeof errorMessage === 'string')
+      return typeof errorType === 'string' ? `${errorType}: ${errorMessage}` : errorMessage;
+  } catch {
+    // What killed it left no JSON.
+  }
+  return `${functionError}: ${text}`;
+}
+
 async function invoke(
   client: Pick<LambdaClient, 'send'>,
   clock: Clock,
@@ -99,7 +180,7 @@ async function invoke(
     client.send(command, { abortSignal }),
   );
   const text = Buffer.from(Payload ?? []).toString();
-  return FunctionError ? { kind: 'failed', output: `${FunctionError}: ${text}` } : toAnswer(text);
+  return FunctionError ? { kind: 'failed', output: thrownBy(FunctionError, text) } : toAnswer(text);
 }
 
 /** The clients must not retry by themselves: a stage asks again as long as its deadline allows. */

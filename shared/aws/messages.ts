@@ -1,5 +1,4 @@
 /** The work queue (SQS) and the notices (SNS) behind their ports. */
-import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda';
 import { PublishCommand, type SNSClient } from '@aws-sdk/client-sns';
 import { SendMessageCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import type { Notifier, WorkQueue } from '../app/ports.ts';
@@ -50,40 +49,6 @@ export function makeNotifier(
           }),
         ),
       );
-    },
-  };
-}
-
-/**
- * A work queue that does not depend on SQS alone: what it refuses goes to functions/failover directly, in the
- * shape in which the queue would have delivered it (P37). The delay is lost then; a look too early is harmless.
- */
-export function withDirectInvocation(
-  queue: WorkQueue,
-  client: Pick<LambdaClient, 'send'>,
-  functionName: string,
-  retrying: Retrying,
-): WorkQueue {
-  return {
-    async send(message, delayMs) {
-      try {
-        await queue.send(message, delayMs);
-      } catch {
-        const record = {
-          messageId: `direct-${message.service}-${retrying.clock.now()}`,
-          eventSource: 'aws:sqs',
-          body: JSON.stringify(message),
-        };
-        await withRetries(retrying, writes, () =>
-          client.send(
-            new InvokeCommand({
-              FunctionName: functionName,
-              InvocationType: 'Event',
-              Payload: Buffer.from(JSON.stringify({ Records: [record] })),
-            }),
-          ),
-        );
-      }
     },
   };
 }

@@ -64,6 +64,10 @@ export function codeOf(error: unknown): string {
   return Code ?? code ?? 'UnknownError';
 }
 
+/** What EC2 says of an error, without the blob that only IAM can read: it is long, and never twice the same. */
+export const detailOf = (error: unknown): string =>
+  messageOf(error).replace(/\s*Encoded authorization failure message:.*$/s, '');
+
 /**
  * What a caller can do about an error. Throttling and lost answers may be tried again, a missing permission
  * may not: one peer tried forty times on missing credentials.

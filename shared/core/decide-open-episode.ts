@@ -6,7 +6,7 @@ import { evidenceOf } from './evidence.ts';
 import { blockedBy } from './forbidden.ts';
 import type { InstanceId } from './ids.ts';
 import { attachmentOf, healthOf, memberOf } from './observation.ts';
-import { type Plan, withRung } from './plan.ts';
+import { isUntouched, type Plan, withRung } from './plan.ts';
 import { nextRung } from './rungs.ts';
 import { isUntouchedYet } from './stages.ts';
 import { unusable } from './whereabouts.ts';
@@ -68,8 +68,15 @@ function keepsTarget(q: Question, plan: Plan, untouched: boolean, choice: Candid
     ({ eni }) => attachmentOf(q.observation, eni)?.instanceId === plan.target,
   );
   if (plan.target === plan.source || restsThere) return true;
-  return untouched ? choice.eligible.includes(plan.target) : !hasFailed(q, plan.target);
+  if (untouched) return choice.eligible.includes(plan.target);
+  // S3: a fence or hook takes its time, and what it is followed by is the first detach all the same.
+  const isStillWhole = isUntouched(plan, q.observation.interfaces);
+  return isStillWhole ? mayStillTake(choice, plan.target) : !hasFailed(q, plan.target);
 }
+
+/** Nothing stands against it but what the loss of the primary itself may have caused. */
+const mayStillTake = ({ refused }: Candidates, target: InstanceId) =>
+  refused.every(({ member, code }) => member !== target || code === 'NOT_READY' || code === 'QUARANTINED');
 
 /** Forced once EC2 says that the source failed, however it was to be left before (P17). */
 function goOn(q: Question, { kind, plan }: Episode, target: InstanceId): Decision {

@@ -6,6 +6,7 @@ import { blockedBy } from './forbidden.ts';
 import type { InstanceId } from './ids.ts';
 import { healthOf, memberOf } from './observation.ts';
 import { makePlan } from './rungs.ts';
+import { mayGoBack } from './stages.ts';
 import { isMember, type OperatorRequest } from './state.ts';
 import type { Whereabouts } from './whereabouts.ts';
 
@@ -67,18 +68,22 @@ export function rescue(
 ): Decision {
   const { service, observation, nowMs } = q;
   const last = service.lastSeen?.holder ?? service.stranded?.plan.source;
-  const choice = candidates(service, observation, [], nowMs);
+  // Once another member was promoted, the member that was left then has an old state of the data (P20).
+  const outdated = mayGoBack(service) ? undefined : service.stranded?.plan.source;
+  const choice = candidates(service, observation, [outdated], nowMs);
   const forbidden = isOurs ? undefined : blockedBy(q, 'rescue', why, choice);
   if (forbidden) return forbidden;
   const isWell = (id: InstanceId | undefined) =>
-    isMember(service, id) && healthOf(memberOf(observation, id)).kind === 'healthy';
+    isMember(service, id) && id !== outdated && healthOf(memberOf(observation, id)).kind === 'healthy';
   // One that refused last time may well be asked first: the ladder goes on from it.
   const wanted = service.stranded?.plan.target;
   const target =
     [beside, isOurs ? last : undefined].find(isWell) ??
     choice.eligible.find((id) => id === wanted) ??
     choice.eligible[0] ??
-    (isMember(service, last) && memberOf(observation, last).kind === 'known' ? last : undefined);
+    (isMember(service, last) && last !== outdated && memberOf(observation, last).kind === 'known'
+      ? last
+      : undefined);
   if (!target) return refuse('NO_ELIGIBLE_STANDBY', why, choice.refused);
   const plan = makePlan(q, target, 'plain-then-force', last);
   return { kind: 'move', episode: 'rescue', plan, evidence: why };

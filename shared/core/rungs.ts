@@ -6,7 +6,7 @@ import type { InstanceId } from './ids.ts';
 import { attachmentOf, memberOf } from './observation.ts';
 import type { Plan } from './plan.ts';
 import type { Member } from './service.ts';
-import { hasBegunAfter } from './stages.ts';
+import { mayGoBack } from './stages.ts';
 
 /** The plan of a move to a target: all interfaces together, each with the attachment it is to leave (P12). */
 export function makePlan(q: Question, target: InstanceId, detach: Plan['detach'], source?: InstanceId): Plan {
@@ -36,8 +36,8 @@ export function nextRung(q: Question, plan: Plan): Rung {
   const { source, tried } = plan;
   const without = [...tried, source];
   const { episode } = service;
-  const mayGoBack = source && !tried.includes(source) && !(episode && hasBegunAfter(episode));
-  const back: Rung | undefined = mayGoBack ? { kind: 'member', id: source } : undefined;
+  const back: Rung | undefined =
+    source && !tried.includes(source) && mayGoBack(service) ? { kind: 'member', id: source } : undefined;
   // Nobody is sent where nobody asked: back first.
   if (back && episode && isAskedFor(episode)) return back;
   const [next] = candidates(service, observation, without, nowMs).eligible;

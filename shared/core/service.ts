@@ -71,15 +71,16 @@ function eitherBy<A extends v.GenericSchema, B extends v.GenericSchema>(
 
 const CommandSchema = eitherBy(['document', DocumentSchema], ['function', FunctionSchema]);
 
-const DeadlineSchema = v.pipe(
+/** How long a stage around the move may take: long enough for one look, and an outage that a person still understands. */
+const PatienceSchema = v.pipe(
   v.string(),
   isDuration,
+  v.check((text) => !(toMs(text) < 5_000), 'must be 5s or more'),
   v.check((text) => !(toMs(text) > 900_000), 'must be 15m or less'),
   v.transform(toMs),
 );
-const frame = {
-  deadline: v.optional(DeadlineSchema, '60s'),
-};
+
+const frame = { deadline: v.optional(PatienceSchema, '60s') };
 const beforeFrame = {
   ...frame,
   /** `back` exists only in planned moves: nothing is moved, and what was begun is undone. */
@@ -107,7 +108,7 @@ const HooksSchema = v.strictObject({
   ),
 });
 
-const within = v.optional(DurationSchema, '2m');
+const within = v.optional(PatienceSchema, '2m');
 const ServingSchema = eitherBy(
   /** Must be OK within that time. */
   ['alarm', v.strictObject({ alarm: AlarmArnSchema, within })],
@@ -129,7 +130,7 @@ const PolicySchema = v.strictObject({
   quarantineFor: v.optional(DurationSchema, '10m'),
   /** `stop`: nothing is detached from a failed member before EC2 shows it stopped. */
   fence: v.optional(v.picklist(['none', 'stop']), 'none'),
-  fenceTimeout: v.optional(DurationSchema, '2m'),
+  fenceTimeout: v.optional(PatienceSchema, '2m'),
   onFenceTimeout: v.optional(v.picklist(['page', 'proceed']), 'page'),
   onSpotInterruption: AnnouncementPolicySchema,
   onRebalance: AnnouncementPolicySchema,
@@ -159,7 +160,7 @@ export const DeclarationSchema = v.pipe(
   }),
   v.rawCheck(({ dataset, addIssue }) => {
     if (!dataset.typed) return;
-    const { interfaces, members, signals } = dataset.value;
+    const { interfaces, members, signals, serving } = dataset.value;
     const complain = (message: string) => addIssue({ message });
     for (const eni of repeated(interfaces.map((each) => each.eni)))
       complain(`interfaces: ${eni} is named twice`);
@@ -170,6 +171,9 @@ export const DeclarationSchema = v.pipe(
     for (const alarm of signals.alarms)
       if (alarm.member && !members.some((each) => each.instance === alarm.member))
         complain(`signals.alarms: ${alarm.member} is not one of the members`);
+    const check = serving && 'check' in serving ? serving.check : undefined;
+    if (check && 'on' in check && check.on === 'source')
+      complain('serving.check.on: must be target: only who has the interfaces can say whether it serves');
   }),
 );
 export type Declaration = v.InferOutput<typeof DeclarationSchema>;

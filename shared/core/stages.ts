@@ -4,15 +4,9 @@
  * fence → before hooks → (detach → attach → verify) → after hooks → serving. Each is a stage of the episode: marked
  * begun by a write of its own before it is issued (P38), ended by another one, and gone on with by whoever resumes.
  */
-import {
-  type Episode,
-  type EpisodeKind,
-  type EpisodeState,
-  isPlannedMove,
-  type StageMark,
-} from './episode.ts';
+import { type Episode, type EpisodeState, isPlannedMove, type StageMark } from './episode.ts';
 import type { AlarmArn, InstanceId } from './ids.ts';
-import type { Observation } from './observation.ts';
+import { healthOf, memberOf, type Observation } from './observation.ts';
 import { isUntouched, type Plan } from './plan.ts';
 import type { ReasonCode } from './reasons.ts';
 import type { Command, Hook } from './service.ts';
@@ -34,8 +28,7 @@ interface StageFrame {
   readonly step: string;
   readonly state: EpisodeState;
   readonly deadlineMs: number;
-  /** `page-last`: the stages after it are carried out all the same, and then a person is called. */
-  readonly onFailure: Hook['onFailure'] | 'page-last';
+  readonly onFailure: Hook['onFailure'];
 }
 
 export type Stage =
@@ -48,18 +41,52 @@ export type Stage =
 /** How many members were tried before this one, and itself: the rung that a hook is begun for. */
 const rungOf = ({ tried, target }: Plan) => tried.indexOf(target) + 1;
 
-/** Undefined where it does not apply: the source of a failover cannot be trusted to answer. */
-function commandOf(command: Command, kind: EpisodeKind, { source, target }: Plan): StageCommand | undefined {
+/** What the stages of an episode depend on. */
+interface Scene {
+  readonly service: Service;
+  readonly episode: Episode;
+  /** The source lives, and may be asked for something, or gone back to. Once it has failed, a move is as a failover. */
+  readonly isPlain: boolean;
+  readonly observation: Observation;
+}
+
+function sceneOf(service: Service, episode: Episode, observation: Observation): Scene {
+  const hasFailed = healthOf(memberOf(observation, episode.plan.source)).kind === 'failed';
+  return { service, episode, observation, isPlain: isPlannedMove(episode.kind) && !hasFailed };
+}
+
+/** Undefined where it does not apply: a source that has failed cannot be trusted to answer. */
+function commandOf(
+  command: Command,
+  { source, target }: Plan,
+  { isPlain }: Pick<Scene, 'isPlain'>,
+): StageCommand | undefined {
   if ('function' in command) return { kind: 'function', name: command.function };
-  const instance = command.on === 'target' ? target : isPlannedMove(kind) ? source : undefined;
+  const instance = command.on === 'target' ? target : isPlain ? source : undefined;
   const { document: name, parameters } = command;
   return instance && { kind: 'document', name, parameters, instance };
 }
 
-function fenceOf(service: Service, { kind, plan: { source, target } }: Episode): readonly Stage[] {
-  const { fence, fenceTimeout, onFenceTimeout } = service.declaration.policy;
-  // Never in a planned move, and never an instance that is not the service's own (S11).
-  if (fence === 'none' || isPlannedMove(kind) || source === target || !isMember(service, source)) return [];
+/**
+ * Whoever is promoted must be the only one, so a source that is left in a failover or a rescue is stopped first. A
+ * planned move leaves a source that lives; should it fail meanwhile, it is stopped while it still has the interfaces:
+ * afterwards each second of that would be an outage.
+ */
+function mustFence({ service, episode, observation }: Scene): boolean {
+  const { kind, plan, stages = {} } = episode;
+  if (service.declaration.policy.fence === 'none' || plan.source === plan.target) return false;
+  if (stages['fence'] !== undefined || kind === 'failover') return true;
+  const hasFailed = healthOf(memberOf(observation, plan.source)).kind === 'failed';
+  if (kind === 'rescue') return hasFailed || service.stranded?.plan.detach !== 'plain';
+  return hasFailed && isUntouched(plan, observation.interfaces);
+}
+
+function fenceOf(scene: Scene): readonly Stage[] {
+  const { service, episode } = scene;
+  const { source } = episode.plan;
+  // Never an instance that is not the service's own (S11).
+  if (!isMember(service, source) || !mustFence(scene)) return [];
+  const { fenceTimeout, onFenceTimeout } = service.declaration.policy;
   return [
     {
       kind: 'fence',
@@ -73,12 +100,13 @@ function fenceOf(service: Service, { kind, plan: { source, target } }: Episode):
   ];
 }
 
-function hooksOf(hooks: readonly Hook[], at: 'before' | 'after', { kind, plan }: Episode): readonly Stage[] {
+function hooksOf(hooks: readonly Hook[], at: 'before' | 'after', scene: Scene): readonly Stage[] {
+  const { plan } = scene.episode;
   return hooks.flatMap((hook, index): Stage[] => {
-    const command = commandOf(hook, kind, plan);
+    const command = commandOf(hook, plan, scene);
     const step = `${at}.${index}`;
     // Where there is no way back, a hook that wants to go back calls a human.
-    const onFailure = hook.onFailure === 'back' && !isPlannedMove(kind) ? 'page' : hook.onFailure;
+    const onFailure = hook.onFailure === 'back' && !scene.isPlain ? 'page' : hook.onFailure;
     const state = at === 'before' ? 'BEFORE_HOOK' : 'AFTER_HOOK';
     const frame = {
       id: `${rungOf(plan)}/${step}`,
@@ -92,21 +120,23 @@ function hooksOf(hooks: readonly Hook[], at: 'before' | 'after', { kind, plan }:
 }
 
 /** The undo of each `before` hook that was begun, the last one first; of the target that it was begun for. */
-function undosOf(hooks: readonly Hook[], { stages = {}, kind, plan }: Episode): readonly Stage[] {
+function undosOf(hooks: readonly Hook[], scene: Scene): readonly Stage[] {
+  const { stages = {}, plan } = scene.episode;
   return plan.tried
     .flatMap((target, rung) =>
       hooks.flatMap(({ undo, deadline }, index): Stage[] => {
         const wasBegun = stages[`${rung + 1}/before.${index}`] !== undefined;
-        const command = undo && wasBegun ? commandOf(undo, kind, { ...plan, target }) : undefined;
+        const command = undo && wasBegun ? commandOf(undo, { ...plan, target }, scene) : undefined;
         const step = `undo.${index}`;
         const frame = { id: `${rung + 1}/${step}`, step, state: 'AFTER_HOOK', deadlineMs: deadline } as const;
-        return command ? [{ ...frame, kind: 'hook', onFailure: 'page-last', command }] : [];
+        return command ? [{ ...frame, kind: 'hook', onFailure: 'page', command }] : [];
       }),
     )
     .toReversed();
 }
 
-function servingOf({ serving }: Service['declaration'], { kind, plan }: Episode): readonly Stage[] {
+function servingOf({ service, episode: { plan } }: Scene): readonly Stage[] {
+  const { serving } = service.declaration;
   if (!serving) return [];
   const frame = {
     id: `${rungOf(plan)}/serving`,
@@ -116,33 +146,36 @@ function servingOf({ serving }: Service['declaration'], { kind, plan }: Episode)
     onFailure: 'page',
   } as const;
   if ('alarm' in serving) return [{ ...frame, kind: 'alarm', alarm: serving.alarm }];
-  const command = commandOf(serving.check, kind, plan);
+  const command = commandOf(serving.check, plan, { isPlain: false });
   return command ? [{ ...frame, kind: 'check', command }] : [];
 }
 
-type Interfaces = Observation['interfaces'];
-
 /** What comes before anything is detached, in order. Once an interface is on its way, no preparation holds it up. */
-function stagesBefore(service: Service, episode: Episode, facts: Interfaces): readonly Stage[] {
+function stagesBefore(scene: Scene): readonly Stage[] {
+  const { service, episode, observation } = scene;
   const { plan } = episode;
   if (plan.source === plan.target) return [];
   const { before } = service.declaration.hooks;
   return [
-    ...fenceOf(service, episode),
-    ...(isUntouched(plan, facts) ? hooksOf(before, 'before', episode) : []),
+    ...fenceOf(scene),
+    ...(isUntouched(plan, observation.interfaces) ? hooksOf(before, 'before', scene) : []),
   ];
 }
 
 /** What comes once every interface was seen on the target, in order; back on the source, what was begun is undone. */
-function stagesAfter(service: Service, episode: Episode): readonly Stage[] {
-  const { hooks } = service.declaration;
-  const { kind, plan } = episode;
-  if (plan.source === plan.target) return isPlannedMove(kind) ? undosOf(hooks.before, episode) : [];
-  return [...hooksOf(hooks.after, 'after', episode), ...servingOf(service.declaration, episode)];
+function stagesAfter(scene: Scene): readonly Stage[] {
+  const { hooks } = scene.service.declaration;
+  const { kind, plan } = scene.episode;
+  if (plan.source !== plan.target) return [...hooksOf(hooks.after, 'after', scene), ...servingOf(scene)];
+  // A rescue to where it was brings the service back: whether it serves is asked there too.
+  if (kind === 'rescue') return servingOf(scene);
+  return scene.isPlain ? undosOf(hooks.before, scene) : [];
 }
 
 /** Nothing runs on an instance in this state any more, and nothing will by itself. */
 export const isFenced = (state: string | undefined) => state === 'stopped' || state === 'terminated';
+
+const isUndo = ({ step }: Stage) => step.startsWith('undo.');
 
 export type NextStage =
   | { readonly kind: 'due'; readonly stage: Stage; readonly mark: StageMark | undefined }
@@ -155,29 +188,38 @@ export function nextStage(
   service: Service,
   episode: Episode,
   side: 'before' | 'after',
-  facts: Interfaces,
+  observation: Observation,
 ): NextStage {
-  const stages = side === 'before' ? stagesBefore(service, episode, facts) : stagesAfter(service, episode);
-  let last: NextStage = { kind: 'none' };
-  for (const stage of stages) {
+  const scene = sceneOf(service, episode, observation);
+  let failed: NextStage = { kind: 'none' };
+  for (const stage of side === 'before' ? stagesBefore(scene) : stagesAfter(scene)) {
     const mark = episode.stages?.[stage.id];
     if (!mark?.end) return { kind: 'due', stage, mark };
     if (mark.end === 'done' || stage.onFailure === 'proceed') continue;
-    if (stage.onFailure !== 'page-last') return { kind: stage.onFailure, stage, mark };
-    if (last.kind === 'none') last = { kind: 'page', stage, mark };
+    failed = { kind: stage.onFailure, stage, mark };
+    // One that cannot be undone does not keep the others from it (P39).
+    if (!isUndo(stage)) break;
   }
-  return last;
+  return failed;
 }
 
+/** Must the source be stopped before this plan goes on? A rung can make it so: it may leave a member that was not left yet. */
+export const isFenceDue = (service: Service, episode: Episode, observation: Observation): boolean =>
+  fenceOf(sceneOf(service, episode, observation)).length > 0 && !episode.stages?.['fence']?.end;
+
 /** Why a planned move went back before anything was detached: the `before` hook that called it back, if one did (P39). */
-export function calledBackBy({ declaration }: Service, episode: Episode): string | undefined {
-  const { plan } = episode;
-  const stages = plan.tried.flatMap((target) =>
-    hooksOf(declaration.hooks.before, 'before', { ...episode, plan: { ...plan, target } }),
-  );
-  for (const stage of stages) {
-    const mark = episode.stages?.[stage.id];
-    if (mark?.end && mark.end !== 'done' && stage.onFailure === 'back') return whyItEnded(stage, mark);
+export function calledBackBy(
+  service: Service,
+  episode: Episode,
+  observation: Observation,
+): string | undefined {
+  const scene = sceneOf(service, episode, observation);
+  for (const target of episode.plan.tried) {
+    const rung = { ...scene, episode: { ...episode, plan: { ...episode.plan, target } } };
+    for (const stage of hooksOf(service.declaration.hooks.before, 'before', rung)) {
+      const mark = episode.stages?.[stage.id];
+      if (mark?.end && mark.end !== 'done' && stage.onFailure === 'back') return whyItEnded(stage, mark);
+    }
   }
   return undefined;
 }
@@ -186,12 +228,14 @@ export function calledBackBy({ declaration }: Service, episode: Episode): string
  * True while nothing was issued for an episode, as far as EC2 and its item tell: every interface still has its planned
  * attachment, and no fence or hook was marked begun (P15, P38).
  */
-export const isUntouchedYet = (episode: Episode, facts: Interfaces) =>
+export const isUntouchedYet = (episode: Episode, facts: Observation['interfaces']) =>
   episode.stages === undefined && isUntouched(episode.plan, facts);
 
-/** The target may have been promoted: nothing goes back to the source any more (P20). */
-export const hasBegunAfter = ({ stages = {} }: Episode) =>
-  Object.keys(stages).some((id) => id.includes('/after.'));
+const hasBegunAfter = ({ stages = {} }: Episode) => Object.keys(stages).some((id) => id.includes('/after.'));
+
+/** Not once a member may have been promoted, in this episode or in one that left the service stranded (P20). */
+export const mayGoBack = ({ episode, stranded }: Pick<Service, 'episode' | 'stranded'>) =>
+  stranded?.promoted !== true && !(episode && hasBegunAfter(episode));
 
 /** The open episode with more known of one of its stages. */
 export function withMark(episode: Episode, id: string, more: Partial<StageMark>): Episode {
@@ -245,8 +289,11 @@ const codes: Readonly<Record<Stage['kind'], ReasonCode>> = {
   check: 'NOT_SERVING',
 };
 
+/** What is wrong where a stage has failed, in the words that are the same for each try. */
+export const troubleOf = (stage: Stage): string => `${codes[stage.kind]}: ${describeStage(stage)}`;
+
 /** Why an episode ends with this stage, as people read it. */
 export function whyItEnded(stage: Stage, { end, output }: StageMark): string {
   const how = end === 'timed-out' ? `not done within ${stage.deadlineMs / 1_000} s` : (end ?? 'not done');
-  return `${codes[stage.kind]}: ${describeStage(stage)} ${how}${output ? `: ${output}` : ''}`;
+  return `${troubleOf(stage)} ${how}${output ? `: ${output}` : ''}`;
 }

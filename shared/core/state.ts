@@ -60,6 +60,8 @@ export interface Stranded {
   readonly plan: Plan;
   readonly why: string;
   readonly tries: number;
+  /** A member was promoted, or may have been: the plan's source has another state of the data (P20). */
+  readonly promoted?: boolean;
 }
 
 export interface Quarantine {
@@ -269,7 +271,15 @@ const ServiceStateSchema: v.GenericSchema<unknown, ServiceState> = v.object({
   failoversAtMs: v.array(ms),
   lastMoveAtMs: v.exactOptional(ms),
   pause: v.exactOptional(v.object({ reason: v.string(), author: v.string(), atMs: ms, untilMs: ms })),
-  stranded: v.exactOptional(v.object({ sinceMs: ms, plan: PlanSchema, why: v.string(), tries: count })),
+  stranded: v.exactOptional(
+    v.object({
+      sinceMs: ms,
+      plan: PlanSchema,
+      why: v.string(),
+      tries: count,
+      promoted: v.exactOptional(v.boolean()),
+    }),
+  ),
   lastRefusal: v.exactOptional(v.string()),
   notReady: v.exactOptional(v.string()),
   lastObserved: v.exactOptional(v.string()),

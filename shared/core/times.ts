@@ -26,6 +26,8 @@ export const times = {
   hookTimeoutMs: 50 * second,
   /** Between two looks at a fence or a hook that is not done yet. */
   stagePollMs: 500,
+  /** For so long who resumes a fence or a hook looks at it, though its deadline be over. */
+  lookAgainMs: 5 * second,
   /** A function is not called as a hook in an invocation that has less time left for it (or less than its deadline). */
   functionNeedsMs: 30 * second,
 

@@ -1,10 +1,9 @@
-/** The one place where adapters meet ports. Everything is made once per process. */
-import type { Fleet, Ports, Run } from '../app/ports.ts';
+/** Where adapters meet ports, and nowhere else but here and in compose-sweep.ts. Everything is made once per process. */
+import type { Ports, Run } from '../app/ports.ts';
 import { makeAlarms } from '../aws/alarms.ts';
-import { type Clients, makeClients, makeLambdaClient } from '../aws/clients.ts';
+import { type Clients, makeClients } from '../aws/clients.ts';
 import { makeEc2 } from '../aws/ec2.ts';
-import { makeFleet } from '../aws/fleet.ts';
-import { makeNotifier, makeWorkQueue, withDirectInvocation } from '../aws/messages.ts';
+import { makeNotifier, makeWorkQueue } from '../aws/messages.ts';
 import { makeStateTable } from '../aws/state-table.ts';
 import { realClock, realHash, realIds } from './clock.ts';
 import type { Config } from './config.ts';
@@ -23,9 +22,9 @@ interface Given {
   readonly log?: Ports['log'];
 }
 
-const retrying = { clock: realClock, random: Math.random };
+export const retrying = { clock: realClock, random: Math.random };
 
-function makePorts(config: Config, clients: Clients, log: Ports['log'], endpoint?: string): Ports {
+export function makePorts(config: Config, clients: Clients, log: Ports['log'], endpoint?: string): Ports {
   return {
     clock: realClock,
     ids: realIds,
@@ -47,19 +46,6 @@ export function compose(config: Config, given: Given = {}): Composed {
   const log = given.log ?? toLog(makeLogger());
   const dedupe = makeDedupe(clients.dynamodb, config.IDEMPOTENCY_TABLE, log);
   return { ports: makePorts(config, clients, log, given.endpoint), dedupe };
-}
-
-/** The sweep's ports: a queue with a second way out where the function to invoke is known (P37). */
-export function composeSweep(
-  config: Config,
-  failoverFunction: string | undefined,
-): { readonly ports: Ports; readonly fleet: Fleet } {
-  const clients = makeClients();
-  const ports = makePorts(config, clients, toLog(makeLogger()));
-  const fleet = makeFleet(clients, retrying);
-  if (!failoverFunction) return { ports, fleet };
-  const queue = withDirectInvocation(ports.queue, makeLambdaClient(), failoverFunction, retrying);
-  return { ports: { ...ports, queue }, fleet };
 }
 
 /** One invocation: its own owner id, and its end by our own clock. */

@@ -105,11 +105,20 @@ describe('the outcome of a move', () => {
     },
     { fact: 'so is a failback', kind: 'failback', is: ['COMPLETED', 'info'], sourceFailed: false },
     {
-      fact: 'a switchover accuses nobody, also where the old holder stops meanwhile',
+      fact: 'a switchover accuses nobody, also where the old holder stops once it has left',
       kind: 'switchover',
+      plan: { ...carriedOut(), detach: 'plain' },
       members: { a: 'stopped' },
       is: ['COMPLETED', 'info'],
       sourceFailed: false,
+    },
+    {
+      fact: 'a switchover that had to force its way off a holder that failed says so',
+      kind: 'switchover',
+      plan: { ...carriedOut(), detach: 'force' },
+      members: { a: 'stopped' },
+      is: ['COMPLETED', 'info'],
+      sourceFailed: true,
     },
     {
       fact: 'one that is stranded is critical',
@@ -208,7 +217,8 @@ describe('the outcome of a move', () => {
 describe('the end of an episode that a fence or a hook did not let begin', () => {
   const stopped = (kind: EpisodeKind, plan: Plan, facts: Ending['facts'] = untouched) => {
     const { observation } = core.world();
-    return stoppedBefore(core.episodeOf(plan, kind), 'it failed', { ...observation, interfaces: facts });
+    const end = { why: 'it failed', trouble: 'it' };
+    return stoppedBefore(core.episodeOf(plan, kind), end, { ...observation, interfaces: facts });
   };
   const plan = planTo(next, { source: old });
 

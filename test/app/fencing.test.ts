@@ -48,7 +48,7 @@ describe('a fence', () => {
       await world.look(world.stateChange(a, state));
       expect(attachedTo(world)).toEqual([b, b]);
       expect(world.ec2.mutations('stop')).toEqual([]);
-      expect(fence(world)).toMatchObject({ end: 'done', output: `it was ${state} already` });
+      expect(fence(world)).toMatchObject({ end: 'done', output: `it is ${state} already` });
     });
 
   story('waits for a holder that is stopping by itself', fenced, async (world) => {

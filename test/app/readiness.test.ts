@@ -41,6 +41,15 @@ describe('a failover would work', () => {
       },
     ],
     ['HOLDER_NOT_HEALTHY', 'the holder is not well', (world) => world.ec2.impair(a)],
+    [
+      'NO_STANDBY_LEFT',
+      'neither the holder nor a standby is well, so that its alarm stands',
+      (world) => {
+        world.ec2.impair(a);
+        world.ec2.setState(b, 'stopped');
+        world.ec2.setState(c, 'stopped');
+      },
+    ],
     ['ON_NOTHING', 'an interface is on nothing', (world) => world.ec2.detachByHand(front)],
     ['SPLIT', 'the interfaces are split', (world) => void world.ec2.moveByHand(front, b, 1)],
     ['UNMOVABLE', 'an interface is gone', (world) => world.ec2.deleteInterface(front)],

@@ -40,7 +40,9 @@ describe('a registration', () => {
       outbox: [],
     });
     expect(world.store.rows(ordersDb)).toHaveLength(1);
-    expect(world.notifier.of('REGISTERED')).toHaveLength(1);
+    expect(world.notifier.of('REGISTERED')).toMatchObject([
+      { subject: '[eni-failover] orders-db: registered by ann' },
+    ]);
     expect((await world.run(world.store.list())).names).toEqual([ordersDb]);
     expect(world.queue.sent.map((each) => [each.message.service, each.message.hint.kind])).toEqual([
       [ordersDb, 'request'],

@@ -4,6 +4,7 @@ import type { Hint } from '../../shared/core/hint.ts';
 import type { InstanceId } from '../../shared/core/ids.ts';
 import type { OutboxEntry, ServiceState } from '../../shared/core/state.ts';
 import { times } from '../../shared/core/times.ts';
+import type { StoreCall } from '../fakes/fake-store.ts';
 import {
   a,
   applicationAlarm,
@@ -33,6 +34,22 @@ const expectUntouched = (world: World) => {
   expect(world.ec2.mutations(), 'calls that change EC2').toEqual([]);
   expect(attachedTo(world)).toEqual([a, a]);
 };
+/** A worker has claimed a failover and died before it detached anything; its lease is over. */
+const claimedAndDead = async (world: World) => {
+  world.ec2.impair(a);
+  const worker = world.worker();
+  world.store.onWrite(({ before, after }) => {
+    if (!before?.episode && after.episode) worker.crashAt(worker.calls.length, 'after');
+  });
+  world.begin(world.alarm(a), worker);
+  await world.clock.advance(30_000);
+};
+/** Does something as soon as a claim is in the table. */
+const onceClaimed = (world: World, run: () => void) =>
+  world.store.onWrite(({ before, after }) => {
+    if (!before?.episode && after.episode) run();
+  });
+const slowClaim = { kind: 'slow', ms: 4_000 } as const;
 const withApplicationAlarm = { signals: { alarms: [{ arn: applicationAlarm }] } };
 
 describe('the holder fails', () => {
@@ -473,6 +490,14 @@ describe('the mass-failure brake', () => {
         failoversAtMs: [],
         mayDetach: [],
       });
+  });
+
+  story('pages for the first that it stops, and only warns for the one beside it', async (world) => {
+    const services = await fleet(world, 7);
+    const reports = await failAll(world, services.slice(0, 6));
+    expect(reports.filter((each) => each.code === 'REFUSED')).toHaveLength(2);
+    const told = world.notifier.of('REFUSED').map((each) => each.attributes['severity']);
+    expect(told.toSorted()).toEqual(['critical', 'warning']);
   });
 
   story('holds the next one before it plans anything', async (world) => {
@@ -963,6 +988,18 @@ describe('DeleteOnTermination', () => {
     expect(world.service().lease).toBeUndefined();
   });
 
+  story('that was claimed too long ago to be acted on is claimed anew', async (world) => {
+    world.ec2.setDeleteOnTermination(front, true);
+    const worker = world.worker();
+    worker.freezeAt((call) => call === 'store.write', times.leaseTtlMs);
+    expect(await world.look(world.sweep(), { worker })).toMatchObject({
+      kind: 'recorded',
+      code: 'KEPT_ON_TERMINATION',
+    });
+    expect(world.ec2.mutations()).toHaveLength(1);
+    expect(world.service()).toMatchObject({ epoch: 2 });
+  });
+
   story('is left alone under a pause and in observe', async (world) => {
     change(world, { pause: pausedFor(world, 3_600_000) });
     world.ec2.setDeleteOnTermination(front, true);
@@ -1035,6 +1072,13 @@ describe('a look that has nothing better to do', () => {
     expect(world.queue.waiting(), 'nothing to look at again').toEqual([]);
   });
 
+  story('sends nothing again that somebody else has delivered meanwhile', async (world) => {
+    change(world, { lastRefusal: 'BRAKE', outbox: [left] });
+    world.store.fail('write', { kind: 'meanwhile', run: () => change(world, { outbox: [] }) });
+    await world.look(world.sweep());
+    expect(world.notifier.of('LEFT')).toEqual([]);
+  });
+
   story('writes nothing where there is nothing to forget', async (world) => {
     const writes = world.store.writes.length;
     await world.look(world.sweep());
@@ -1067,6 +1111,13 @@ describe('a second look', () => {
     world.ec2.fail('interfaces', { kind: 'throttled' });
     const startMs = world.clock.now();
     await world.look(world.alarm(a));
+    expect((world.ec2.mutations('detach')[0]?.atMs ?? 0) - startMs).toBeLessThan(1_500);
+  });
+  story('comes after a second when an open episode cannot see how its source is', async (world) => {
+    await claimedAndDead(world);
+    world.ec2.fail('checks', { kind: 'throttled' });
+    const startMs = world.clock.now();
+    await world.look({ kind: 'watchdog', epoch: 1, atMs: startMs });
     expect((world.ec2.mutations('detach')[0]?.atMs ?? 0) - startMs).toBeLessThan(1_500);
   });
   story('comes after five seconds when what was seen is a surprise', async (world) => {
@@ -1187,13 +1238,13 @@ describe('a run', () => {
 
   story('that looks again after a slow claim sees what people wrote since', async (world) => {
     world.ec2.impair(a);
-    world.store.fail('write', { kind: 'slow', ms: 4_000 });
-    world.store.onWrite(({ before, after }) => {
-      if (!before?.episode && after.episode)
-        world.clock.after(100, () => change(world, { pause: pausedFor(world, 3_600_000) }));
+    world.store.fail('write', slowClaim);
+    onceClaimed(world, () => {
+      world.clock.after(100, () => change(world, { pause: pausedFor(world, 3_600_000) }));
     });
     const before = world.store.calls.length;
     expect(await world.look(world.alarm(a))).toMatchObject({ kind: 'closed', code: 'REFUSED' });
+    expect(world.notifier.pages().map((each) => each.attributes['outcome'])).toEqual(['REFUSED']);
     expectUntouched(world);
     const calls = world.store.calls.slice(before);
     expect(calls.filter((each) => each.operation === 'read')).toHaveLength(1);
@@ -1201,15 +1252,20 @@ describe('a run', () => {
     expect(world.store.calls).toHaveLength(before + calls.length);
   });
 
-  story('of a watchdog whose own claim was slow goes on under its own epoch', async (world) => {
+  story('detaches nothing for a plan that has changed since and cannot be written', async (world) => {
     world.ec2.impair(a);
-    const worker = world.worker();
-    world.store.onWrite(({ before, after }) => {
-      if (!before?.episode && after.episode) worker.crashAt(worker.calls.length, 'after');
+    world.store.fail('write', slowClaim);
+    onceClaimed(world, () => {
+      world.ec2.setState(b, 'stopped');
+      world.store.fail('write', { kind: 'unreachable' }, { times: 3 });
     });
-    world.begin(world.alarm(a), worker);
-    await world.clock.advance(30_000);
-    world.store.fail('write', { kind: 'slow', ms: 4_000 });
+    expect((await world.look(world.alarm(a))).code).toBe('COMPLETED');
+    expect(world.ec2.mutations('attach').map((each) => each.instanceId)).toEqual([c, c]);
+  });
+
+  story('of a watchdog whose own claim was slow goes on under its own epoch', async (world) => {
+    await claimedAndDead(world);
+    world.store.fail('write', slowClaim);
     const report = await world.look({ kind: 'watchdog', epoch: 1, atMs: world.clock.now() });
     expect(report).toMatchObject({ kind: 'closed', code: 'COMPLETED' });
   });
@@ -1230,6 +1286,130 @@ describe('a run', () => {
     const report = await world.look(world.alarm(a), { worker });
     expect(report).toMatchObject({ kind: 'closed', code: 'COMPLETED' });
   });
+});
+
+describe('a lease that is lost while its worker is frozen', () => {
+  /** It freezes beside its claim; another worker takes over and ends the failover. */
+  const overtaken = async (world: World, worker = world.worker(120_000)) => {
+    world.ec2.impair(a);
+    worker.freezeAt((call) => call === 'queue.send', 60_000);
+    const { report } = world.begin(world.alarm(a), worker);
+    await world.clock.advance(20_000);
+    expect((await world.look(world.alarm(a))).code).toBe('COMPLETED');
+    return { report };
+  };
+
+  story('takes its plan with it: what counts is what is read then', async (world) => {
+    const { report } = await overtaken(world);
+    world.ec2.impair(b);
+    expect((await world.look(world.alarm(b))).code).toBe('COMPLETED');
+    expect(await world.run(report)).toMatchObject({ kind: 'nothing', code: 'NOT_HOLDER' });
+    expect(attachedTo(world)).toEqual([c, c]);
+  });
+
+  story('is not renewed any more', async (world) => {
+    const worker = world.worker(120_000);
+    const { clock } = worker.ports;
+    let sleeps = 0;
+    const sleep = (...given: Parameters<typeof clock.sleep>) => {
+      sleeps += 1;
+      return clock.sleep(...given);
+    };
+    const ports = { ...worker.ports, clock: { ...clock, sleep } };
+    const { report } = await overtaken(world, { ...worker, ports });
+    await world.run(report);
+    const before = sleeps;
+    await world.clock.advance(60_000);
+    expect(sleeps).toBe(before);
+  });
+});
+
+describe('a worker that hands over', () => {
+  const untilItMoves = async (world: World) => {
+    const handedOverAtMs = world.clock.now();
+    await world.settle();
+    expect(world.episodes().map((each) => each.outcome)).toEqual(['COMPLETED']);
+    return (world.ec2.mutations('detach')[0]?.atMs ?? 0) - handedOverAtMs;
+  };
+  /** The margin between two clocks, twice, and a look. */
+  const soonMs = 2 * times.skewMarginMs + 500;
+
+  story('ends its lease and calls the next one, who need not wait for the lease', async (world) => {
+    world.ec2.impair(a);
+    world.store.fail('countFailover', { kind: 'unreachable' }, { times: 3 });
+    expect((await world.look(world.alarm(a))).kind).toBe('handed-over');
+    expect(await untilItMoves(world)).toBeLessThan(soonMs);
+  });
+
+  story('does so too when EC2 cannot be read after its claim', async (world) => {
+    world.ec2.impair(a);
+    world.store.fail('write', slowClaim);
+    onceClaimed(world, () => world.ec2.fail('interfaces', { kind: 'throttled' }, { times: 4 }));
+    expect((await world.look(world.alarm(a))).kind).toBe('handed-over');
+    expectUntouched(world);
+    expect(await untilItMoves(world)).toBeLessThan(soonMs);
+  });
+
+  story('does so too when EC2 answers too slowly after its claim, and people are told', async (world) => {
+    world.ec2.impair(a);
+    world.store.fail('write', slowClaim);
+    onceClaimed(world, () => world.ec2.fail('interfaces', { kind: 'slow', ms: 11_000 }, { times: 3 }));
+    expect((await world.look(world.alarm(a))).kind).toBe('handed-over');
+    expectUntouched(world);
+    expect(world.kinds()).toEqual(['refusal']);
+    expect(world.notifier.pages()).toMatchObject([{ attributes: { outcome: 'UNKNOWN_STATE' } }]);
+    expect(await untilItMoves(world)).toBeLessThan(soonMs);
+  });
+});
+
+describe('an end that the table does not take', () => {
+  const isEnd = ({ before, after }: StoreCall) =>
+    before?.episode !== undefined && after !== undefined && after.episode === undefined;
+
+  story('is written again after a pause', async (world) => {
+    world.ec2.impair(a);
+    world.store.fail('write', { kind: 'unreachable', afterMs: 100 }, { times: 4, when: isEnd });
+    expect((await world.look(world.alarm(a))).code).toBe('COMPLETED');
+    const [first, ...others] = world.store.calls.filter(isEnd).map((each) => each.atMs);
+    expect((others.at(-1) ?? 0) - (first ?? 0)).toBeGreaterThan(2 * times.pollMaxMs);
+  });
+
+  story('is left to the watchdog in the end, and is not reported as one', async (world) => {
+    world.ec2.impair(a);
+    world.store.fail('write', { kind: 'unreachable' }, { times: 30, when: isEnd });
+    const report = await world.look(world.alarm(a), { worker: world.worker(20_000) });
+    expect(report).toMatchObject({ kind: 'handed-over', code: 'UNKNOWN_STATE' });
+    expect(world.episodes()).toEqual([]);
+    world.store.heal();
+    await world.settle();
+    expect(world.episodes().map((each) => each.outcome)).toEqual(['COMPLETED']);
+    expect(world.notifier.of('COMPLETED')).toHaveLength(1);
+  });
+});
+
+describe('a holder that recovers before anything was detached', () => {
+  story('is kept: people are told, and nobody is paged', async (world) => {
+    await claimedAndDead(world);
+    world.ec2.recover(a);
+    const report = await world.look({ kind: 'watchdog', epoch: 1, atMs: world.clock.now() });
+    expect(report).toMatchObject({ kind: 'closed', code: 'ABORTED' });
+    expect(world.notifier.of('ABORTED')).toMatchObject([{ attributes: { severity: 'info' } }]);
+    expectUntouched(world);
+  });
+
+  story(
+    'is kept by whoever gets the lease, after another look if somebody wrote meanwhile',
+    async (world) => {
+      await claimedAndDead(world);
+      world.ec2.recover(a);
+      const run = () => change(world, { pause: pausedFor(world, 1) });
+      world.store.fail('write', { kind: 'meanwhile', run });
+      const report = await world.look({ kind: 'watchdog', epoch: 1, atMs: world.clock.now() });
+      expect(report).toMatchObject({ kind: 'closed', code: 'ABORTED' });
+      expect(world.service()).toMatchObject({ epoch: 2, pause: { reason: 'patching' } });
+      expectUntouched(world);
+    },
+  );
 });
 
 describe('the brake counts', () => {
@@ -1264,7 +1444,7 @@ describe('the brake counts', () => {
 
   story('a failover once, however often its run looks again', async (world) => {
     world.ec2.impair(a);
-    world.store.fail('write', { kind: 'slow', ms: 4_000 });
+    world.store.fail('write', slowClaim);
     expect((await world.look(world.alarm(a))).code).toBe('COMPLETED');
     expect(counts(world)).toBe(1);
   });
@@ -1291,6 +1471,13 @@ describe('what was seen too long ago', () => {
     expect(world.service().epoch).toBe(0);
     expect(world.notifier.of('UNKNOWN_STATE')).toHaveLength(1);
     expectUntouched(world);
+  });
+
+  story('is looked at anew: two slow answers are no reason to call anybody', async (world) => {
+    world.ec2.impair(a);
+    world.ec2.fail('interfaces', { kind: 'slow', ms: 11_000 }, { times: 2 });
+    expect((await world.look(world.alarm(a))).code).toBe('COMPLETED');
+    expect(world.kinds()).toEqual(['episode']);
   });
 
   story('is measured by how slow EC2 is: three seconds are not too long then', async (world) => {

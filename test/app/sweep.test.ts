@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { isWorthAHop, type Snapshot, suspicion } from '../../shared/app/sweep.ts';
 import type { Decision } from '../../shared/core/decision.ts';
+import type { Episode } from '../../shared/core/episode.ts';
 import type { InstanceId, ServiceName } from '../../shared/core/ids.ts';
 import { refusalKey } from '../../shared/core/reasons.ts';
 import { type Service, type ServiceState, toService } from '../../shared/core/state.ts';
@@ -41,6 +42,17 @@ const strandedPlan = {
   plainDetachMs: 0,
   interfaces: [{ eni: front, deviceIndex: 1, networkCardIndex: 0, ours: [] }],
 };
+/** Claimed two minutes ago. */
+const openEpisode = (world: World): Episode => ({
+  id: 'orders-db.1' as Episode['id'],
+  kind: 'failover',
+  state: 'CLAIMED',
+  evidence: 'x',
+  openedAtMs: world.clock.now() - 120_000,
+  plan: { ...strandedPlan, source: a },
+  committed: false,
+  steps: [],
+});
 const stranded = { sinceMs: 1, why: 'nothing takes it', tries: 1, plan: strandedPlan };
 
 describe('a new process', () => {
@@ -506,28 +518,48 @@ describe('a look', () => {
     await later();
     expect(world.notifier.of('NOT_READY')).toHaveLength(1);
   });
+  story(
+    'that could not read everything is repeated by the next sweep, whosever turn it is',
+    async (world) => {
+      await addServices(world, 11);
+      const { sweep, later, memory } = sweeping(world);
+      world.ec2.fail('limits', { kind: 'throttled' }, { times: 99 });
+      world.ec2.change(b, { instanceType: 'm9x.large' });
+      await sweep();
+      expect([...memory.uncertain]).toEqual([ordersDb]);
+      expect((await later()).lookedAt, 'two in turn, and that one').toBe(3);
+    },
+  );
   story('tells nothing while an episode is open, whatever it shows', async (world) => {
     world.excuse(['S12']);
-    const plan = { ...strandedPlan, source: a };
-    change(world, {
-      lastRefusal: refusalKey('UNKNOWN_STATE', []),
-      episode: {
-        id: 'orders-db.1' as never,
-        kind: 'failover',
-        state: 'CLAIMED',
-        evidence: 'x',
-        openedAtMs: world.clock.now() - 120_000,
-        plan,
-        committed: false,
-        steps: [],
-      },
-    });
+    change(world, { lastRefusal: refusalKey('UNKNOWN_STATE', []), episode: openEpisode(world) });
     world.ec2.fail('interfaces', { kind: 'throttled' }, { times: 99 });
     const report = await sweeping(world).sweep();
     expect(report).toMatchObject({ enqueued: 0, openEpisodes: 1, notReady: { [ordersDb]: 'UNKNOWN' } });
     expect(report.oldestEpisodeMs).toBeGreaterThanOrEqual(120_000);
     expect(world.service().notReady).toBeUndefined();
   });
+  story(
+    'tells nothing either while an open episode waits for a source in an unclear state',
+    async (world) => {
+      world.excuse(['S12']);
+      const interfaces = [front, management].map((eni, index) => {
+        const detach = world.ec2.where(eni)?.id;
+        return { eni, deviceIndex: index + 1, networkCardIndex: 0, ours: [], ...(detach && { detach }) };
+      });
+      change(world, {
+        lastRefusal: refusalKey('UNKNOWN_HEALTH', []),
+        episode: { ...openEpisode(world), plan: { ...strandedPlan, source: a, interfaces } },
+      });
+      world.ec2.change(a, {
+        checks: { system: 'insufficient-data', instance: 'ok', ebs: 'ok', impairedSinceMs: undefined },
+      });
+      const writes = world.store.writes.length;
+      const report = await sweeping(world).sweep();
+      expect(report).toMatchObject({ enqueued: 0, notReady: { [ordersDb]: 'HOLDER_NOT_HEALTHY' } });
+      expect(world.store.writes).toHaveLength(writes);
+    },
+  );
   story('remembers what somebody else wrote meanwhile, and tells nothing on top of it', async (world) => {
     world.ec2.limitsByType['m6i.24xlarge'] = {
       interfaces: 8,
@@ -775,6 +807,15 @@ describe('the report', () => {
     if (first) world.store.change(first.name, (state) => ({ ...state, pause: pauseUntil(nowMs + hour) }));
     expect(second).toBeDefined();
     expect(await sweeping(world).sweep()).toMatchObject({ stranded: 1, pausedPastExpiry: 1 });
+  });
+  story('counts as without a standby only those that have none left', async (world) => {
+    const [first] = await addServices(world, 1);
+    if (first) world.ec2.setState(standbyOf(first.holder), 'stopped');
+    world.ec2.detachByHand(front);
+    expect(await sweeping(world).sweep()).toMatchObject({
+      notReady: { [ordersDb]: 'ON_NOTHING', 'service-1': 'NO_STANDBY_LEFT' },
+      noStandbyLeft: 1,
+    });
   });
   story('says how old the oldest notice is that nobody could publish', async (world) => {
     const nowMs = world.clock.now();

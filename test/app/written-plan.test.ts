@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Change, Journal, Written } from '../../shared/app/journal.ts';
 import { WrittenPlan } from '../../shared/app/written-plan.ts';
+import type { AttachmentId, EniId } from '../../shared/core/ids.ts';
 import type { Plan } from '../../shared/core/plan.ts';
 import { toService } from '../../shared/core/state.ts';
 import { bareState, fullState } from '../contract/state-store-contract.ts';
@@ -32,6 +33,15 @@ const uncommitted = () => {
 describe('a written plan', () => {
   it('needs an open episode', () => {
     expect(() => told('written', bareState())).toThrow('a move needs an open episode');
+  });
+
+  it('allows a detach of what the table has for that very interface, and of nothing else (S2)', () => {
+    const { plan } = told();
+    const [{ eni, detach } = {}] = plan.now.interfaces;
+    if (!eni || !detach) throw new Error('its first interface leaves an attachment');
+    expect(plan.isStored(eni, detach)).toBe(true);
+    expect(plan.isStored(eni, 'eni-attach-0fffffffffffffff9' as AttachmentId)).toBe(false);
+    expect(plan.isStored('eni-0ffffffffffffff99' as EniId, detach)).toBe(false);
   });
 
   it('that is amended is another one at once, here and in what is written', () => {

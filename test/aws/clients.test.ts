@@ -8,14 +8,19 @@ import { AttachNetworkInterfaceCommand } from '@aws-sdk/client-ec2';
 import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda';
 import { PublishCommand } from '@aws-sdk/client-sns';
 import { SendMessageCommand } from '@aws-sdk/client-sqs';
+import { SendCommandCommand } from '@aws-sdk/client-ssm';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type Clients, makeClients, makeLambdaClient } from '../../shared/aws/clients.ts';
+import { type Clients, makeClients } from '../../shared/aws/clients.ts';
+import { makeLambdaClient } from '../../shared/aws/direct-invocation.ts';
+import { makeHookClients } from '../../shared/aws/hook-clients.ts';
 import { classify, codeOf } from '../../shared/aws/retry.ts';
 
 /** The real times would make these tests wait for seconds. */
 vi.mock('../../shared/core/times.ts', async (importOriginal) => {
   const { times } = await importOriginal<typeof import('../../shared/core/times.ts')>();
-  return { times: { ...times, ec2TimeoutMs: 130, tableTimeoutMs: 120, messageTimeoutMs: 110 } };
+  return {
+    times: { ...times, ec2TimeoutMs: 130, tableTimeoutMs: 120, messageTimeoutMs: 110, hookTimeoutMs: 140 },
+  };
 });
 
 type Behaviour = (request: IncomingMessage, response: ServerResponse) => void;
@@ -25,6 +30,7 @@ let server: Server;
 let endpoint: string;
 let clients: Clients;
 let lambda: LambdaClient;
+let hooks: ReturnType<typeof makeHookClients>;
 beforeAll(async () => {
   vi.stubEnv('AWS_REGION', 'us-east-1');
   vi.stubEnv('AWS_ACCESS_KEY_ID', 'test');
@@ -48,6 +54,7 @@ beforeEach(() => {
   requests = 0;
   clients = makeClients(endpoint);
   lambda = makeLambdaClient(endpoint);
+  hooks = makeHookClients(endpoint);
 });
 afterEach(() => server.closeAllConnections());
 
@@ -112,6 +119,20 @@ const calls: readonly Call[] = [
     type: 'application/json',
     config: () => lambda.config,
     send: () => lambda.send(new InvokeCommand({ FunctionName: 'failover' })),
+  },
+  {
+    name: 'SSM, for hooks',
+    timeoutMs: 130,
+    type: 'application/json',
+    config: () => hooks.ssm.config,
+    send: () => hooks.ssm.send(new SendCommandCommand({ DocumentName: 'promote', InstanceIds: ['i-1'] })),
+  },
+  {
+    name: 'Lambda, for hooks',
+    timeoutMs: 140,
+    type: 'application/json',
+    config: () => hooks.lambda.config,
+    send: () => hooks.lambda.send(new InvokeCommand({ FunctionName: 'eni-failover-hook-promote' })),
   },
 ];
 const failureOf = (call: Call): Promise<unknown> =>
@@ -198,6 +219,34 @@ describe('the clients', () => {
     expect(classify(error)).toBe(failure);
     expect(error).toMatchObject({ message: 'in its words' });
   });
+  it.each([
+    ['InvalidInstanceId', 'refused'],
+    ['InvocationDoesNotExist', 'refused'],
+    ['InvalidPluginName', 'refused'],
+    ['ThrottlingException', 'throttled'],
+    ['AccessDeniedException', 'denied'],
+  ])('carry the code %s of SSM from the wire', async (code, failure) => {
+    behave = (_, response) =>
+      response
+        .writeHead(400, { 'content-type': 'application/x-amz-json-1.1' })
+        .end(JSON.stringify({ __type: code, message: 'in its words' }));
+    const error = await failureOf(calls.find((each) => each.name === 'SSM, for hooks') as Call);
+    expect(codeOf(error)).toBe(code);
+    expect(classify(error)).toBe(failure);
+  });
+  it.each([
+    ['TooManyRequestsException', 429, 'throttled'],
+    ['ResourceNotFoundException', 404, 'refused'],
+    ['ServiceException', 500, 'unavailable'],
+  ])('carry the code %s of Lambda from the wire', async (code, status, failure) => {
+    behave = (_, response) =>
+      response
+        .writeHead(status, { 'content-type': 'application/json', 'x-amzn-errortype': code })
+        .end(JSON.stringify({ Type: 'User', Message: 'in its words' }));
+    const error = await failureOf(calls.find((each) => each.name === 'Lambda, for hooks') as Call);
+    expect(codeOf(error)).toBe(code);
+    expect(classify(error)).toBe(failure);
+  });
   it('carry the code of a failed condition from the wire', async () => {
     const body = JSON.stringify({
       __type: 'com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException',
@@ -216,6 +265,11 @@ describe('the timeouts of an attempt', () => {
     const { times } = await vi.importActual<typeof import('../../shared/core/times.ts')>(
       '../../shared/core/times.ts',
     );
-    expect(times).toMatchObject({ ec2TimeoutMs: 3_000, tableTimeoutMs: 1_000, messageTimeoutMs: 1_000 });
+    expect(times).toMatchObject({
+      ec2TimeoutMs: 3_000,
+      tableTimeoutMs: 1_000,
+      messageTimeoutMs: 1_000,
+      hookTimeoutMs: 50_000,
+    });
   });
 });

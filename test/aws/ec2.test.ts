@@ -10,6 +10,7 @@ import {
   EC2Client,
   ModifyNetworkInterfaceAttributeCommand,
   type NetworkInterface,
+  StopInstancesCommand,
 } from '@aws-sdk/client-ec2';
 import { mockClient } from 'aws-sdk-client-mock';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -405,7 +406,11 @@ describe('checks', () => {
   });
   it('drop nothing that an error of another kind names', async () => {
     const denied = awsError('UnauthorizedOperation', 403, `You may not describe '${STANDBY}'`);
-    aws.on(DescribeInstanceStatusCommand).rejects(denied);
+    // Asked without it, EC2 would answer: and a member whose status may not be read would pass for one that is gone.
+    aws
+      .on(DescribeInstanceStatusCommand)
+      .rejectsOnce(denied)
+      .resolves({ InstanceStatuses: [ok(HOLDER)] });
     await expect(ec2.checks([HOLDER, STANDBY])).rejects.toMatchObject({ code: 'UnauthorizedOperation' });
   });
   it('fail when EC2 misses an id that was not asked for', async () => {
@@ -672,6 +677,58 @@ describe('attach', () => {
   });
 });
 
+describe('stop', () => {
+  const hard = { InstanceIds: [HOLDER], Force: true, SkipOsShutdown: true };
+  const soft = { InstanceIds: [HOLDER], Force: true };
+
+  it('stops by force and without the guest, in one call', async () => {
+    aws.on(StopInstancesCommand).resolves({ StoppingInstances: [] });
+    expect(await ec2.stop(HOLDER)).toStrictEqual({ kind: 'accepted' });
+    expect(inputs()).toStrictEqual([hard]);
+  });
+  it('leaves the guest its shutdown where EC2 will not skip it', async () => {
+    aws.on(StopInstancesCommand).rejectsOnce(awsError('UnsupportedOperation', 400)).resolvesOnce({});
+    expect(await ec2.stop(HOLDER)).toStrictEqual({ kind: 'accepted' });
+    expect(inputs()).toStrictEqual([hard, soft]);
+  });
+  it.each([
+    // Of a one-time request, or with an instance store for its root.
+    ['UnsupportedOperation', 400],
+    // Stop protection.
+    ['OperationNotPermitted', 400],
+    ['InvalidParameterCombination', 400],
+  ])('answers refused to %s when neither way is open, in the words of EC2', async (code, status) => {
+    aws.on(StopInstancesCommand).rejects(awsError(code, status, 'in its words'));
+    expect(await ec2.stop(HOLDER)).toStrictEqual({ kind: 'refused', code, detail: 'in its words' });
+    expect(inputs()).toStrictEqual([hard, soft]);
+  });
+  it.each([
+    ['UnauthorizedOperation', 403],
+    ['AuthFailure', 401],
+    ['ExpiredTokenException', 400],
+  ])('answers refused to %s without a second call: it is not about the guest', async (code, status) => {
+    aws.on(StopInstancesCommand).rejects(awsError(code, status, 'in its words'));
+    expect(await ec2.stop(HOLDER)).toStrictEqual({ kind: 'refused', code, detail: 'in its words' });
+    expect(inputs()).toStrictEqual([hard]);
+  });
+  it('is unclear about an instance that is just starting, or on its way out', async () => {
+    aws.on(StopInstancesCommand).rejects(awsError('IncorrectInstanceState', 400));
+    expect(await ec2.stop(HOLDER)).toStrictEqual({ kind: 'unclear', code: 'IncorrectInstanceState' });
+    expect(inputs()).toStrictEqual([hard]);
+  });
+  it('is unclear when the second way meets a passing fault', async () => {
+    aws.on(StopInstancesCommand).rejectsOnce(awsError('UnsupportedOperation', 400)).rejectsOnce(throttled);
+    expect(await ec2.stop(HOLDER)).toStrictEqual({ kind: 'unclear', code: 'RequestLimitExceeded' });
+    expect(inputs()).toStrictEqual([hard, soft]);
+  });
+  it.each(unclear)('answers unclear to %s, and is not sent again', async (_, error, code) => {
+    aws.on(StopInstancesCommand).rejects(error);
+    expect(await ec2.stop(HOLDER)).toStrictEqual({ kind: 'unclear', code });
+    expect(inputs()).toHaveLength(1);
+    expect(retrying.pauses).toEqual([]);
+  });
+});
+
 describe('keepOnTermination', () => {
   it('sets DeleteOnTermination of the attachment to false, one attribute in the call', async () => {
     aws.on(ModifyNetworkInterfaceAttributeCommand).resolves({});
@@ -744,6 +801,21 @@ describe('rehearse', () => {
   it('takes no answer without an error for a permission', async () => {
     aws.onAnyCommand().resolves({});
     expect((await ec2.rehearse(order)).map((each) => each.answer)).toEqual(['unclear', 'unclear', 'unclear']);
+  });
+  it('asks for a stop too where one is named, as hard as it would be', async () => {
+    aws.onAnyCommand().rejects(awsError('DryRunOperation', 412));
+    aws.on(StopInstancesCommand).rejects(awsError('UnauthorizedOperation', 403, 'in its words'));
+    const answers = await ec2.rehearse({ ...order, stop: HOLDER });
+    expect(inputs().at(-1)).toStrictEqual({
+      InstanceIds: [HOLDER],
+      Force: true,
+      SkipOsShutdown: true,
+      DryRun: true,
+    });
+    expect(answers.map(({ action, answer }) => `${action} ${answer}`)).toEqual([
+      ...actions.map((action) => `${action} allowed`),
+      'StopInstances denied',
+    ]);
   });
   it('keeps the answers of the three apart', async () => {
     aws.on(DetachNetworkInterfaceCommand).rejects(awsError('DryRunOperation', 412));

@@ -54,7 +54,7 @@ describe('a hook', () => {
   ])('names its function %s', (name) => {
     expect(problems({ hooks: { after: [{ function: name }] } })).toBe('nothing');
   });
-  it.each([['1s'], ['15m'], ['900s']])('may have %s', (deadline) => {
+  it.each([['5s'], ['15m'], ['900s']])('may have %s', (deadline) => {
     expect(problems({ hooks: { after: [{ ...promote, deadline }] } })).toBe('nothing');
   });
 
@@ -108,6 +108,11 @@ describe('a hook', () => {
       'ends within fifteen minutes',
       { after: [{ ...promote, deadline: '901s' }] },
       'hooks.after.0.deadline: must be 15m or less (is "901s")',
+    ],
+    [
+      'has time for one look at least',
+      { after: [{ ...promote, deadline: '4s' }] },
+      'hooks.after.0.deadline: must be 5s or more (is "4s")',
     ],
     [
       'has a deadline with a unit',
@@ -207,6 +212,11 @@ describe('serving', () => {
       'has a time with a unit',
       { check: call, within: '2' },
       'serving.within: must be a number and a unit, such as 90s, 3m or 1h (is "2")',
+    ],
+    [
+      'ends within fifteen minutes',
+      { check: call, within: '16m' },
+      'serving.within: must be 15m or less (is "16m")',
     ],
     ['has a whole check', { check: {} }, 'serving.check: must have document or function (is a map)'],
     [

@@ -6,9 +6,9 @@ import {
   calledBackBy,
   describeStage,
   filledIn,
-  hasBegunAfter,
   isFenced,
   isUntouchedYet,
+  mayGoBack,
   type NextStage,
   nextStage,
   type Stage,
@@ -52,7 +52,7 @@ function inTurn(sketch: Sketch, episode: Episode, side: 'before' | 'after'): rea
   const found: string[] = [];
   let open = episode;
   for (;;) {
-    const next = nextStage(service, open, side, observation.interfaces);
+    const next = nextStage(service, open, side, observation);
     if (next.kind !== 'due') return found;
     const { stage } = next;
     found.push(`${stage.id} ${instanceOf(stage)}`);
@@ -66,7 +66,7 @@ function instanceOf(stage: Stage): string {
 }
 const next = (sketch: Sketch, episode: Episode, side: 'before' | 'after'): NextStage => {
   const { service, observation } = world({ ...sketch, state: { episode } });
-  return nextStage(service, episode, side, observation.interfaces);
+  return nextStage(service, episode, side, observation);
 };
 const dueIn = (sketch: Sketch, episode: Episode, side: 'before' | 'after'): Stage => {
   const found = next(sketch, episode, side);
@@ -179,8 +179,12 @@ describe('once everything was seen on the target', () => {
     expect(inTurn({ serving, on: b }, episodeOf(fromAToB), 'after')).toEqual(stages);
   });
 
-  it('a check on the source cannot be asked in a failover', () => {
-    expect(inTurn({ serving: { check: onSource }, on: b }, episodeOf(fromAToB), 'after')).toEqual([]);
+  it('a check on the source is not declared: it would say nothing of the target', () => {
+    const declared = JSON.parse(world().service.declared) as object;
+    expect(parseDeclaration({ ...declared, serving: { check: onSource } })).toEqual({
+      kind: 'invalid',
+      problems: ['serving.check.on: must be target: only who has the interfaces can say whether it serves'],
+    });
   });
 
   it.each([
@@ -224,12 +228,14 @@ describe('back on the source', () => {
       ]);
     },
   );
-  it.each(['failover', 'rescue'] as const)(
-    'nothing of a %s is undone: what it leaves is not trusted to answer',
-    (kind) => {
-      expect(inTurn(undoing, { ...episodeOf(back, kind), ...begun(...all) }, 'after')).toEqual([]);
-    },
-  );
+  it('nothing of a failover is undone: what it leaves is not trusted to answer', () => {
+    expect(inTurn(undoing, { ...episodeOf(back), ...begun(...all) }, 'after')).toEqual([]);
+  });
+  it('a rescue to where it was undoes nothing, but asks whether it serves', () => {
+    expect(inTurn(undoing, { ...episodeOf(back, 'rescue'), ...begun(...all) }, 'after')).toEqual([
+      '2/serving alarm',
+    ]);
+  });
   it('what was not begun is not undone', () => {
     expect(inTurn(undoing, { ...askedFor(back), ...begun('1/before.0') }, 'after')).toEqual([
       `1/undo.0 ${a}`,
@@ -252,7 +258,7 @@ describe('back on the source', () => {
     const episode = { ...askedFor(back), ...begun('1/before.0') };
     expect(dueIn(undoing, episode, 'after')).toMatchObject({
       deadlineMs: 10_000,
-      onFailure: 'page-last',
+      onFailure: 'page',
       state: 'AFTER_HOOK',
     });
   });
@@ -263,7 +269,7 @@ describe('back on the source', () => {
     const all = { ...episode, stages: { ...stages, '1/undo.0': done() } };
     expect(next(undoing, all, 'after')).toMatchObject({ kind: 'page', stage: { id: '1/undo.2' } });
     const both = { ...episode, stages: { ...stages, '1/undo.0': ended('failed') } };
-    expect(next(undoing, both, 'after')).toMatchObject({ kind: 'page', stage: { id: '1/undo.2' } });
+    expect(next(undoing, both, 'after')).toMatchObject({ kind: 'page', stage: { id: '1/undo.0' } });
   });
 });
 
@@ -330,8 +336,10 @@ describe('who called a move back', () => {
     },
   };
   const back = planTo(a, { source: a, tried: [b, a] });
-  const because = (stages: NonNullable<Episode['stages']>, episode = askedFor(back)) =>
-    calledBackBy(world(sketch).service, { ...episode, stages });
+  const because = (stages: NonNullable<Episode['stages']>, episode = askedFor(back)) => {
+    const { service, observation } = world(sketch);
+    return calledBackBy(service, { ...episode, stages }, observation);
+  };
 
   it('is the hook that failed, with what it said', () => {
     expect(because({ '1/before.0': ended('failed', 'no') })).toBe(
@@ -519,7 +527,7 @@ describe('what is stored of a stage', () => {
     ['a hook after, of an earlier rung', { '1/after.4': done(), '2/before.0': done() }, true],
     ['an undo', { '1/undo.0': done() }, false],
   ])('tells of %s whether the target may be promoted: %s', (_, stages, is) => {
-    expect(hasBegunAfter(episodeOf(fromAToB, 'failover', stages && { stages }))).toBe(is);
+    expect(mayGoBack({ episode: episodeOf(fromAToB, 'failover', stages && { stages }) })).toBe(!is);
   });
 
   it('makes an episode touched, though every interface is where it was (P15, P38)', () => {

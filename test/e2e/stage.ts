@@ -33,11 +33,17 @@ export interface Stage {
 
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
-/** Three instances in one zone; both service interfaces on the first. */
-export async function openStage(options: {
+export interface StageOptions {
   readonly name: string;
   readonly alarm?: boolean;
-}): Promise<Stage> {
+  /** What the service declares beside its interfaces and members. */
+  readonly declared?: Readonly<Record<string, unknown>>;
+  /** Before the service is registered: what it declares must be there. */
+  readonly prepare?: (stage: Stage) => Promise<void>;
+}
+
+/** Three instances in one zone; both service interfaces on the first. */
+export async function openStage(options: StageOptions): Promise<Stage> {
   const sandbox = await startSandbox({ templateFile: `${root}template.yaml`, asyncRetryDelaysMs: [50, 100] });
   const client = { endpoint: sandbox.endpoint, region: sandbox.region, credentials };
   const ec2 = new EC2Client(client);
@@ -141,12 +147,14 @@ export async function openStage(options: {
     },
   };
   await stage.until(async () => ((await stage.holders()).every(Boolean) ? true : undefined));
+  await options.prepare?.(stage);
   const registered = await register(ports, {
     author: 'test',
     declaration: {
       name: options.name,
       interfaces: enis.map((eni, index) => ({ eni, deviceIndex: index + 1 })),
       members: instances.map((instance) => ({ instance })),
+      ...options.declared,
     },
   });
   if (registered.kind === 'rejected') throw new Error(registered.problems.join('\n'));

@@ -116,9 +116,11 @@ export function makeInvariants({ clock, ec2, store, hooks }: Watched): Invariant
       return;
     }
     const { state, declaration } = about;
-    const { kind, stages } = state.episode ?? {};
+    const { kind, stages, plan } = state.episode ?? {};
     if (declaration.policy.fence !== 'stop') broken('S11', `${what}: no fence is declared`);
-    if (kind !== 'failover' && kind !== 'rescue') broken('S11', `${what}: in a ${kind}`);
+    // A planned move leaves a source that lives; once that has failed, the move is as a failover.
+    const isLeft = kind === 'failover' || kind === 'rescue' || plan?.detach === 'force';
+    if (!isLeft) broken('S11', `${what}: in a ${kind}`);
     if (!declaration.members.some((each) => each.instance === instanceId))
       broken('S11', `${what}: not a member`);
     if (!stages?.['fence'] || stages['fence'].end) broken('P38', `${what}: not marked begun`);

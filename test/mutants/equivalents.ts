@@ -50,4 +50,16 @@ export const equivalents: readonly Equivalent[] = [
     instead: 'true',
     why: 'an interface that is not known is a problem, and was rejected above',
   },
+  {
+    file: 'shared/app/restore.ts',
+    guard: '!episode',
+    instead: 'false',
+    why: 'it tells the type: an episode and its lease end in one write, and a move whose lease is lost says so',
+  },
+  {
+    file: 'shared/app/status.ts',
+    guard: "where.kind === 'together'",
+    instead: 'true',
+    why: 'it tells the type: nothing else has a holder',
+  },
 ];

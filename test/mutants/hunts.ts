@@ -1,9 +1,9 @@
 /** What a mutant is hunted with: small runs of the simulator, those first that find most for their time. */
 import { injuryOf, type PlannedFault, type Story, walk } from '../simulation/exhaustive.ts';
-import { interleave, type Rival, rivals } from '../simulation/interleavings.ts';
+import { interleave, type Rival, rivalsOf } from '../simulation/interleavings.ts';
 import { regressions } from '../simulation/regressions.ts';
 import { runPlan, runSeed } from '../simulation/seeds.ts';
-import { stories } from '../simulation/tasks.ts';
+import { stories, withStages } from '../simulation/tasks.ts';
 
 export type Hunt =
   | { readonly kind: 'walk'; readonly story: Story; readonly faults: readonly PlannedFault[] }
@@ -18,7 +18,7 @@ export interface Caught {
 }
 
 const minutes = 20;
-const plain: Story = { failure: 'impaired', interfaces: 2 };
+const isPlain = ({ failure, interfaces }: Story) => failure === 'impaired' && interfaces === 2;
 
 export function nameOf(hunt: Hunt): string {
   switch (hunt.kind) {
@@ -40,17 +40,16 @@ export async function allHunts(seeds: number): Promise<readonly Hunt[]> {
   const drawn: Hunt[] = Array.from({ length: seeds }, (_, index) => ({ kind: 'seed', seed: index + 1 }));
   const singles: Hunt[] = [];
   const turns: Hunt[] = [];
-  // The plainest failover first: the others differ in how the failure is seen.
+  // The plainest failover first: the others differ in how the failure is seen, and in what is around the move.
   for (const story of stories.toSorted((a) => (a.failure === 'impaired' ? -1 : 1))) {
     const { points } = await walk(story, []);
     for (const [index, kinds] of points.entries())
       for (const kind of kinds)
         singles.push({ kind: 'walk', story, faults: [{ at: index + 1, ...injuryOf(kind) }] });
+    const isTurned = withStages.includes(story) ? story.interfaces === 1 : isPlain(story);
+    for (const rival of isTurned ? rivalsOf(story) : [])
+      for (let at = 1; at <= points.length; at += 1) turns.push({ kind: 'interleaving', story, rival, at });
   }
-  const { points } = await walk(plain, []);
-  for (const rival of rivals)
-    for (let at = 1; at <= points.length; at += 1)
-      turns.push({ kind: 'interleaving', story: plain, rival, at });
   return [...whole, ...known, ...singles, ...turns, ...drawn];
 }
 

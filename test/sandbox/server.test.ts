@@ -231,6 +231,7 @@ describe('one port', () => {
       MetricName: 'StatusCheckFailed',
       'Dimensions.member.1.Name': 'InstanceId',
       'Dimensions.member.1.Value': 'i-1',
+      Statistic: 'Maximum',
       Period: '60',
       EvaluationPeriods: '1',
       Threshold: '1',

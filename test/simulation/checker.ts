@@ -4,14 +4,16 @@ import type { NativeAttributeValue } from '@aws-sdk/util-dynamodb';
 import { unmarshall } from '@aws-sdk/util-dynamodb';
 import * as v from 'valibot';
 import type { Check, CheckStatus, Ec2Event, InstanceState } from '../../sandbox/ec2/model.ts';
+import type { StageMark } from '../../shared/core/episode.ts';
 import { reasons } from '../../shared/core/reasons.ts';
 import type { Declaration } from '../../shared/core/service.ts';
 import { DeclarationSchema } from '../../shared/core/service.ts';
 import type { ServiceState } from '../../shared/core/state.ts';
 import { times } from '../../shared/core/times.ts';
 import { verifyChain } from '../../shared/core/trail.ts';
+import { servingAlarmOf, type Told } from './applications.ts';
 import { arnOf } from './monitoring.ts';
-import { type Call, changesEc2, isRead } from './network.ts';
+import { type Call, changesEc2, isHookFunction, isRead } from './network.ts';
 import type { AttributeValue, Item, TableWrite } from './table.ts';
 import type { Worker } from './virtual-time.ts';
 import type { World } from './world.ts';
@@ -30,6 +32,8 @@ interface InstanceTruth {
   failures: number;
   failedSinceMs: number | undefined;
   failedUntilMs: number;
+  /** When somebody last started it. */
+  startedAtMs: number;
 }
 
 interface AttachmentTruth {
@@ -46,6 +50,19 @@ interface AttachmentTruth {
   detachedBy: 'ours' | 'person' | undefined;
 }
 
+/** What a call of a hook says of itself. */
+interface HookCall {
+  readonly token: string;
+  readonly epoch: number;
+  readonly episode: string;
+  readonly service: string;
+  /** The stage's id: rung and step. */
+  readonly stage: string;
+  readonly step: string;
+  /** What is called, and where. */
+  readonly what: string;
+}
+
 interface Controller {
   readonly pause: { readonly untilMs: number } | undefined;
   readonly brakes: ReadonlySet<string>;
@@ -55,6 +72,7 @@ interface Controller {
 const sightMs = 20_000;
 const gone: ReadonlySet<string> = new Set(['stopping', 'stopped', 'shutting-down', 'terminated']);
 const planned: ReadonlySet<string> = new Set(['switchover', 'failback']);
+const off: ReadonlySet<string> = new Set(['stopped', 'terminated']);
 const sha256 = (text: string) => hash('sha256', text);
 const natives = new WeakMap<AttributeValue, NativeAttributeValue>();
 
@@ -89,6 +107,38 @@ function declarationOf(state: ServiceState): Declaration {
   return known;
 }
 
+/** How long everything around one move may take by its own deadlines, on every member in turn. */
+export function stagesBoundMs({ hooks, serving, policy, members }: Declaration): number {
+  const sum = (list: readonly { readonly deadline: number }[]) =>
+    list.reduce((all, { deadline }) => all + deadline, 0);
+  const fence = policy.fence === 'stop' ? policy.fenceTimeout : 0;
+  const perMember = 2 * sum(hooks.before) + sum(hooks.after) + (serving?.within ?? 0);
+  return fence + Math.max(1, members.length - 1) * perMember;
+}
+
+function hookIn(call: Call): HookCall | undefined {
+  const { input, operation } = call;
+  let told: { token?: string; epoch?: string | number };
+  let what: string;
+  if (isHookFunction(call)) {
+    const { FunctionName, Payload } = input as { FunctionName: string; Payload: Uint8Array };
+    told = JSON.parse(Buffer.from(Payload).toString()) as typeof told;
+    what = FunctionName;
+  } else if (operation === 'SendCommand') {
+    const { DocumentName, InstanceIds, Parameters } = input as {
+      DocumentName: string;
+      InstanceIds: string[];
+      Parameters: Record<string, string[]>;
+    };
+    told = { token: Parameters['Token']?.[0] ?? '', epoch: Parameters['Epoch']?.[0] ?? '' };
+    what = `${DocumentName} on ${InstanceIds.join()}`;
+  } else return undefined;
+  const { token = '', epoch } = told;
+  const [episode = '', rung = '', step = ''] = token.split('/');
+  const service = episode.slice(0, episode.lastIndexOf('.'));
+  return { token, epoch: Number(epoch), episode, service, stage: `${rung}/${step}`, step, what };
+}
+
 export class Checker {
   readonly violations: Violation[] = [];
   readonly items = new Map<string, ServiceState>();
@@ -104,6 +154,7 @@ export class Checker {
   readonly #eligible = new Map<string, { now: boolean; untilMs: number }>();
   readonly #redUntil = new Map<string, number>();
   readonly #accusedAt = new Map<string, number>();
+  readonly #announcedAt = new Map<string, number>();
   readonly #detachedInEpoch = new Set<string>();
   readonly #causes = new Map<string, readonly string[]>();
   readonly #usedCauses = new Set<string>();
@@ -116,6 +167,14 @@ export class Checker {
   readonly #notices = new Map<string, { readonly service: string; readonly keep: boolean }>();
   readonly #wroteAt = new Map<string, number>();
   readonly #mutatedAt = new Map<string, number>();
+  /** What each token was first used for. */
+  readonly #tokens = new Map<string, string>();
+  /** When the checker last saw a stage of an episode end. */
+  readonly #stageEndedAt = new Map<string, number>();
+  /** When each service was last known to serve; for ever, while its alarm is OK. */
+  readonly #servedUntil = new Map<string, number>();
+  /** When each worker last got to see each interface's service. */
+  readonly #lookedAt = new Map<string, number>();
   #controller: Controller = { pause: undefined, brakes: new Set() };
   #counted: { readonly zone: string; readonly service: string; readonly atMs: number }[] = [];
   #begun = false;
@@ -143,7 +202,7 @@ export class Checker {
     this.#begun = true;
     for (const service of this.#world.services)
       for (const eni of service.enis) this.#serviceOfEni.set(eni, service.name);
-    this.#lookAtEligibility();
+    this.onAlarm();
   }
 
   #fail(invariant: string, service: string, what: string): void {
@@ -162,7 +221,14 @@ export class Checker {
   #instance(id: string): InstanceTruth {
     let truth = this.#instances.get(id);
     if (!truth) {
-      truth = { state: 'pending', checks: {}, failures: 0, failedSinceMs: undefined, failedUntilMs: -1 };
+      truth = {
+        state: 'pending',
+        checks: {},
+        failures: 0,
+        failedSinceMs: undefined,
+        failedUntilMs: -1,
+        startedAtMs: -1,
+      };
       this.#instances.set(id, truth);
     }
     return truth;
@@ -196,6 +262,29 @@ export class Checker {
       const attachment = this.#current.get(eni);
       return attachment && attachment.status !== 'gone' ? attachment.instance : undefined;
     });
+  }
+
+  /** The instance that has all interfaces of a service, attached. */
+  wholeHolderOf(service: string): string | undefined {
+    const all = this.#enisOf(service).map((eni) => this.#current.get(eni));
+    const [first] = all;
+    const isWhole = all.every((each) => each?.status === 'attached' && each.instance === first?.instance);
+    return isWhole ? first?.instance : undefined;
+  }
+
+  /** Some service is not at its rest yet, or its holder has failed: what is around a move may still take its time. */
+  isUnderway(): boolean {
+    return (
+      !this.isAtRest() ||
+      this.#world.services.some(({ name }) =>
+        this.holders(name).some((holder) => holder && this.#instance(holder).failedSinceMs !== undefined),
+      )
+    );
+  }
+
+  /** The longest that the stages of any of these services may take. */
+  boundMs(): number {
+    return Math.max(0, ...[...this.items.values()].map((state) => stagesBoundMs(declarationOf(state))));
   }
 
   /** What an operator does changes the world as an event does: it is not settled yet (L6). */
@@ -284,8 +373,10 @@ export class Checker {
       this.#onAttachment(event);
     } else {
       const truth = this.#instance(event.instanceId);
-      if (event.kind === 'instance-state') truth.state = event.state;
-      else truth.checks[event.check] = event.status;
+      if (event.kind === 'instance-state') {
+        truth.state = event.state;
+        if (event.state === 'pending') truth.startedAtMs = nowMs;
+      } else truth.checks[event.check] = event.status;
       const failed = this.#isFailed(truth);
       if (failed && truth.failedSinceMs === undefined) {
         truth.failedSinceMs = nowMs;
@@ -358,6 +449,12 @@ export class Checker {
   onAlarm(): void {
     const nowMs = this.#now();
     this.#changedAtMs = nowMs;
+    for (const { name } of this.#world.services) {
+      const alarm = this.#world.monitoring.alarm(servingAlarmOf(name));
+      if (alarm?.state === 'OK') this.#servedUntil.set(name, Number.POSITIVE_INFINITY);
+      else if (alarm && this.#servedUntil.get(name) === Number.POSITIVE_INFINITY)
+        this.#servedUntil.set(name, nowMs);
+    }
     for (const alarm of this.#world.monitoring.alarms())
       if (alarm.state === 'ALARM' && !alarm.suppressed)
         this.#redUntil.set(alarm.arn, Number.POSITIVE_INFINITY);
@@ -370,6 +467,10 @@ export class Checker {
     this.#skews.set(worker.name, worker.skewMs);
     if (!('Records' in event)) this.#changedAtMs = this.#now();
     const text = JSON.stringify(event);
+    for (const word of ['Spot', 'Rebalance', 'Health'])
+      if (String((event as { 'detail-type'?: string })['detail-type']).includes(word))
+        for (const id of text.match(/\bi-[0-9a-f]{17}/g) ?? [])
+          this.#announcedAt.set(`${word} ${id}`, this.#now());
     if (!text.includes('larm') && !text.includes('state-change') && !text.includes('State-change')) return;
     for (const id of text.match(/\bi-[0-9a-f]{17}/g) ?? []) this.#accusedAt.set(id, this.#now());
   }
@@ -393,6 +494,12 @@ export class Checker {
   /** S1, S2, S3, S4, S8, S10, S11: judged as the call leaves the code that checked its lease, before any freeze. */
   onCall(call: Call): void {
     if (call.worker.isOver) this.#onLeftBehind(call);
+    const hook = hookIn(call);
+    if (hook) this.#onHook(call, hook);
+    if (call.operation === 'StopInstances') {
+      this.#onStop(call);
+      return;
+    }
     // A dry run asks only whether the role might: it changes nothing.
     if (!changesEc2(call) || (call.input as { DryRun?: boolean }).DryRun === true) return;
     const { worker, operation } = call;
@@ -415,20 +522,197 @@ export class Checker {
     this.#episodeOfCall.set(call.ordinal, state.episode?.id);
     this.#mutatedAt.set(service, this.#now());
 
-    const nowMs = worker.clock.now();
-    const isOurs = state.lease?.owner === worker.name;
-    const outlives = isOurs && (state.lease?.untilMs ?? 0) >= nowMs + times.ec2TimeoutMs + times.skewMarginMs;
     // P5: what is on nothing may be attached while the table is away.
     const excused = operation === 'AttachNetworkInterface' && this.#troubled.has(worker.name);
-    if (!outlives && !excused)
-      this.#fail(
-        'S8',
-        service,
-        `${operation} by ${worker.name} without a live lease (${state.lease?.owner}, ${(state.lease?.untilMs ?? 0) - nowMs} ms left)`,
-      );
+    if (!excused) this.#checkLease(call, service, state);
     if (operation === 'DetachNetworkInterface') this.#onDetach(call, service, state, eni, attachmentId ?? '');
     if (operation === 'AttachNetworkInterface')
       this.#onAttach(service, state, eni, input.InstanceId ?? '', input);
+  }
+
+  /** S8: the lease outlives the call's own timeout. */
+  #checkLease({ worker, operation }: Call, service: string, { lease }: ServiceState): void {
+    const nowMs = worker.clock.now();
+    const leftMs = (lease?.untilMs ?? 0) - nowMs;
+    if (lease?.owner === worker.name && leftMs >= times.ec2TimeoutMs + times.skewMarginMs) return;
+    this.#fail(
+      'S8',
+      service,
+      `${operation} by ${worker.name} without a live lease (${lease?.owner}, ${leftMs} ms left)`,
+    );
+  }
+
+  // ── Fence and hooks ───────────────────────────────────────────────────────────────────────────────────
+
+  /** P38, S8, S11: only the source of a failover or a rescue is ever stopped, and only where that is declared. */
+  #onStop(call: Call): void {
+    const { InstanceIds = [] } = call.input as { InstanceIds?: string[] };
+    const [instance = ''] = InstanceIds;
+    // One worker may have the leases of several services.
+    const leased = [...this.items.values()].filter((each) => each.lease?.owner === call.worker.name);
+    const isFencing = ({ episode }: ServiceState) => {
+      const mark = episode?.stages?.['fence'];
+      return episode?.plan.source === instance && mark && !mark.end;
+    };
+    const state = leased.find(isFencing) ?? leased[0];
+    const episode = state?.episode;
+    if (!state || !episode || InstanceIds.length !== 1) {
+      this.#fail('S8', '', `StopInstances of ${InstanceIds.join()} by ${call.worker.name} without a lease`);
+      return;
+    }
+    const { name } = state;
+    this.#mutatedAt.set(name, this.#now());
+    this.#checkLease(call, name, state);
+    const { policy, members } = declarationOf(state);
+    if (planned.has(episode.kind) || policy.fence !== 'stop')
+      this.#fail('S7', name, `${episode.kind} ${episode.id} stops ${instance}, and must not`);
+    if (instance !== episode.plan.source || !members.some((each) => each.instance === instance))
+      this.#fail('S11', name, `stops ${instance}, which is not its member and source`);
+    const mark = episode.stages?.['fence'];
+    if (!mark || mark.end) this.#fail('P38', name, `stops ${instance}, and no open fence is stored`);
+    this.#world.count('fence sent');
+  }
+
+  /** P38, P39, S8, and when a hook may begin at all. */
+  #onHook(call: Call, { token, epoch, episode: id, service, stage, step, what }: HookCall): void {
+    const state = this.items.get(service);
+    const episode = state?.episode;
+    if (!state || !episode || episode.id !== id) {
+      this.#fail('P38', service, `${token} is begun, and no such episode is open`);
+      return;
+    }
+    this.#checkLease(call, service, state);
+    if (epoch !== state.epoch)
+      this.#fail('P39', service, `${token} speaks for epoch ${epoch} in ${state.epoch}`);
+    const mark = episode.stages?.[stage];
+    if (!mark) this.#fail('P38', service, `${token} is begun, and is not marked so in the table`);
+    else if (mark.end) this.#fail('P38', service, `${token} is begun, and has ended: ${mark.end}`);
+    const first = this.#tokens.get(token);
+    if (first !== undefined && first !== what)
+      this.#fail('P39', service, `${token} was ${first}, and is ${what} now`);
+    this.#tokens.set(token, what);
+    if (first !== undefined) return;
+    const { plan } = episode;
+    // Somebody else's work since, or the end of an instance: no look could tell.
+    const isTouched = (this.#touchedAt.get(service) ?? -1) >= this.#now() - 60_000;
+    if (step.startsWith('after.') && this.wholeHolderOf(service) !== plan.target) {
+      const isLost = gone.has(this.#instance(plan.target).state);
+      if (!isTouched && !isLost)
+        this.#fail('S13', service, `${token} is begun, and ${plan.target} has not all interfaces`);
+    }
+    if (step.startsWith('before.'))
+      for (const { eni, detach } of plan.interfaces) {
+        const left = this.#attachments.get(detach ?? '');
+        if (left?.detachedBy === 'ours' && this.#current.get(eni)?.status !== 'attached')
+          this.#fail('P38', service, `${token} is begun, and ${eni} is on its way`);
+      }
+  }
+
+  /** S7: whoever is promoted is alone, where the source is stopped first and nothing else will do. */
+  onHookEffect(service: string, step: string, { token, source }: Told): void {
+    const state = this.items.get(service);
+    this.#world.count(`hook ${step.split('.')[0]} took effect`);
+    if (step === 'serving') this.#servedUntil.set(service, this.#now());
+    if (!state || step !== 'after.0' || source === '') return;
+    const { policy } = declarationOf(state);
+    const episode = state.episode;
+    if (policy.fence !== 'stop' || policy.onFenceTimeout !== 'page' || !episode || planned.has(episode.kind))
+      return;
+    if (!token.startsWith(`${episode.id}/`) || source === episode.plan.target) return;
+    if (!this.#isOff(source)) this.#fail('S7', service, `${token} promotes beside ${source}, which runs`);
+  }
+
+  /** Stopped or gone; or it was, and somebody has started it again. */
+  #isOff(instance: string, sinceMs = Number.NEGATIVE_INFINITY): boolean {
+    const { state, startedAtMs } = this.#instance(instance);
+    return off.has(state) || (startedAtMs > this.#world.bornMs && startedAtMs >= sinceMs);
+  }
+
+  /** S7: fenced before anything is detached, or the fence failed and the service goes on without it. */
+  #checkFence(service: string, state: ServiceState, instance: string): void {
+    const { episode } = state;
+    const { policy, members } = declarationOf(state);
+    if (!episode || policy.fence !== 'stop' || planned.has(episode.kind)) return;
+    const { source, target } = episode.plan;
+    if (instance !== source || source === target || !members.some((each) => each.instance === source)) return;
+    const mark = episode.stages?.['fence'];
+    const mayGoOn = policy.onFenceTimeout === 'proceed' && mark?.end !== undefined && mark.end !== 'done';
+    if (mayGoOn) {
+      this.#world.count('went on without a fence');
+      return;
+    }
+    if (mark?.end !== 'done')
+      this.#fail('S7', service, `detach from ${source}, which is not fenced (${mark?.end})`);
+    else if (!this.#isOff(source, mark.begunAtMs - sightMs))
+      this.#fail('S7', service, `detach from ${source}, which is ${this.#instance(source).state}`);
+  }
+
+  /** The first mark of an episode is its commit point: from then on nobody asks again whether it should be (P15). */
+  #onStages(name: string, before: ServiceState, after: ServiceState, call: Call | undefined): void {
+    const { episode } = after;
+    if (!episode?.stages || before.episode?.id !== episode.id || before.episode.stages === episode.stages)
+      return;
+    const isBeforeMove = Object.keys(episode.stages).every((id) => id === 'fence' || id.includes('/before.'));
+    if (!before.episode.stages && isBeforeMove && call) this.#onCommit(call, name, after);
+    for (const [id, mark] of Object.entries(episode.stages)) {
+      const old = before.episode.stages?.[id];
+      if (old?.end === mark.end) continue;
+      if (old?.end) this.#fail('P38', name, `${id} had ended ${old.end}, and is ${mark.end} now`);
+      this.#stageEndedAt.set(name, this.#now());
+      const [, step = id] = id.split('/');
+      this.#world.count(`stage ${step.split('.')[0]} ${mark.end}`);
+    }
+    for (const id of Object.keys(before.episode.stages ?? {}))
+      if (!episode.stages[id]) this.#fail('P38', name, `the mark of ${id} was lost`);
+  }
+
+  /** S13, P39: what the record promises of the stages has really ended so. */
+  #checkStages(
+    name: string,
+    state: ServiceState,
+    who: string,
+    record: {
+      readonly outcome: string;
+      readonly episode?: ServiceState['episode'];
+    },
+  ): void {
+    const { outcome, episode } = record;
+    if (!episode) return;
+    const { plan, stages = {}, id, kind } = episode;
+    const { hooks, serving } = declarationOf(state);
+    const isBack = plan.source === plan.target;
+    const rung = plan.tried.indexOf(plan.target) + 1;
+    if (outcome === 'COMPLETED' && !isBack) {
+      const isGood = (stage: string, mayFail: boolean) => {
+        const end: StageMark['end'] = stages[`${rung}/${stage}`]?.end;
+        return end === 'done' || (mayFail && end !== undefined);
+      };
+      hooks.after.forEach((hook, index) => {
+        const applies = !('document' in hook) || hook.on === 'target' || planned.has(kind);
+        if (applies && !isGood(`after.${index}`, hook.onFailure === 'proceed'))
+          this.#fail('S13', name, `${id} is COMPLETED, and after.${index} is not done`);
+      });
+      const servedUntilMs = this.#servedUntil.get(name) ?? -1;
+      const begunAtMs = stages[`${rung}/serving`]?.begunAtMs ?? 0;
+      if (serving && (!isGood('serving', false) || servedUntilMs < begunAtMs - sightMs))
+        this.#fail('S13', name, `${id} is COMPLETED, and nobody saw it serve`);
+    }
+    if (outcome === 'ATTACHED' && stages[`${rung}/serving`]?.end === 'timed-out')
+      this.#world.count('attached, not serving');
+    if (outcome === 'COMPLETED' && kind === 'switchover' && !episode.request)
+      this.#world.count('announced switchover');
+    // A look after the last of them, by whoever closes.
+    const isAttached = outcome === 'COMPLETED' || outcome === 'ATTACHED';
+    const endedAtMs = this.#stageEndedAt.get(name) ?? 0;
+    if (isAttached && Object.keys(stages).length > 0 && (this.#lookedAt.get(who) ?? 0) <= endedAtMs)
+      this.#fail('S13', name, `${id} is ${outcome}, and ${who} has not looked since the last stage`);
+    if (outcome === 'RETURNED_TO_SOURCE' && planned.has(kind))
+      for (const stage of Object.keys(stages)) {
+        const [, index] = stage.split('before.');
+        const { undo } = (index !== undefined && hooks.before[Number(index)]) || {};
+        if (undo && !stages[stage.replace('before', 'undo')])
+          this.#fail('P39', name, `${id} is back, and ${stage} is not undone`);
+      }
   }
 
   /**
@@ -457,6 +741,8 @@ export class Checker {
     if (truth && !known.has(truth.instance))
       this.#fail('S11', service, `detach from ${truth.instance}, which is no member`);
 
+    if (truth) this.#checkFence(service, state, truth.instance);
+
     const key = `${service}.${state.epoch}`;
     const untouched = plan.interfaces.every((each) => {
       const now = this.#current.get(each.eni);
@@ -467,9 +753,19 @@ export class Checker {
       return;
     }
     this.#detachedInEpoch.add(key);
+    // Judged where it was committed: at the first mark of a fence or a hook.
+    if (!episode.stages) this.#onCommit(call, service, state);
+  }
+
+  /** S3, S4, S8: before anything is done, the target is eligible, the source has failed, and no brake is on. */
+  #onCommit(call: Call, service: string, state: ServiceState): void {
+    const { episode } = state;
+    if (!episode) return;
+    const { plan } = episode;
+    const declaration = declarationOf(state);
     const { source, target } = plan;
     if (episode.kind !== 'rescue' && target !== source && !this.#wasEligible(service, target))
-      this.#fail('S3', service, `first detach of epoch ${state.epoch}, but ${target} was not eligible`);
+      this.#fail('S3', service, `epoch ${state.epoch} is committed, but ${target} was not eligible`);
     if (episode.kind !== 'failover' || !source) return;
 
     const red = declaration.signals.alarms.filter(
@@ -536,12 +832,17 @@ export class Checker {
       this.#fail('S11', service, `attach to ${instance}, which is no member`);
     if (!planned.has(episode.kind) && instance !== plan.source && this.#isQuarantined(state, instance))
       this.#fail('S10', service, `attach to ${instance}, which is quarantined`);
+    const isPromoted = Object.keys(episode.stages ?? {}).some((each) => each.includes('/after.'));
+    if (isPromoted && instance === plan.source)
+      this.#fail('P20', service, `attach to the source ${instance}, and an after hook was begun`);
   }
 
   // ── Effects ───────────────────────────────────────────────────────────────────────────────────────────
 
   onEffect(call: Call, outcome: object | Error): void {
-    if (outcome instanceof Error || call.service !== 'dynamodb') return;
+    if (outcome instanceof Error) return;
+    if (call.operation === 'DescribeNetworkInterfaces') this.#lookedAt.set(call.worker.name, call.atMs);
+    if (call.service !== 'dynamodb') return;
     const input = call.input as { ExpressionAttributeValues?: Item; KeyConditionExpression?: string };
     const values = input.ExpressionAttributeValues ?? {};
     if (call.operation === 'Query' && values[':pk']?.['S'] === 'CONTROLLER') {
@@ -655,7 +956,8 @@ export class Checker {
     )
       this.#fail('S5', name, `${who} wrote episode or lease, which are ${before.lease?.owner ?? "nobody's"}`);
 
-    if (before.episode && after.episode?.id !== before.episode.id) this.#onClose(name, before, after);
+    this.#onStages(name, before, after, call);
+    if (before.episode && after.episode?.id !== before.episode.id) this.#onClose(name, before, after, who);
     this.#checkOnNothing(name, `a write by ${who}`);
     this.#checkFrozen(name, before, after, who);
     this.#checkOutbox(name, before, after);
@@ -682,7 +984,7 @@ export class Checker {
     const { episode } = after;
     if (!episode || before.episode?.id === episode.id) return;
     this.#world.count(`episode ${episode.kind}`);
-    if (planned.has(episode.kind) && !before.request)
+    if (planned.has(episode.kind) && !before.request && !this.#wasAnnounced(before, episode.plan.source))
       this.#fail('S8', name, `a ${episode.kind} that nobody asked for`);
     const isOurLateEffect =
       episode.kind === 'rescue' &&
@@ -707,8 +1009,18 @@ export class Checker {
       this.#fail('S8', name, `${who} opened an episode in mode observe`);
   }
 
+  /** AWS said, not long ago, that this instance will be lost, and the service wants to leave it then. */
+  #wasAnnounced(state: ServiceState, instance: string | undefined): boolean {
+    const { onSpotInterruption, onRebalance, onRetirement } = declarationOf(state).policy;
+    const wishes = { Spot: onSpotInterruption, Rebalance: onRebalance, Health: onRetirement };
+    return Object.entries(wishes).some(([word, wish]) => {
+      const atMs = this.#announcedAt.get(`${word} ${instance}`) ?? Number.NEGATIVE_INFINITY;
+      return wish === 'switchover' && this.#now() - atMs < times.maxEventAgeMs;
+    });
+  }
+
   /** S9, S13, S14. */
-  #onClose(name: string, before: ServiceState, after: ServiceState): void {
+  #onClose(name: string, before: ServiceState, after: ServiceState, who: string): void {
     const { episode } = before;
     if (!episode) return;
     const isNew = after.frozen && after.frozen.number !== before.frozen?.number;
@@ -718,7 +1030,7 @@ export class Checker {
     }
     const record = JSON.parse(after.frozen?.body ?? '{}') as {
       outcome: string;
-      episode?: { id: string; plan: { target: string } };
+      episode?: NonNullable<ServiceState['episode']>;
     };
     const { outcome } = record;
     this.#world.count(`outcome ${outcome} ${episode.kind}`);
@@ -732,6 +1044,7 @@ export class Checker {
     if (record.episode?.id !== episode.id)
       this.#fail('S12', name, `${episode.id} ended with the record of ${record.episode?.id}`);
 
+    this.#checkStages(name, before, who, record);
     const { plan } = after.episode ?? record.episode ?? episode;
     if (outcome === 'COMPLETED' || outcome === 'ATTACHED') {
       for (const eni of before.episode?.plan.interfaces.map((each) => each.eni as string) ?? []) {
@@ -835,6 +1148,8 @@ export class Checker {
       );
       if (isLate) this.#world.count('late attach taken into the plan');
     }
+    const now = after.episode?.state;
+    if (now && now !== before.episode?.state) this.#world.count(`state ${now}`);
     if (!before.stranded && after.stranded) this.#world.count('stranded');
     if (before.stranded && !after.stranded) this.#world.count('stranded and over');
   }
@@ -918,7 +1233,7 @@ export class Checker {
     const declaration = declarationOf(state);
     const { failedSinceMs } = this.#instance(holder);
     const nowMs = this.#now();
-    const patienceMs = declaration.policy.confirm + 150_000;
+    const patienceMs = declaration.policy.confirm + 150_000 + 2 * stagesBoundMs(declaration);
     if (failedSinceMs === undefined || nowMs - failedSinceMs < patienceMs) return;
     const paused = (pause: { readonly untilMs: number } | undefined) =>
       pause !== undefined && pause.untilMs > nowMs - 150_000;

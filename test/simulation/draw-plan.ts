@@ -1,4 +1,6 @@
 /** A run drawn from its seed: the services, what befalls them and when. */
+
+import type { HookPlan } from './applications.ts';
 import { type Happening, marginMs, type RunPlan } from './happenings.ts';
 import { announcements } from './monitoring.ts';
 import type { Injury } from './network.ts';
@@ -7,6 +9,49 @@ import type { ServicePlan, WorldPlan } from './world.ts';
 
 const second = 1_000;
 const minute = 60 * second;
+
+/** Deadlines are short beside production's: what they end is the same, and twenty minutes hold more of it. */
+const deadlines = ['5s', '10s', '20s', '40s'] as const;
+
+function drawHook(chance: Chance, side: 'before' | 'after'): HookPlan {
+  const on = chance.pick(['source', 'target', 'target', 'function'] as const);
+  const undo = side === 'before' && chance.likely(0.6) && { undo: chance.pick([on, 'function'] as const) };
+  return {
+    on: side === 'after' && on === 'source' ? 'target' : on,
+    deadline: chance.pick(deadlines),
+    onFailure: chance.pick(side === 'before' ? ['page', 'proceed', 'back', 'back'] : ['page', 'proceed']),
+    tookMs: chance.pick([100, 1_000, 4_000]),
+    ...undo,
+    ...(chance.likely(0.3) && { pends: true }),
+  };
+}
+
+/** Most services declare nothing of it: it is theirs to cost nothing. */
+function drawAround(chance: Chance): Pick<ServicePlan, 'around' | 'policy'> {
+  if (!chance.likely(0.3)) return {};
+  const hooks = (side: 'before' | 'after', most: number) =>
+    Array.from({ length: chance.between(0, most) }, () => drawHook(chance, side));
+  const serving = chance.pick(['none', 'alarm', 'target', 'function'] as const);
+  return {
+    around: {
+      before: hooks('before', 2),
+      after: hooks('after', 2),
+      ...(serving !== 'none' && { serving: { by: serving, within: chance.pick(['20s', '1m']) } }),
+    },
+    policy: {
+      ...(chance.likely(0.5) && {
+        fence: 'stop',
+        fenceTimeout: chance.pick(['5s', '30s', '1m']),
+        onFenceTimeout: chance.pick(['page', 'proceed']),
+      }),
+      ...(chance.likely(0.6) && {
+        onSpotInterruption: 'switchover',
+        onRebalance: 'switchover',
+        onRetirement: 'switchover',
+      }),
+    },
+  };
+}
 
 function drawServices(chance: Chance, zones: readonly ('a' | 'b')[]): ServicePlan[] {
   const crowd = chance.likely(0.2);
@@ -35,13 +80,16 @@ function drawServices(chance: Chance, zones: readonly ('a' | 'b')[]): ServicePla
     }
     for (const each of indexes) taken.add(each);
     const alarm = chance.pick(['none', 'none', 'free', 'bound'] as const);
+    const { around, policy } = drawAround(chance.fork(`around ${index}`));
     return {
       name: `service-${index}`,
       indexes,
       members,
       ...(alarm !== 'none' && { alarm }),
       ready: chance.likely(0.25),
+      ...(around && { around }),
       policy: {
+        ...policy,
         ...(chance.likely(0.05) && { mode: 'observe' }),
         ...(chance.likely(0.3) && { quarantine: 'until-healthy', quarantineFor: '2m' }),
         ...(chance.likely(0.3) && { confirm: '1m' }),
@@ -81,6 +129,53 @@ function drawInjury(chance: Chance): Injury {
   return { kind };
 }
 
+const moreTriggers = ['any', 'claim', 'fence', 'fence', 'hook', 'hook', 'detach', 'attach'] as const;
+
+/** Around the failures, what can go wrong with fences, hooks and what they speak to. */
+function drawTroubles(
+  chance: Chance,
+  services: readonly ServicePlan[],
+  known: readonly Happening[],
+  withHooks: readonly number[],
+): Happening[] {
+  const failedAtMs = known.flatMap(({ atMs, kind }) =>
+    kind === 'impair' || kind === 'stop' || kind === 'app-alarm' || kind === 'switchover' ? [atMs] : [],
+  );
+  return failedAtMs.flatMap((failureMs): Happening[] => {
+    if (!chance.likely(0.5)) return [];
+    const service = chance.pick(withHooks);
+    const { members = [] } = services[service] ?? {};
+    const [holder = 0] = members;
+    const atMs = failureMs + chance.between(0, 20_000);
+    const forMs = chance.between(10 * second, 3 * minute);
+    const trigger = chance.pick(['fence', 'hook', 'hook', 'attach'] as const);
+    const skip = chance.between(0, 3);
+    const draw: (() => Happening[])[] = [
+      () => [{ atMs, kind: 'mood', service, mood: chance.pick(['hangs', 'fails', 'long', 'dark']), forMs }],
+      () => [{ atMs, kind: 'mood', service, mood: chance.pick(['hangs', 'fails', 'long', 'dark']), forMs }],
+      () => [
+        { atMs: failureMs, kind: chance.pick(['stuck-stopping', 'stop-protected']), instance: holder, forMs },
+        { atMs: failureMs + 1_000, kind: 'impair', instance: holder, check: 'system' },
+      ],
+      () => [{ atMs, kind: 'readiness-flips', trigger, skip, forMs }],
+      () => [
+        { atMs, kind: 'target-dies', trigger, skip, how: chance.pick(['impaired', 'stopped', 'terminated']) },
+      ],
+      () => [
+        {
+          atMs,
+          kind: 'announced',
+          instance: holder,
+          what: chance.pick(announcements),
+          ...(chance.likely(0.5) && { lostAfterMs: 2 * minute }),
+        },
+      ],
+      () => [{ atMs, kind: 'switchover', service, member: chance.between(0, 2) }],
+    ];
+    return chance.pick(draw)();
+  });
+}
+
 export function drawPlan(seed: number, minutes: number): RunPlan {
   const chance = makePlanChance(seed);
   const zones = Array.from({ length: chance.between(3, 8) }, (_, index) =>
@@ -97,6 +192,9 @@ export function drawPlan(seed: number, minutes: number): RunPlan {
   const holderOf = (index: number) => services[index]?.members[0] ?? 0;
   const eniOf = (index: number) => chance.between(0, (services[index]?.indexes.length ?? 1) - 1);
 
+  const withHooks = services.flatMap(({ around }, index) => (around ? [index] : []));
+  const triggers =
+    withHooks.length > 0 ? moreTriggers : (['any', 'claim', 'claim', 'detach', 'attach'] as const);
   const failures = Math.round((minutes / 20) * chance.between(1, 5));
   for (let index = 0; index < failures; index += 1) {
     const atMs = when();
@@ -137,7 +235,7 @@ export function drawPlan(seed: number, minutes: number): RunPlan {
       happenings.push({
         atMs,
         kind: 'call',
-        trigger: chance.pick(['any', 'claim', 'claim', 'detach', 'attach']),
+        trigger: chance.pick(triggers),
         skip: chance.between(0, 12),
         times: chance.pick([1, 1, 1, 2, 4, 5]),
         injury: drawInjury(chance),
@@ -264,6 +362,8 @@ export function drawPlan(seed: number, minutes: number): RunPlan {
   // A new version comes when it comes: in the middle of a failure too.
   if (chance.likely(0.2))
     happenings.push({ atMs: (happenings[0]?.atMs ?? 0) + chance.between(0, 30_000), kind: 'deploy' });
+  if (withHooks.length > 0)
+    happenings.push(...drawTroubles(chance.fork('troubles'), services, happenings, withHooks));
   happenings.sort((a, b) => a.atMs - b.atMs);
   const world: WorldPlan = { seed, zones, services, steady: false, sweeps: true };
   const skewMs = chance.likely(0.05) ? chance.pick([2_000, 5_000, 15_000]) : chance.pick([0, marginMs]);

@@ -1,7 +1,8 @@
 /** Every single fault and every pair of faults over every awaited call of a failover, one world each. */
+import type { ServiceName } from '../../shared/core/ids.ts';
 import type { Violation } from './checker.ts';
 import { type Call, type FaultKind, faultsFor, type Injury } from './network.ts';
-import { type Weather, World, type WorldPlan } from './world.ts';
+import { type ServicePlan, type Weather, World, type WorldPlan } from './world.ts';
 
 /** A fault at the n-th call that functions/failover makes after the failure. */
 export interface PlannedFault extends Injury {
@@ -10,9 +11,15 @@ export interface PlannedFault extends Injury {
 
 export interface Story {
   readonly interfaces: 1 | 2;
-  /** What happens to the holder; EC2 then knows that it failed. */
-  readonly failure: 'impaired' | 'stopped' | 'application';
+  /**
+   * What happens to the holder: it fails, and EC2 or its own alarm knows; with `fenced` the service declares a fence,
+   * hooks and what says that it serves. Or nothing fails, and somebody asks for a move: of a service with hooks
+   * (`planned`), of which one fails before anything is moved (`back`).
+   */
+  readonly failure: (typeof failures)[number];
 }
+
+export const failures = ['impaired', 'stopped', 'application', 'fenced', 'planned', 'back'] as const;
 
 export interface Walked {
   readonly violations: readonly Violation[];
@@ -20,6 +27,38 @@ export interface Walked {
   readonly points: readonly (readonly FaultKind[])[];
   readonly world: World;
 }
+
+/** Quick ones: what takes longer here is only asked for more often. */
+const arounds: Partial<Readonly<Record<Story['failure'], Pick<ServicePlan, 'around' | 'policy'>>>> = {
+  fenced: {
+    around: {
+      before: [{ on: 'target', deadline: '20s', tookMs: 300 }],
+      after: [
+        { on: 'target', deadline: '20s', tookMs: 600 },
+        { on: 'function', deadline: '20s', tookMs: 300 },
+      ],
+      serving: { by: 'alarm', within: '20s' },
+    },
+    policy: { fence: 'stop', fenceTimeout: '20s' },
+  },
+  planned: {
+    around: {
+      before: [{ on: 'source', deadline: '20s', tookMs: 300, onFailure: 'back', undo: 'source' }],
+      after: [{ on: 'function', deadline: '20s', tookMs: 400, pends: true }],
+      serving: { by: 'target', within: '20s' },
+    },
+    policy: { fence: 'stop' },
+  },
+  back: {
+    around: {
+      before: [
+        { on: 'source', deadline: '20s', tookMs: 300, undo: 'source' },
+        { on: 'function', deadline: '20s', tookMs: 300, onFailure: 'back', undo: 'function', fails: true },
+      ],
+      after: [{ on: 'target', deadline: '20s', tookMs: 300 }],
+    },
+  },
+};
 
 export const planFor = ({ interfaces, failure }: Story): WorldPlan => ({
   seed: 1,
@@ -30,6 +69,7 @@ export const planFor = ({ interfaces, failure }: Story): WorldPlan => ({
       indexes: interfaces === 1 ? [1] : [1, 2],
       members: [0, 1, 2],
       ...(failure === 'application' && { alarm: 'free' }),
+      ...arounds[failure],
     },
   ],
   steady: true,
@@ -56,9 +96,21 @@ export function isOver(world: World): boolean {
 export function strike(world: World, { failure }: Story): void {
   const holder = world.instances[0] ?? '';
   world.loop.after(failureAtMs, () => {
-    if (failure === 'impaired') world.model.impair(holder, 'system');
-    else if (failure === 'stopped') world.asPerson('StopInstances', { InstanceIds: [holder] });
-    else world.monitoring.setCustom('app-orders', 'ALARM');
+    switch (failure) {
+      case 'impaired':
+      case 'fenced':
+        world.model.impair(holder, 'system');
+        return;
+      case 'stopped':
+        world.asPerson('StopInstances', { InstanceIds: [holder] });
+        return;
+      case 'application':
+        world.monitoring.setCustom('app-orders', 'ALARM');
+        return;
+      case 'planned':
+      case 'back':
+        world.request('orders' as ServiceName, 'switchover', 1);
+    }
   });
 }
 

@@ -1,15 +1,16 @@
 /** What befalls a world beside the calls themselves: an explicit list, so that a run can be replayed without any one of them. */
 
+import type { Mood } from './applications.ts';
 import type { Announcement, Passage } from './monitoring.ts';
 import type { Call, Injury, ServiceName } from './network.ts';
-import { faultsFor } from './network.ts';
+import { faultsFor, isHookFunction } from './network.ts';
 import { type Chance, makeChance } from './random.ts';
 import type { World, WorldPlan } from './world.ts';
 
 type Timed<T> = T & { readonly atMs: number };
 
 /** The call of functions/failover from which something begins. */
-type Trigger = 'any' | 'claim' | 'detach' | 'attach';
+type Trigger = 'any' | 'claim' | 'fence' | 'hook' | 'detach' | 'attach';
 
 export type Happening = Timed<
   | {
@@ -83,7 +84,26 @@ export type Happening = Timed<
       readonly skip: number;
       readonly how: 'impaired' | 'stopped' | 'terminated';
     }
-  | { readonly kind: 'announced'; readonly instance: number; readonly what: Announcement }
+  /** With a time, AWS means it. */
+  | {
+      readonly kind: 'announced';
+      readonly instance: number;
+      readonly what: Announcement;
+      readonly lostAfterMs?: number;
+    }
+  /** What a service runs, and its hooks with it. */
+  | { readonly kind: 'mood'; readonly service: number; readonly mood: Mood; readonly forMs: number }
+  /** An instance does not get out of `stopping`. */
+  | { readonly kind: 'stuck-stopping'; readonly instance: number; readonly forMs: number }
+  /** Somebody has protected it against being stopped. */
+  | { readonly kind: 'stop-protected'; readonly instance: number; readonly forMs: number }
+  /** The member that a failover is moving to is not ready any more, at one of its steps. */
+  | {
+      readonly kind: 'readiness-flips';
+      readonly trigger: Trigger;
+      readonly skip: number;
+      readonly forMs: number;
+    }
   | { readonly kind: 'deploy' }
   /** At the first call that it can hit, once so many of functions/failover's calls (or of all) have gone by. */
   | {
@@ -235,6 +255,8 @@ const triggers: Readonly<Record<Trigger, (call: Call) => boolean>> = {
   any: () => true,
   claim: ({ input }) =>
     Boolean((input as { ConditionExpression?: string }).ConditionExpression?.includes('not_exists(#lease)')),
+  fence: ({ operation }) => operation === 'StopInstances',
+  hook: (call) => call.operation === 'SendCommand' || isHookFunction(call),
   detach: ({ operation }) => operation === 'DetachNetworkInterface',
   attach: ({ operation }) => operation === 'AttachNetworkInterface',
 };
@@ -430,6 +452,40 @@ function happen(world: World, storm: Storm, plan: RunPlan, each: Happening): voi
       return;
     case 'announced':
       monitoring.announce(instanceAt(each.instance), each.what);
+      later(each.lostAfterMs, () =>
+        world.asPerson('TerminateInstances', { InstanceIds: [instanceAt(each.instance)] }),
+      );
+      return;
+    case 'mood': {
+      const name = world.services[each.service]?.name ?? '';
+      world.applications?.setMood(name, each.mood);
+      later(each.forMs, () => world.applications?.setMood(name, undefined));
+      return;
+    }
+    case 'stuck-stopping': {
+      const id = instanceAt(each.instance);
+      model.stick(id);
+      later(each.forMs, () => alive(id, () => model.unstick(id)));
+      return;
+    }
+    case 'stop-protected': {
+      const id = instanceAt(each.instance);
+      world.protect(id, true);
+      later(each.forMs, () => world.protect(id, false));
+      return;
+    }
+    case 'readiness-flips':
+      storm.when(each.trigger, each.skip, ({ worker }) => {
+        const id = world.checker.targetOf(worker.name);
+        if (!id) return 'not yet';
+        world.count(`step reached: ${each.kind}`);
+        for (const { name } of world.services) {
+          const alarm = `ready-${name}-${id}`;
+          loop.after(0, () => monitoring.setCustom(alarm, 'ALARM'));
+          later(each.forMs, () => monitoring.setCustom(alarm, 'OK'));
+        }
+        return 'done';
+      });
       return;
     case 'deploy':
       world.deploy();

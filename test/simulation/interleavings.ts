@@ -13,8 +13,16 @@ export const rivals = [
   'recovery',
   'target-fails',
   'target-stops',
+  'source-fails',
 ] as const;
 export type Rival = (typeof rivals)[number];
+
+/** A failover's source has failed already; of a planned move there is no event, and nobody asks twice. */
+export const rivalsOf = ({ failure }: Story): readonly Rival[] =>
+  isPlanned(failure)
+    ? ['sweep', 'pause', 'target-fails', 'target-stops', 'source-fails']
+    : rivals.filter((each) => each !== 'source-fails');
+const isPlanned = (failure: Story['failure']) => failure === 'planned' || failure === 'back';
 
 export interface Interleaved {
   readonly world: World;
@@ -48,6 +56,9 @@ function unleash(world: World, rival: Rival, event: object | undefined): void {
       return;
     case 'target-stops':
       world.asPerson('StopInstances', { InstanceIds: [world.instances[1] ?? ''] });
+      return;
+    case 'source-fails':
+      world.model.impair(world.instances[0] ?? '', 'system');
       return;
     case 'recovery':
       world.model.recover(world.instances[0] ?? '');
@@ -140,12 +151,15 @@ export async function interleave(
   return { world, firstCalls, rivalCalls };
 }
 
-/** Every place at which the rival can be stopped in its turn, for one place at which the first is. */
+/**
+ * The first is stopped at one place; the rival at none, or, with `depth` 2, at each of its own in its turn as well.
+ */
 export async function exploreInterleavings(
   story: Story,
   rival: Rival,
   at: number,
   tally: Tally,
+  depth: 1 | 2 = 2,
 ): Promise<boolean> {
   const judge = (result: Interleaved, back: number) => {
     addTo(tally, result.world);
@@ -156,6 +170,7 @@ export async function exploreInterleavings(
   const whole = await interleave(story, rival, at, 0);
   if (whole.firstCalls < at) return false;
   judge(whole, 0);
+  if (depth === 1) return true;
   for (let back = 1; back <= Math.min(whole.rivalCalls, 60); back += 1)
     judge(await interleave(story, rival, at, back), back);
   return true;

@@ -1,4 +1,5 @@
 /** The wire between workers and AWS: every call of every adapter passes here, is counted, delayed, and may be hurt. */
+import { times } from '../../shared/core/times.ts';
 import type { Chance } from './random.ts';
 import { sdkError } from './table.ts';
 import type { EventLoop, Worker } from './virtual-time.ts';
@@ -20,7 +21,7 @@ export const faultKinds = [
   /** A Describe answers as it would have some seconds ago. */
   'stale',
   'denied',
-  /** EC2 understood and will not: a taken index, an interface that is not to be detached. */
+  /** AWS understood and will not: a taken index, an interface that is not to be detached, no such document. */
   'refused',
   /** The process stops before the call leaves it, and goes on later: much later than its lease, perhaps. */
   'freeze',
@@ -57,6 +58,12 @@ export const timeoutMs: Readonly<Record<ServiceName, number>> = {
   ssm: 3_000,
 };
 
+/** A function that somebody waits for: as a service's hook. The sweep's direct invocation waits for nobody. */
+export const isHookFunction = ({ service, input }: Pick<Call, 'service' | 'input'>) =>
+  service === 'lambda' && (input as { InvocationType?: string }).InvocationType === 'RequestResponse';
+
+const limitOf = (call: Call) => (isHookFunction(call) ? times.hookTimeoutMs : timeoutMs[call.service]);
+
 /** From request to answer, lower and upper bound. */
 const latencyMs: Readonly<Record<ServiceName, readonly [number, number]>> = {
   ec2: [60, 260],
@@ -68,7 +75,7 @@ const latencyMs: Readonly<Record<ServiceName, readonly [number, number]>> = {
   ssm: [20, 80],
 };
 
-const reads = /^(?:Describe|Get|Query)/;
+const reads = /^(?:Describe|Get|List|Query)/;
 export const isRead = (operation: string) => reads.test(operation);
 export const changesEc2 = (call: Call) => call.service === 'ec2' && !isRead(call.operation);
 
@@ -77,7 +84,7 @@ export function faultsFor(service: ServiceName, operation: string): readonly Fau
   const reading = isRead(operation);
   return faultKinds.filter((kind) => {
     if (kind === 'stale') return reading && service === 'ec2' && operation !== 'DescribeInstanceTypes';
-    if (kind === 'refused') return /^(?:Attach|Detach)/.test(operation);
+    if (kind === 'refused') return /^(?:Attach|Detach|StopInstances|SendCommand)/.test(operation);
     if (kind === 'slow') return service === 'ec2';
     if (kind === 'conflict') return service === 'dynamodb' && !reading;
     if (kind === 'crash-after' || kind === 'timeout-applied' || kind === 'applied-late') return !reading;
@@ -104,7 +111,8 @@ const deniedOf: Readonly<Record<ServiceName, readonly [string, number]>> = {
   ssm: ['AccessDeniedException', 400],
 };
 
-function errorFor(kind: FaultKind, { service, operation, input }: Call): Error {
+function errorFor(kind: FaultKind, call: Call): Error {
+  const { service, operation, input } = call;
   switch (kind) {
     case 'throttled':
       return sdkError(throttleOf[service][0], 'Request limit exceeded.', throttleOf[service][1]);
@@ -114,6 +122,9 @@ function errorFor(kind: FaultKind, { service, operation, input }: Call): Error {
       return sdkError('TransactionConflictException', 'Transaction is ongoing for the item', 400);
     case 'refused': {
       const { InstanceId, DeviceIndex } = input as { InstanceId?: string; DeviceIndex?: number };
+      if (operation === 'StopInstances')
+        return sdkError('UnsupportedOperation', 'The instance cannot be stopped in this way.', 400);
+      if (operation === 'SendCommand') return sdkError('InvalidDocument', 'There is no such document.', 400);
       return operation.startsWith('Attach')
         ? sdkError(
             'InvalidParameterValue',
@@ -123,25 +134,34 @@ function errorFor(kind: FaultKind, { service, operation, input }: Call): Error {
         : sdkError('OperationNotPermitted', 'This interface cannot be detached.', 400);
     }
     default:
-      return timeoutError(service);
+      return timeoutError(service, limitOf(call));
   }
 }
 
 /** As the SDK's own request handler says it, with what the SDK adds to it. */
-export function timeoutError(service: ServiceName): Error {
-  const configured = `a request has exceeded the configured ${timeoutMs[service]} ms requestTimeout`;
+export function timeoutError(service: ServiceName, limitMs = timeoutMs[service]): Error {
+  const configured = `a request has exceeded the configured ${limitMs} ms requestTimeout`;
   const error = sdkError('TimeoutError', `@smithy/node-http-handler - [ERROR] ${configured}.`, undefined);
   return Object.assign(error, { code: 'ETIMEDOUT' });
 }
 
 const aborted = () => sdkError('AbortError', 'Request aborted', undefined);
 
+/** What AWS answers when something has come to its end there: a function that it runs. Perhaps never. */
+export class Underway {
+  readonly whenOver: (tell: (outcome: object) => void) => void;
+
+  constructor(whenOver: (tell: (outcome: object) => void) => void) {
+    this.whenOver = whenOver;
+  }
+}
+
 export interface NetworkOptions {
   readonly loop: EventLoop;
   readonly chance: Chance;
   /** Every call takes the middle of its range: for walks in which only the faults differ. */
   readonly steady: boolean;
-  /** The effect; throws an SDK-shaped error. */
+  /** The effect, or its beginning as `Underway`; throws an SDK-shaped error. */
   readonly perform: (call: Call, staleMs: number) => object;
   /** What becomes of this call. */
   readonly injure: (call: Call) => Injury | undefined;
@@ -175,6 +195,7 @@ export interface Network {
 }
 
 const operationOf = (command: object) => command.constructor.name.replace(/Command$/, '');
+const nobody = () => undefined;
 /** A promise of its own each time: a shared one would hold on to all who ever waited for it. */
 const forever = () => new Promise<never>(() => undefined);
 
@@ -183,7 +204,11 @@ export function makeNetwork(options: NetworkOptions): Network {
   let ordinal = 0;
   let underway = 0;
 
-  function effect(call: Call, staleMs = 0): object | Error {
+  function effect(call: Call, staleMs: number, onEnd: (outcome: object | Error) => void): void {
+    const end = (outcome: object | Error) => {
+      onEffect(call, outcome);
+      onEnd(outcome);
+    };
     let outcome: object | Error;
     try {
       outcome = perform(call, staleMs);
@@ -191,8 +216,8 @@ export function makeNetwork(options: NetworkOptions): Network {
       if (!(error instanceof Error) || !('$metadata' in error)) throw error;
       outcome = error;
     }
-    onEffect(call, outcome);
-    return outcome;
+    if (outcome instanceof Underway) outcome.whenOver(end);
+    else end(outcome);
   }
 
   return {
@@ -217,6 +242,7 @@ export function makeNetwork(options: NetworkOptions): Network {
       const [least, most] = latencyMs[service];
       const usualMs = steady ? Math.round((least + most) / 2) : chance.between(least, most);
       const tookMs = injury?.kind === 'slow' ? (injury.ms ?? 2_500) : usualMs;
+      const limitMs = limitOf(call);
 
       return new Promise((resolve, reject) => {
         let isOver = false;
@@ -244,32 +270,34 @@ export function makeNetwork(options: NetworkOptions): Network {
               loop.after(tookMs, () => answer(errorFor(injury.kind, call)));
               return;
             case 'timeout':
-              loop.after(timeoutMs[service], () => answer(errorFor('timeout', call)));
+              loop.after(limitMs, () => answer(errorFor('timeout', call)));
               return;
             case 'timeout-applied':
-              later(tookMs / 2, () => effect(call));
-              loop.after(timeoutMs[service], () => answer(errorFor('timeout', call)));
+              later(tookMs / 2, () => effect(call, 0, nobody));
+              loop.after(limitMs, () => answer(errorFor('timeout', call)));
               return;
             case 'applied-late':
-              later(timeoutMs[service] + (injury.ms ?? 5_000), () => {
+              later(limitMs + (injury.ms ?? 5_000), () => {
                 log(call, 'takes effect late');
-                effect(call);
+                effect(call, 0, nobody);
               });
-              loop.after(timeoutMs[service], () => answer(errorFor('timeout', call)));
+              loop.after(limitMs, () => answer(errorFor('timeout', call)));
               return;
             case 'crash-after':
-              later(tookMs / 2, () => {
-                effect(call);
-                log(call, 'and the process is dead');
-                worker.crash();
-              });
+              later(tookMs / 2, () =>
+                effect(call, 0, () => {
+                  log(call, 'and the process is dead');
+                  worker.crash();
+                }),
+              );
               return;
             default: {
               const staleMs = injury?.kind === 'stale' ? (injury.ms ?? 2_500) : 0;
-              later(tookMs / 2, () => {
-                const outcome = effect(call, staleMs);
-                loop.after(tookMs / 2, () => answer(outcome));
-              });
+              later(tookMs / 2, () =>
+                effect(call, staleMs, (outcome) => loop.after(tookMs / 2, () => answer(outcome))),
+              );
+              // Everything else answers well within its time.
+              if (isHookFunction(call)) loop.after(limitMs, () => answer(errorFor('timeout', call)));
             }
           }
         };

@@ -28,6 +28,11 @@ const plain = (seed: number, service: Partial<ServicePlan> = {}): WorldPlan => (
 });
 
 export const regressions: Readonly<Record<string, WalkStory | WorldStory>> = {
+  'a hook that cannot be undone does not keep the others from it': {
+    kind: 'walk',
+    story: { failure: 'back', interfaces: 1 },
+    faults: [{ at: 29, kind: 'denied' }],
+  },
   'an end that a queued renewal carried to the table is not closed a second time': {
     kind: 'walk',
     story: { failure: 'impaired', interfaces: 1 },

@@ -11,6 +11,8 @@ import { World } from './world.ts';
 
 const plain: Story = { failure: 'impaired', interfaces: 2 };
 
+const fenced: Story = { failure: 'fenced', interfaces: 1 };
+
 describe('the simulator', () => {
   it('writes the same log, byte for byte, for the same seed', async () => {
     const [first, second] = [await runSeed(7, 20, true), await runSeed(7, 20, true)];
@@ -65,6 +67,46 @@ describe('the simulator', () => {
     `);
     expect(places).toHaveLength(20);
     expect(calls).toBe(48);
+  });
+
+  it('finds the points of a fence, of hooks and of a check', async () => {
+    const stories: Story[] = [
+      { failure: 'fenced', interfaces: 1 },
+      { failure: 'fenced', interfaces: 2 },
+      { failure: 'planned', interfaces: 1 },
+      { failure: 'planned', interfaces: 2 },
+      { failure: 'back', interfaces: 1 },
+      { failure: 'back', interfaces: 2 },
+    ];
+    const known = new Set((await faultPoints(plain)).places);
+    const places = new Set<string>();
+    const calls: string[] = [];
+    for (const story of stories) {
+      const found = await faultPoints(story);
+      for (const place of found.places) if (!known.has(place)) places.add(place);
+      calls.push(`${story.failure} ${story.interfaces}: ${found.calls}`);
+    }
+    expect(calls).toMatchInlineSnapshot(`
+      [
+        "fenced 1: 105",
+        "fenced 2: 111",
+        "planned 1: 61",
+        "planned 2: 67",
+        "back 1: 49",
+        "back 2: 50",
+      ]
+    `);
+    expect([...places].sort()).toMatchInlineSnapshot(`
+      [
+        "cloudwatch.DescribeAlarms in stages #alarm",
+        "ec2.DescribeInstances in stages #stateOf",
+        "ec2.StopInstances in stages #fence",
+        "lambda.Invoke in stages #ask",
+        "sqs.SendMessage in later-looks #send",
+        "ssm.GetCommandInvocation in stages #ask",
+        "ssm.SendCommand in stages #ask",
+      ]
+    `);
   });
 
   // Every fault, every pair and two thousand seeds are `npm run simulate`, which `npm run check` runs after the tests.
@@ -144,6 +186,83 @@ describe('the checker', () => {
       ec2: { ...ports.ec2, checks: (ids) => ports.ec2.checks(ids).then(impairFirst) },
     }));
     expect(violation?.invariant).toBe('S4');
+  });
+
+  it('sees a detach from a source that only seems to be stopped', async () => {
+    const { violations } = await walk(fenced, [], {
+      tamper: (ports) => ({
+        ...ports,
+        ec2: {
+          ...ports.ec2,
+          stop: async () => ({ kind: 'accepted' as const }),
+          instances: async (ids) => {
+            const answer = await ports.ec2.instances(ids);
+            const stopped = [...answer.value].map(
+              ([id, fact]) => [id, { ...fact, state: 'stopped' }] as const,
+            );
+            return ids.length === 1 ? { ...answer, value: new Map(stopped) } : answer;
+          },
+        },
+      }),
+    });
+    expect(violations.map((each) => each.invariant)).toContain('S7');
+  });
+
+  it('sees a hook that is begun without its mark', async () => {
+    const { violations } = await walk(fenced, [], {
+      tamper: (ports) => ({
+        ...ports,
+        store: {
+          ...ports.store,
+          write: (before, after, guard) => {
+            const { stages: _, ...episode } = after.episode ?? {};
+            const bare = after.episode ? { ...after, episode: episode as typeof after.episode } : after;
+            return ports.store.write(before, bare, guard);
+          },
+        },
+      }),
+    });
+    expect(violations.map((each) => each.invariant)).toContain('P38');
+  });
+
+  it('sees one token for two hooks', async () => {
+    const { violations } = await walk(fenced, [], {
+      tamper: (ports) => ({
+        ...ports,
+        hooks: {
+          run: (order) => {
+            if (order.command.kind !== 'document') return ports.hooks.run(order);
+            const parameters = { ...order.command.parameters, Token: ['orders.1/1/before.0'] };
+            return ports.hooks.run({ ...order, command: { ...order.command, parameters } });
+          },
+        },
+      }),
+    });
+    expect(violations.map((each) => each.invariant)).toContain('P39');
+  });
+
+  it('sees a service that is said to serve, and does not', async () => {
+    const dark = [
+      { atMs: 500, kind: 'mood', service: 0, mood: 'dark', forMs: 600_000 },
+      { atMs: 40_000, kind: 'impair', instance: 0, check: 'system' },
+    ] as const;
+    const plan = { seed: 1, minutes: 20, world: { ...planFor(fenced), steady: false }, happenings: dark };
+    const { world } = await runPlan(plan);
+    expect(world.checker.violations).toEqual([]);
+    expect(world.counts.get('attached, not serving')).toBe(1);
+    const { violation } = await runPlan(plan, false, (ports) => ({
+      ...ports,
+      alarms: {
+        describe: async (arns) => {
+          const answer = await ports.alarms.describe(arns);
+          const green = [...answer.value].map(
+            ([arn, alarm]) => [arn, { ...alarm, state: 'OK' as const }] as const,
+          );
+          return { ...answer, value: new Map(green) };
+        },
+      },
+    }));
+    expect(violation?.invariant).toBe('S13');
   });
 
   it('sees a record that was dropped before it was copied', async () => {

@@ -4,17 +4,24 @@ import {
   explore,
   exploreTriples,
   type Found,
+  failures,
   type Story,
   type Tally,
   walk,
 } from './exhaustive.ts';
-import { exploreInterleavings, type Rival, rivals } from './interleavings.ts';
+import { exploreInterleavings, type Rival, rivalsOf } from './interleavings.ts';
 import { type Mode, runSeed } from './seeds.ts';
 
 export type Task =
   | { readonly kind: 'faults'; readonly story: Story; readonly at: number; readonly depth: 1 | 2 }
   | { readonly kind: 'triples'; readonly story: Story; readonly at: number; readonly then: number }
-  | { readonly kind: 'interleaving'; readonly story: Story; readonly rival: Rival; readonly at: number }
+  | {
+      readonly kind: 'interleaving';
+      readonly story: Story;
+      readonly rival: Rival;
+      readonly at: number;
+      readonly depth: 1 | 2;
+    }
   | {
       readonly kind: 'seeds';
       readonly from: number;
@@ -45,7 +52,7 @@ export async function doTask(task: Task): Promise<Done> {
       await exploreTriples(task.story, task.at, task.then, tally);
       break;
     case 'interleaving':
-      await exploreInterleavings(task.story, task.rival, task.at, tally);
+      await exploreInterleavings(task.story, task.rival, task.at, tally, task.depth);
       break;
     case 'seeds':
       for (let seed = task.from; seed < task.from + task.count; seed += 1) {
@@ -69,11 +76,14 @@ export async function doTask(task: Task): Promise<Done> {
   return { task, runs, found, counts: [...counts], cpuMs: (user + system) / 1_000 };
 }
 
-export const stories: readonly Story[] = (['impaired', 'stopped', 'application'] as const).flatMap(
-  (failure) => ([1, 2] as const).map((interfaces) => ({ failure, interfaces })),
+export const stories: readonly Story[] = failures.flatMap((failure) =>
+  ([1, 2] as const).map((interfaces) => ({ failure, interfaces })),
 );
-/** Pairs and interleavings are walked over the plainest failure; the others differ in how it is seen. */
+/** Pairs are walked over the plainest failure; the others differ in how it is seen, or in what is around the move. */
 const plain = stories.filter(({ failure }) => failure === 'impaired');
+export const withStages = stories.filter(
+  ({ failure }) => failure === 'fenced' || failure === 'planned' || failure === 'back',
+);
 
 /** Every single fault and every interleaving; with `pairs`, every pair of faults as well. */
 export async function walks(pairs: boolean): Promise<readonly Task[]> {
@@ -84,11 +94,21 @@ export async function walks(pairs: boolean): Promise<readonly Task[]> {
       if (pairs && plain.includes(story)) tasks.push({ kind: 'faults', story, at, depth: 2 });
       tasks.push({ kind: 'faults', story, at, depth: 1 });
     }
+    const depth = plain.includes(story) && story.interfaces === 2 ? 2 : 1;
+    const isTurned = depth === 2 || (withStages.includes(story) && story.interfaces === 1);
+    for (const rival of isTurned ? rivalsOf(story) : [])
+      for (let at = 1; at <= points.length; at += 1)
+        tasks.push({ kind: 'interleaving', story, rival, at, depth });
   }
-  for (const story of plain.filter(({ interfaces }) => interfaces === 2)) {
+  return tasks;
+}
+
+/** For a night: every pair of faults where something is around the move. */
+export async function pairTasks(): Promise<readonly Task[]> {
+  const tasks: Task[] = [];
+  for (const story of withStages.filter(({ interfaces }) => interfaces === 1)) {
     const { points } = await walk(story, []);
-    for (const rival of rivals)
-      for (let at = 1; at <= points.length; at += 1) tasks.push({ kind: 'interleaving', story, rival, at });
+    for (let at = 1; at <= points.length; at += 1) tasks.push({ kind: 'faults', story, at, depth: 2 });
   }
   return tasks;
 }

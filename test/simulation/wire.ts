@@ -14,9 +14,20 @@ import { isCloudWatchOperation, readInput, writeOutput } from '../../sandbox/clo
 import { answerXml, errorXml, parseQuery } from '../../sandbox/ec2/wire.ts';
 import { queryAnswer, readForm } from '../../sandbox/query.ts';
 import { toErrorAnswer } from '../../sandbox/service-faults.ts';
-import { makeClients, makeLambdaClient } from '../../shared/aws/clients.ts';
+import * as ssm from '../../sandbox/ssm/wire.ts';
+import { makeClients } from '../../shared/aws/clients.ts';
+import { makeLambdaClient } from '../../shared/aws/direct-invocation.ts';
+import { makeHookClients } from '../../shared/aws/hook-clients.ts';
 import { classify } from '../../shared/aws/retry.ts';
-import { type Network, type SendOptions, type ServiceName, services, timeoutMs } from './network.ts';
+import { times } from '../../shared/core/times.ts';
+import {
+  isHookFunction,
+  type Network,
+  type SendOptions,
+  type ServiceName,
+  services,
+  timeoutMs,
+} from './network.ts';
 import type { Worker } from './virtual-time.ts';
 
 // ── The wire formats ────────────────────────────────────────────────────────────────────────────────────
@@ -34,8 +45,10 @@ async function readRequest(service: ServiceName, request: AwsRequest): Promise<o
       return parseQuery(request.body.toString()).input;
     case 'dynamodb':
     case 'sqs':
-    case 'ssm':
       return jsonOf(request);
+    case 'ssm':
+      if (!ssm.isSsmOperation(request.operation)) break;
+      return (await ssm.readInput(request.operation, request)) as object;
     case 'cloudwatch':
       if (!isCloudWatchOperation(request.operation)) break;
       return (await readInput(request.operation, request)) as object;
@@ -67,8 +80,10 @@ function writeAnswer(service: ServiceName, request: AwsRequest, output: object):
     case 'ec2':
       return xml(200, answerXml(parseQuery(request.body.toString()).operation, output, requestId));
     case 'dynamodb':
-    case 'ssm':
       return jsonAnswer(output);
+    case 'ssm':
+      if (!ssm.isSsmOperation(request.operation)) break;
+      return ssm.writeOutput(request.operation, output);
     case 'cloudwatch':
       if (!isCloudWatchOperation(request.operation)) break;
       return writeOutput(request.operation, output, request);
@@ -80,8 +95,11 @@ function writeAnswer(service: ServiceName, request: AwsRequest, output: object):
     }
     case 'sns':
       return queryAnswer('Publish', Publish$[5], { MessageId: requestId, ...output }, sns);
-    case 'lambda':
-      return { status: 202, headers: { 'x-amzn-requestid': requestId }, body: '' };
+    case 'lambda': {
+      const { Payload } = output as { readonly Payload?: Uint8Array };
+      const body = Buffer.from(Payload ?? []).toString();
+      return { status: body === '' ? 202 : 200, headers: { 'x-amzn-requestid': requestId }, body };
+    }
   }
   throw new Error(`the wire does not know ${service}.${request.operation}`);
 }
@@ -171,24 +189,31 @@ const environment: Readonly<Record<string, string>> = {
   AWS_SHARED_CREDENTIALS_FILE: '/nowhere',
 };
 
+/** Of Lambda there are two: one hands an event over, the other waits for a hook's answer. */
+type Clients = Readonly<Record<ServiceName | 'hooks', SdkClient>>;
+
 /**
  * The clients of production, signing included; only what would open a socket is another. The environment stays as
  * it is set here, for the SDK reads it at each call.
  */
-async function openClients(): Promise<Readonly<Record<ServiceName, SdkClient>>> {
+async function openClients(): Promise<Clients> {
   for (const name of Object.keys(process.env)) if (name.startsWith('AWS_')) delete process.env[name];
   Object.assign(process.env, environment);
-  const clients = { ...makeClients(), lambda: makeLambdaClient() } as unknown as Record<
-    ServiceName,
-    SdkClient
-  >;
-  for (const service of services) {
+  const hooks = makeHookClients();
+  const clients = {
+    ...makeClients(),
+    lambda: makeLambdaClient(),
+    ssm: hooks.ssm,
+    hooks: hooks.lambda,
+  } as unknown as Clients;
+  const limits = { ...timeoutMs, hooks: times.hookTimeoutMs };
+  for (const service of [...services, 'hooks'] as const) {
     const { config } = clients[service];
     const real = config.requestHandler as NodeHttpHandler;
     // It has no configuration before its first request.
     await abortedBy(real).catch(() => undefined);
     const { requestTimeout, throwOnRequestTimeout } = real.httpHandlerConfigs();
-    if (requestTimeout !== timeoutMs[service] || !throwOnRequestTimeout)
+    if (requestTimeout !== limits[service] || !throwOnRequestTimeout)
       throw new Error(`the client of ${service} gives up after ${requestTimeout} ms`);
     config.requestHandler = {
       metadata: { handlerProtocol: 'http/1.1' },
@@ -303,7 +328,9 @@ export async function openWire(): Promise<Wire> {
       };
 
       return new Promise((resolve, reject) => {
-        clients[service].send(command, { ...options, trip }).then(
+        const { input } = command as { readonly input: object };
+        const client = clients[isHookFunction({ service, input }) ? 'hooks' : service];
+        client.send(command, { ...options, trip }).then(
           (answer) => {
             if (outcome instanceof Error) breaks(new Error(`${outcome.name} became an answer`));
             leave(() => resolve(answer));

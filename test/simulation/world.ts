@@ -15,12 +15,14 @@ import type { Ports } from '../../shared/app/ports.ts';
 import { register } from '../../shared/app/register.ts';
 import { emptyMemory, type SweepMemory, sweep } from '../../shared/app/sweep.ts';
 import { makeAlarms } from '../../shared/aws/alarms.ts';
+import { withDirectInvocation } from '../../shared/aws/direct-invocation.ts';
 import { makeEc2 } from '../../shared/aws/ec2.ts';
 import { makeFleet } from '../../shared/aws/fleet.ts';
 import { makeHooks } from '../../shared/aws/hooks.ts';
-import { makeNotifier, makeWorkQueue, withDirectInvocation } from '../../shared/aws/messages.ts';
+import { makeNotifier, makeWorkQueue } from '../../shared/aws/messages.ts';
 import { makeStateTable } from '../../shared/aws/state-table.ts';
 import type { InstanceId, OwnerId, ServiceName } from '../../shared/core/ids.ts';
+import { Applications, type Around, declarationOf } from './applications.ts';
 import { Checker } from './checker.ts';
 import { type Deliveries, deliveriesTable, makeDeliveries, makeOnce } from './deliveries.ts';
 import { makeQueue, type Queue } from './messaging.ts';
@@ -30,6 +32,7 @@ import {
   type Call,
   changesEc2,
   type Injury,
+  isHookFunction,
   makeNetwork,
   type Network,
   type SendOptions,
@@ -49,6 +52,8 @@ export interface ServicePlan {
   readonly alarm?: 'free' | 'bound';
   /** Each member has a readiness alarm. */
   readonly ready?: boolean;
+  /** Hooks, and what says that it serves. */
+  readonly around?: Around;
   readonly policy?: Readonly<Record<string, unknown>>;
 }
 
@@ -89,6 +94,7 @@ const steadyLatency = {
   forcedDetach: [2_500, 2_500],
   start: [4_000, 4_000],
   stop: [5_000, 5_000],
+  skippedStop: [1_200, 1_200],
   terminate: [5_000, 5_000],
   reboot: [15_000, 15_000],
   insufficientData: [1_000, 1_000],
@@ -101,6 +107,8 @@ const drawnLatency = {
   forcedDetach: [1_500, 6_000],
   start: [4_000, 15_000],
   stop: [4_000, 20_000],
+  hungStop: [30_000, 60_000],
+  skippedStop: [1_000, 15_000],
   terminate: [4_000, 20_000],
   reboot: [20_000, 60_000],
   insufficientData: [1_000, 10_000],
@@ -144,6 +152,7 @@ export class World {
   readonly table: Table;
   readonly queue: Queue;
   readonly monitoring: Monitoring;
+  readonly applications: Applications | undefined;
   readonly network: Network;
   readonly checker: Checker;
   readonly plan: WorldPlan;
@@ -211,6 +220,19 @@ export class World {
         this.checker.onAlarm();
       },
     });
+    this.applications = plan.services.some(({ around }) => around)
+      ? new Applications({
+          loop: this.loop,
+          model: this.model,
+          monitoring: this.monitoring,
+          chance: this.#chance.fork('applications'),
+          steady: plan.steady,
+          holderOf: (service) => this.checker.wholeHolderOf(service),
+          count: (what) => this.count(what),
+          log: (line) => this.log(line),
+          onEffect: (service, step, told) => this.checker.onHookEffect(service, step, told),
+        })
+      : undefined;
     this.network = makeNetwork({
       loop: this.loop,
       chance: this.#chance.fork('network'),
@@ -321,6 +343,7 @@ export class World {
       this.asPerson('AttachNetworkInterface', { NetworkInterfaceId, InstanceId: holder, DeviceIndex });
       return NetworkInterfaceId;
     });
+    if (plan.around) this.applications?.add(plan.name, plan.around, holder);
     if (plan.alarm) this.monitoring.addCustom(`app-${plan.name}`);
     if (plan.ready) for (const member of members) this.monitoring.addCustom(`ready-${plan.name}-${member}`);
     const declaration = {
@@ -335,6 +358,7 @@ export class World {
           alarms: [{ arn: arnOf(`app-${plan.name}`), ...(plan.alarm === 'bound' && { member: holder }) }],
         },
       }),
+      ...(plan.around && declarationOf(plan.name, plan.around)),
       ...(plan.policy && { policy: plan.policy }),
     };
     this.services.push({ plan, name: plan.name as ServiceName, enis, members, declaration });
@@ -358,6 +382,21 @@ export class World {
     });
     this.#describing = before;
     return found.NetworkInterfaces?.[0];
+  }
+
+  /** Somebody keeps everybody from stopping it, or allows it again. */
+  protect(InstanceId: string, Value: boolean): void {
+    this.asPerson('ModifyInstanceAttribute', { InstanceId, DisableApiStop: { Value } });
+  }
+
+  /** Whoever was told has put right what is no fault of EC2's or Lambda's. */
+  calm(): void {
+    for (const { enis } of this.services) for (const eni of enis) this.model.unstick(eni);
+    for (const id of this.instances) {
+      this.model.unstick(id);
+      if (this.applications) this.protect(id, false);
+    }
+    this.applications?.calm();
   }
 
   /** Somebody puts an interface of their own where a service's would go. */
@@ -407,8 +446,9 @@ export class World {
         case 'sns':
           return this.#publish(input);
         case 'ssm':
-          throw new Error('no service declares a document');
+          return this.#hooks().ssm(call);
         case 'lambda': {
+          if (isHookFunction(call)) return this.#hooks().invoke(call);
           const { Payload } = input as { Payload: Uint8Array };
           this.invokeLater(JSON.parse(Buffer.from(Payload).toString()) as object, 0, this.loop.now());
           return {};
@@ -417,6 +457,11 @@ export class World {
     } finally {
       this.current = undefined;
     }
+  }
+
+  #hooks(): Applications {
+    if (!this.applications) throw new Error('no service declares a hook');
+    return this.applications;
   }
 
   #ec2(call: Call, staleMs: number): object {
@@ -485,6 +530,7 @@ export class World {
       }
     });
     this.checker.onEc2(event);
+    this.applications?.look();
   }
 
   // ── Workers ───────────────────────────────────────────────────────────────────────────────────────────
@@ -817,11 +863,12 @@ export class World {
 }
 
 function describe({ operation, input }: Call): string {
-  const { Key, AttachmentId, NetworkInterfaceId, InstanceId, ConditionExpression } = input as {
+  const { Key, AttachmentId, NetworkInterfaceId, InstanceId, InstanceIds, ConditionExpression } = input as {
     Key?: { pk?: { S: string }; sk?: { S: string } };
     AttachmentId?: string;
     NetworkInterfaceId?: string;
     InstanceId?: string;
+    InstanceIds?: string[];
     ConditionExpression?: string;
   };
   const words = [
@@ -830,6 +877,7 @@ function describe({ operation, input }: Call): string {
     AttachmentId,
     NetworkInterfaceId,
     InstanceId,
+    !operation.startsWith('Describe') && InstanceIds?.join(),
     ConditionExpression?.includes('attribute_not_exists(#lease)') && '(claim)',
   ];
   return words.filter(Boolean).join(' ');

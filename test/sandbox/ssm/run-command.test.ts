@@ -188,6 +188,19 @@ describe('a command to a guest that does not answer', () => {
   });
 });
 
+describe('GetCommandInvocation', () => {
+  it.each<[string, object, string]>([
+    ['an instance that it was not sent to', { InstanceId: 'i-0123456789abcdef0' }, 'InvocationDoesNotExist'],
+    ['a command that does not exist', { CommandId: 'none' }, 'InvocationDoesNotExist'],
+    ['a step of the document', { PluginName: 'aws:runShellScript' }, 'InvalidPluginName'],
+  ])('refuses %s', async (_what, input, code) => {
+    const { advance, instance, send, ssm } = setUp();
+    const asked = { CommandId: send(), InstanceId: instance, ...input };
+    await advance(500);
+    expect(codeOf(() => ssm.getCommandInvocation(asked))).toBe(code);
+  });
+});
+
 describe('CancelCommand', () => {
   it.each([
     ['before it was delivered', 0, undefined, 'Cancelled'],
