@@ -80,9 +80,11 @@ async function carryOut(
 ): Promise<'lease-lost' | 'hand-over' | undefined> {
   const { ports, journal, run, observation } = context;
   const mark = begun ?? { begunAtMs: ports.clock.now() };
-  // A document that was sent is asked for once, whatever has become of its instance.
-  const known = begun && stage.kind !== 'fence' ? undefined : knownBefore(observation, stage);
-  if (known) return end(context, stage, mark.begunAtMs, known);
+  const seen = stage.kind === 'fence' ? stateSeen(observation, stage.instance) : undefined;
+  if (isFenced(seen))
+    return end(context, stage, mark.begunAtMs, { end: 'done', output: `it is ${seen} already` });
+  const gone = begun ? undefined : notRunning(observation, stage);
+  if (gone) return end(context, stage, mark.begunAtMs, gone);
   if (timeLeftMs(ports, run) < needsMs(stage)) return 'hand-over';
   if (!begun) {
     journal.note({ step: `${stage.step}-begun`, detail: describeStage(stage) });
@@ -111,13 +113,6 @@ function end(
   return store(context, inEpisode(stage, { begunAtMs, end: verdict.end, output, endedAtMs }));
 }
 
-/** How a stage ends that need not, or must not, be issued at all: its instance does not run. */
-function knownBefore(observation: Observation, stage: Stage): Verdict | undefined {
-  if (stage.kind !== 'fence') return notRunning(observation, stage);
-  const seen = stateSeen(observation, stage.instance);
-  return isFenced(seen) ? { end: 'done', output: `it is ${seen} already` } : undefined;
-}
-
 /** No document runs on an instance that does not; sent all the same, it might when somebody starts that again. */
 function notRunning(observation: Observation, stage: Stage): Verdict | undefined {
   if ((stage.kind !== 'hook' && stage.kind !== 'check') || stage.command.kind !== 'document')
@@ -129,13 +124,7 @@ function notRunning(observation: Observation, stage: Stage): Verdict | undefined
 
 function stateSeen(observation: Observation, instance: InstanceId): string | undefined {
   const fact = memberOf(observation, instance);
-  if (fact.kind !== 'absent') return fact.kind === 'known' ? fact.value.state : undefined;
-  const facts = [...observation.interfaces.values()];
-  const isHeldOrUnread = facts.some(
-    (each) =>
-      each.kind === 'unknown' || (each.kind === 'known' && each.value.attachment?.instanceId === instance),
-  );
-  return isHeldOrUnread ? undefined : 'terminated';
+  return fact.kind === 'known' ? fact.value.state : undefined;
 }
 
 /** A mark counts as begun from its first write on, and as a commit point (P38). */
@@ -183,6 +172,8 @@ class StageWork {
   #handle: string | undefined;
   /** When EC2 was last told to stop the source, and whether it took the order. */
   #stopSent = { atMs: Number.NEGATIVE_INFINITY, isAccepted: false };
+  /** How often in a row EC2 did not know the source. */
+  #absences = 0;
   /** Why it is not done yet, as far as is known. */
   #last = '';
   /** What a check said when it last failed: more than that it runs again. */
@@ -251,18 +242,20 @@ class StageWork {
   }
 
   /**
-   * What EC2 has forgotten was terminated long ago; but while it shows an interface attached to an instance that it
-   * does not list, one of the two reads is stale.
+   * What EC2 does not know twice in a row was terminated; once may be a stale answer. And while it shows an interface
+   * attached to an instance that it does not list, one of the two reads is stale.
    */
   async #stateOf(instance: InstanceId): Promise<string> {
     const { ports, journal } = this.#context;
     try {
       const { value } = await ports.ec2.instances([instance]);
       const state = value.get(instance)?.state;
+      this.#absences = state === undefined ? this.#absences + 1 : 0;
       if (state !== undefined) return state;
       const held = await ports.ec2.interfaces(interfacesOf(journal.service()));
       const isHeld = [...held.value.values()].some((each) => each.attachment?.instanceId === instance);
-      return isHeld ? 'not known: EC2 does not list it' : 'terminated';
+      if (isHeld) return 'not known: EC2 does not list it';
+      return this.#absences > 1 ? 'terminated' : 'not shown';
     } catch (error) {
       return `not known: ${messageOf(error)}`;
     }

@@ -28,8 +28,7 @@ interface StageFrame {
   readonly step: string;
   readonly state: EpisodeState;
   readonly deadlineMs: number;
-  /** `page-last`: the stages after it are carried out all the same, and then a person is called. */
-  readonly onFailure: Hook['onFailure'] | 'page-last';
+  readonly onFailure: Hook['onFailure'];
 }
 
 export type Stage =
@@ -130,7 +129,7 @@ function undosOf(hooks: readonly Hook[], scene: Scene): readonly Stage[] {
         const command = undo && wasBegun ? commandOf(undo, { ...plan, target }, scene) : undefined;
         const step = `undo.${index}`;
         const frame = { id: `${rung + 1}/${step}`, step, state: 'AFTER_HOOK', deadlineMs: deadline } as const;
-        return command ? [{ ...frame, kind: 'hook', onFailure: 'page-last', command }] : [];
+        return command ? [{ ...frame, kind: 'hook', onFailure: 'page', command }] : [];
       }),
     )
     .toReversed();
@@ -176,6 +175,20 @@ function stagesAfter(scene: Scene): readonly Stage[] {
 /** Nothing runs on an instance in this state any more, and nothing will by itself. */
 export const isFenced = (state: string | undefined) => state === 'stopped' || state === 'terminated';
 
+const isUndo = ({ step }: Stage) => step.startsWith('undo.');
+
+/** Somebody started the source again before anything was detached from it: what was confirmed is not so any more (S7). */
+function isUndoneFence(
+  stage: Stage,
+  { end, endedAtMs = 0 }: StageMark,
+  { episode, observation }: Scene,
+): boolean {
+  if (stage.kind !== 'fence' || end !== 'done' || observation.atMs <= endedAtMs) return false;
+  if (!isUntouched(episode.plan, observation.interfaces)) return false;
+  const fact = memberOf(observation, stage.instance);
+  return fact.kind === 'known' && !isFenced(fact.value.state);
+}
+
 export type NextStage =
   | { readonly kind: 'due'; readonly stage: Stage; readonly mark: StageMark | undefined }
   /** One failed, and the service wants a person then, or wants to go back. */
@@ -190,15 +203,17 @@ export function nextStage(
   observation: Observation,
 ): NextStage {
   const scene = sceneOf(service, episode, observation);
-  let last: NextStage = { kind: 'none' };
+  let failed: NextStage = { kind: 'none' };
   for (const stage of side === 'before' ? stagesBefore(scene) : stagesAfter(scene)) {
     const mark = episode.stages?.[stage.id];
     if (!mark?.end) return { kind: 'due', stage, mark };
+    if (isUndoneFence(stage, mark, scene)) return { kind: 'due', stage, mark: undefined };
     if (mark.end === 'done' || stage.onFailure === 'proceed') continue;
-    if (stage.onFailure !== 'page-last') return { kind: stage.onFailure, stage, mark };
-    if (last.kind === 'none') last = { kind: 'page', stage, mark };
+    failed = { kind: stage.onFailure, stage, mark };
+    // One that cannot be undone does not keep the others from it (P39).
+    if (!isUndo(stage)) break;
   }
-  return last;
+  return failed;
 }
 
 /** Must the source be stopped before this plan goes on? A rung can make it so: it may leave a member that was not left yet. */

@@ -397,7 +397,7 @@ describe('a planned move whose source stops', () => {
     withHooks({ before: [{ ...stop, deadline: '10m', ...more }], after: [promote] });
 
   story(
-    'while its hook hangs there does not wait for the hook: it goes on as a failover would',
+    'while its hook hangs there does not wait for the hook: it goes on as a failover does',
     patient(),
     async (world) => {
       world.hooks.behave('stop-licence', { hangs: true });
@@ -405,23 +405,10 @@ describe('a planned move whose source stops', () => {
       world.clock.after(10_000, () => world.ec2.setState(a, 'stopped'));
       await world.askFor(b);
       await world.settle();
-      expect(last(world)?.outcome).toBe('COMPLETED');
-      expect(attachedTo(world)).toEqual([b, b]);
-      expect(world.clock.now() - beganAtMs).toBeLessThan(120_000);
-    },
-  );
-
-  story(
-    'goes on without its hook where the service says so, and by force',
-    patient({ onFailure: 'proceed' }),
-    async (world) => {
-      world.hooks.behave('stop-licence', { hangs: true });
-      world.clock.after(10_000, () => world.ec2.setState(a, 'stopped'));
-      await world.askFor(b);
-      await world.settle();
-      expect(attachedTo(world)).toEqual([b, b]);
-      expect(last(world)?.outcome).toBe('COMPLETED');
+      expect(firstDetachAtMs(world) - beganAtMs).toBeLessThan(90_000);
       expect(world.ec2.mutations('detach').every((each) => each.force)).toBe(true);
+      expect(attachedTo(world)).toEqual([b, b]);
+      expect(last(world)?.outcome).toBe('COMPLETED');
     },
   );
 });

@@ -110,6 +110,11 @@ describe('a hook', () => {
       'hooks.after.0.deadline: must be 15m or less (is "901s")',
     ],
     [
+      'has time for one look at least',
+      { after: [{ ...promote, deadline: '4s' }] },
+      'hooks.after.0.deadline: must be 5s or more (is "4s")',
+    ],
+    [
       'has a deadline with a unit',
       { after: [{ ...call, deadline: '60' }] },
       'hooks.after.0.deadline: must be a number and a unit, such as 90s, 3m or 1h (is "60")',
@@ -207,6 +212,11 @@ describe('serving', () => {
       'has a time with a unit',
       { check: call, within: '2' },
       'serving.within: must be a number and a unit, such as 90s, 3m or 1h (is "2")',
+    ],
+    [
+      'ends within fifteen minutes',
+      { check: call, within: '16m' },
+      'serving.within: must be 15m or less (is "16m")',
     ],
     ['has a whole check', { check: {} }, 'serving.check: must have document or function (is a map)'],
     [

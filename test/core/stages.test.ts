@@ -258,7 +258,7 @@ describe('back on the source', () => {
     const episode = { ...askedFor(back), ...begun('1/before.0') };
     expect(dueIn(undoing, episode, 'after')).toMatchObject({
       deadlineMs: 10_000,
-      onFailure: 'page-last',
+      onFailure: 'page',
       state: 'AFTER_HOOK',
     });
   });
@@ -269,7 +269,7 @@ describe('back on the source', () => {
     const all = { ...episode, stages: { ...stages, '1/undo.0': done() } };
     expect(next(undoing, all, 'after')).toMatchObject({ kind: 'page', stage: { id: '1/undo.2' } });
     const both = { ...episode, stages: { ...stages, '1/undo.0': ended('failed') } };
-    expect(next(undoing, both, 'after')).toMatchObject({ kind: 'page', stage: { id: '1/undo.2' } });
+    expect(next(undoing, both, 'after')).toMatchObject({ kind: 'page', stage: { id: '1/undo.0' } });
   });
 });
 
@@ -318,6 +318,19 @@ describe('a stage that fails', () => {
     expect(next({ policy: { fence: 'stop', onFenceTimeout: 'proceed' } }, episode, 'before').kind).toBe(
       'none',
     );
+  });
+  it('a fence that was confirmed is due again where the source runs again and nothing was detached yet (S7)', () => {
+    const fenced = { stages: { fence: done(now - 60_000) } };
+    const episode = episodeOf(fromAToB, 'failover', fenced);
+    const sketch: Sketch = { policy: { fence: 'stop' } };
+    expect(next({ ...sketch, members: { a: 'stopped' } }, episode, 'before').kind).toBe('none');
+    expect(next(sketch, episode, 'before')).toMatchObject({
+      kind: 'due',
+      stage: { id: 'fence' },
+      mark: undefined,
+    });
+    const onItsWay: Sketch = { ...sketch, on: { data: 'nothing', admin: a } };
+    expect(next(onItsWay, episode, 'before').kind).toBe('none');
   });
   it('keeps a hook after it from its turn', () => {
     const onB = { hooks: { after: [onTarget, byFunction] }, on: b };

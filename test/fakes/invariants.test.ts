@@ -145,7 +145,7 @@ describe('the invariants of fence and hooks', () => {
           source: a,
           target: b,
           tried: [b],
-          detach: 'force',
+          detach: kind === 'switchover' ? 'plain' : 'force',
           plainDetachMs: 0,
           interfaces: [planned(front, 1), planned(management, 2)],
         },
