@@ -161,9 +161,7 @@ function hangsPlainly({ ports, plan, watch, sourceSeenAtMs }: Moving): boolean {
   const { detach, plainDetachMs, interfaces } = plan.now;
   const patienceMs = Math.max(plainDetachMs, times.resendAfterMs);
   if (detach !== 'plain' || ports.clock.now() - sourceSeenAtMs < patienceMs) return false;
-  return interfaces.some(
-    (each) => isLeaving(watch.last, each.eni) && attachmentIn(watch.last, each.eni)?.id === each.detach,
-  );
+  return interfaces.some(({ eni }) => isLeaving(watch.last, eni));
 }
 
 /** Not waited for longer than a poll: an interface that comes loose meanwhile is to be attached. */

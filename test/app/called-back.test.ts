@@ -1,6 +1,15 @@
 /** Stories of a planned move that a hook called back, or stopped, before anything was moved: and what people are told. */
 import { describe, expect } from 'vitest';
-import { a, applicationAlarm, b, front, management, type World, type WorldOptions } from '../fakes/world.ts';
+import {
+  a,
+  applicationAlarm,
+  b,
+  front,
+  management,
+  stranger,
+  type World,
+  type WorldOptions,
+} from '../fakes/world.ts';
 import { story } from './story.ts';
 
 const two: WorldOptions = { members: [a, b] };
@@ -51,6 +60,21 @@ describe('what a person is told of a move that a hook stopped', () => {
       world.hooks.behave('check', { end: 'failed', output: 'lag' });
       expect(await world.askFor(b)).toMatchObject({ code: 'NEEDS_HUMAN' });
       expect(body(world, 'NEEDS_HUMAN')).toContain('Not undone: before.0, before.1\n');
+    },
+  );
+
+  story(
+    'names none that was undone before somebody came in between',
+    { ...two, hooks: { before: [{ ...stop, onFailure: 'back' }] } },
+    async (world) => {
+      world.hooks.behave('stop-licence', { end: 'failed' });
+      const run = () => world.ec2.moveByHand(front, stranger, 1);
+      world.hooks.fail('start-licence', { kind: 'meanwhile', run });
+      await world.askFor(b);
+      await world.settle();
+      expect(world.episodes()[0]?.outcome).toBe('NEEDS_HUMAN');
+      expect(body(world, 'NEEDS_HUMAN')).toContain('undo.0: done');
+      expect(body(world, 'NEEDS_HUMAN')).not.toContain('Not undone');
     },
   );
 

@@ -66,6 +66,8 @@ describe('a plain detach that hangs', () => {
     for (const eni of [front, management]) world.ec2.loosen(eni);
     expect(await world.run(report)).toMatchObject({ kind: 'closed', code: 'COMPLETED' });
     expect(attachedTo(world)).toEqual([b, b]);
+    // Not one round more: there are only so many in an invocation.
+    expect(last(world)?.episode.steps.filter((each) => each.step === 'resumed')).toEqual([]);
   });
 
   story('of one interface does not keep the other from its attach', two, async (world) => {
@@ -97,6 +99,16 @@ describe('a plain detach that hangs', () => {
       expect((world.ec2.mutations('attach')[0]?.atMs ?? Number.NaN) - looseAtMs).toBeLessThan(3_000);
     },
   );
+
+  story('is not looked into in a failover, which forces in any case', two, async (world) => {
+    for (const eni of [front, management]) world.ec2.stick(eni, 'forced-too');
+    world.ec2.impair(a);
+    const { report } = world.begin(world.alarm(a));
+    await world.clock.advance(30_000);
+    expect(world.service().episode?.steps.filter((each) => each.step === 'resumed')).toEqual([]);
+    for (const eni of [front, management]) world.ec2.loosen(eni);
+    expect(await world.run(report)).toMatchObject({ code: 'COMPLETED' });
+  });
 
   story('is not looked into where all goes well', two, async (world) => {
     const looks = () => world.ec2.calls.filter((each) => each.operation === 'checks').length;
