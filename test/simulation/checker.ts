@@ -715,6 +715,8 @@ export class Checker {
       const begunAtMs = stages[`${rung}/serving`]?.begunAtMs ?? 0;
       if (serving && (!isGood('serving', false) || servedUntilMs < begunAtMs - sightMs))
         this.#fail('S13', name, `${id} is COMPLETED, and nobody saw it serve`);
+      // An alarm may be OK still, or not OK any more: what it watches is not what it says.
+      if (serving && !this.#world.applications?.serves(name)) this.#world.count('completed on an old alarm');
     }
     if (outcome === 'ATTACHED' && stages[`${rung}/serving`]?.end === 'timed-out')
       this.#world.count('attached, not serving');
