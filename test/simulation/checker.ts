@@ -767,6 +767,13 @@ export class Checker {
       this.#fail('S11', service, `detach from ${truth.instance}, which is no member`);
 
     if (truth) this.#checkFence(service, state, truth.instance);
+    const lookedAtMs = this.#lookedAt.get(`${call.worker.name} ${eni}`) ?? 0;
+    if (episode.stages && lookedAtMs <= (this.#stageEndedAt.get(service) ?? 0))
+      this.#fail(
+        'P8',
+        service,
+        `detach of ${id}, and ${call.worker.name} has not looked since the last stage`,
+      );
 
     const key = `${service}.${state.epoch}`;
     if (this.#detachedInEpoch.has(key) || !this.#isUntouched(plan)) {
