@@ -221,7 +221,7 @@ export class Applications {
     const application = this.#applications.get(service);
     // A check is asked as often as anyone likes, and says how it is now.
     if (step === 'serving' && application?.mood !== 'hangs') {
-      if (!this.#serves(service)) return no('does not serve');
+      if (!this.serves(service)) return no('does not serve');
       this.#options.onEffect(service, step, told);
       return { answer: { status: 'done', output: 'serves' }, waiting: [] };
     }
@@ -273,7 +273,8 @@ export class Applications {
     this.look();
   }
 
-  #serves(service: string): boolean {
+  /** As it is, whatever an alarm says. */
+  serves(service: string): boolean {
     const application = this.#applications.get(service);
     const holder = this.#options.holderOf(service);
     if (!application || !holder || application.mood === 'dark') return false;
@@ -287,12 +288,12 @@ export class Applications {
     const { loop, monitoring, chance, steady } = this.#options;
     for (const [service, application] of this.#applications) {
       if (application.around.serving?.by !== 'alarm' || application.isEvaluating) continue;
-      const state = this.#serves(service) ? 'OK' : 'ALARM';
+      const state = this.serves(service) ? 'OK' : 'ALARM';
       if (monitoring.alarm(servingAlarmOf(service))?.state === state) continue;
       application.isEvaluating = true;
       loop.after(steady ? 1_000 : chance.between(1_000, 20_000), () => {
         application.isEvaluating = false;
-        monitoring.setCustom(servingAlarmOf(service), this.#serves(service) ? 'OK' : 'ALARM');
+        monitoring.setCustom(servingAlarmOf(service), this.serves(service) ? 'OK' : 'ALARM');
       });
     }
   }

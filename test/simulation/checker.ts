@@ -715,6 +715,8 @@ export class Checker {
       const begunAtMs = stages[`${rung}/serving`]?.begunAtMs ?? 0;
       if (serving && (!isGood('serving', false) || servedUntilMs < begunAtMs - sightMs))
         this.#fail('S13', name, `${id} is COMPLETED, and nobody saw it serve`);
+      // An alarm may be OK still, or not OK any more: what it watches is not what it says.
+      if (serving && !this.#world.applications?.serves(name)) this.#world.count('completed on an old alarm');
     }
     if (outcome === 'ATTACHED' && stages[`${rung}/serving`]?.end === 'timed-out')
       this.#world.count('attached, not serving');
@@ -765,6 +767,13 @@ export class Checker {
       this.#fail('S11', service, `detach from ${truth.instance}, which is no member`);
 
     if (truth) this.#checkFence(service, state, truth.instance);
+    const lookedAtMs = this.#lookedAt.get(`${call.worker.name} ${eni}`) ?? 0;
+    if (episode.stages && lookedAtMs <= (this.#stageEndedAt.get(service) ?? 0))
+      this.#fail(
+        'P8',
+        service,
+        `detach of ${id}, and ${call.worker.name} has not looked since the last stage`,
+      );
 
     const key = `${service}.${state.epoch}`;
     if (this.#detachedInEpoch.has(key) || !this.#isUntouched(plan)) {

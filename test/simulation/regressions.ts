@@ -33,6 +33,19 @@ export const regressions: Readonly<Record<string, WalkStory | WorldStory>> = {
     story: { failure: 'back', interfaces: 1 },
     faults: [{ at: 29, kind: 'denied' }],
   },
+  'nobody is prepared for an interface that is on its way': {
+    kind: 'world',
+    world: {
+      ...plain(1, { around: { before: [{ on: 'target', deadline: '20s', tookMs: 500 }] } }),
+      steady: true,
+    },
+    skewMs: 0,
+    happenings: [
+      { atMs: 10_000, kind: 'impair', instance: 0, check: 'system' },
+      { atMs: 10_000, kind: 'call', trigger: 'attach', skip: 0, times: 1, injury: { kind: 'refused' } },
+      { atMs: 10_000, kind: 'call', trigger: 'attach', skip: 9, times: 1, injury: { kind: 'crash-before' } },
+    ],
+  },
   'a source is not stopped a second time, in another way, without a lease': {
     kind: 'world',
     world: {
