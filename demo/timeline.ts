@@ -75,6 +75,15 @@ const triggers: Readonly<Record<string, string>> = {
   RequestResponse: 'invoked',
 };
 
+/** What a function that threw left as its answer. */
+function lastWords({ response }: Invocation): string {
+  const { errorType, errorMessage } = (response?.startsWith('{') ? JSON.parse(response) : {}) as {
+    errorType?: string;
+    errorMessage?: string;
+  };
+  return [errorType, errorMessage].filter(Boolean).join(': ') || 'without a word';
+}
+
 function stepsOfInvocation(invocation: Invocation): TimelineStep[] {
   const { requestId, startedAt, durationMs, initDurationMs, outcome, trigger } = invocation;
   const startMs = msOf(startedAt);
@@ -85,7 +94,7 @@ function stepsOfInvocation(invocation: Invocation): TimelineStep[] {
   if (outcome === 'running' || durationMs === null) return [start];
   const endMs = startMs + (initDurationMs ?? 0) + durationMs;
   if (outcome !== 'success') {
-    const text = `${name} died (${outcome})`;
+    const text = `${name} died (${outcome})${outcome === 'error' ? `: ${lastWords(invocation)}` : ''}`;
     return [start, toStep(`${key} end`, endMs, 'function', text, { durationMs, tone: 'trouble' })];
   }
   const words: Readonly<Record<string, string>> = { nothing: 'nothing to do', later: 'another look later' };

@@ -135,6 +135,14 @@ describe('the steps', () => {
     expect(told({ invocations }).at(-1)).toEqual([320, 'function', 'functions/failover died (exit)', 300]);
   });
 
+  it('say why a function failed', () => {
+    const response = JSON.stringify({ errorType: 'PortError', errorMessage: 'the table does not answer' });
+    const invocations = [{ ...invocation, outcome: 'error', response }];
+    expect(told({ invocations }).at(-1)?.[2]).toBe(
+      'functions/failover died (error): PortError: the table does not answer',
+    );
+  });
+
   it('leave out what the trail held before the clock started', () => {
     const trail = chain({ at: at(-10), kind: 'refusal', code: 'PAUSED', detail: 'by somebody' });
     expect(told({ trail })).toEqual([]);
