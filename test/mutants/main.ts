@@ -15,7 +15,7 @@ const usage = `node test/mutants/main.ts [options]
   --sample N      and N others, drawn at random
   --draw SEED     draws the same ones again
   --list          shows the mutants and does nothing
-  --record        notes the files of which every mutant was killed as proven
+  --record        notes the files of which every mutant was killed as proven; at Ctrl-C, those judged so far
   --threads T     how many at once (one for each core)`;
 
 const { values: given } = parseArgs({
@@ -84,12 +84,11 @@ function chosen(): readonly Mutant[] {
 }
 
 /** As many at once as there are threads; survivors are shown as they are found. */
-async function judgeAll(wanted: readonly Mutant[]): Promise<readonly Verdict[]> {
-  if (wanted.length === 0) return [];
+async function judgeAll(wanted: readonly Mutant[], verdicts: Verdict[]): Promise<void> {
+  if (wanted.length === 0) return;
   using tree = plantTree(all);
   process.stderr.write('looking which mutants each run and each test passes ...\n');
   const judge = makeJudge(tree.path, await survey(tree.path));
-  const verdicts: Verdict[] = [];
   const startedMs = performance.now();
   const isTerminal = process.stderr.isTTY;
 
@@ -119,7 +118,17 @@ async function judgeAll(wanted: readonly Mutant[]): Promise<readonly Verdict[]> 
     }),
   );
   if (isTerminal) process.stderr.write('\n');
-  return verdicts;
+}
+
+function noteProven(verdicts: readonly Verdict[]): void {
+  const hunted = Map.groupBy(
+    all.filter((each) => !excusedBy(each)),
+    ({ file }) => file,
+  );
+  record(
+    verdicts.map(({ mutant, by }) => ({ file: mutant.file, killed: by !== 'nothing' })),
+    new Map([...hunted].map(([file, own]) => [file, own.length])),
+  );
 }
 
 function report(verdicts: readonly Verdict[]): void {
@@ -158,16 +167,16 @@ async function main(): Promise<number> {
   }
 
   const startedMs = performance.now();
-  const verdicts = await judgeAll(wanted);
+  const verdicts: Verdict[] = [];
+  process.once('SIGINT', () => {
+    if (given.record) noteProven(verdicts);
+    report(verdicts);
+    process.exit(130);
+  });
+  await judgeAll(wanted, verdicts);
   report(verdicts);
   const killed = verdicts.filter((each) => each.by !== 'nothing').length;
-  if (given.record) {
-    const hunted = all.filter((each) => !excusedBy(each));
-    record(
-      verdicts.map(({ mutant, by }) => ({ file: mutant.file, killed: by !== 'nothing' })),
-      new Map([...Map.groupBy(hunted, ({ file }) => file)].map(([file, own]) => [file, own.length])),
-    );
-  }
+  if (given.record) noteProven(verdicts);
   const minutes = ((performance.now() - startedMs) / 60_000).toFixed(1);
   process.stdout.write(
     `\n${excused.length} others make no difference (test/mutants/equivalents.ts); ${minutes} min\n` +
