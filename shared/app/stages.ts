@@ -88,7 +88,7 @@ async function carryOut(
   if (timeLeftMs(ports, run) < needsMs(stage)) return 'hand-over';
   if (!begun) {
     journal.note({ step: `${stage.step}-begun`, detail: describeStage(stage) });
-    const stopped = await store(context, inEpisode(stage, { ...mark }));
+    const stopped = await store(context, inEpisode(stage, mark));
     if (stopped) return stopped;
   }
   const work = await new StageWork(context, stage, mark).run();
@@ -129,12 +129,12 @@ function stateSeen(observation: Observation, instance: InstanceId): string | und
 
 /** A mark counts as begun from its first write on, and as a commit point (P38). */
 const inEpisode =
-  (stage: Stage, more: Partial<StageMark>): Change =>
+  (stage: Stage, mark: StageMark): Change =>
   (item) =>
     item.episode
       ? {
           ...item,
-          episode: { ...withMark(item.episode, stage.id, more), state: stage.state, committed: true },
+          episode: { ...withMark(item.episode, stage.id, mark), state: stage.state, committed: true },
         }
       : item;
 
@@ -168,6 +168,7 @@ function needsMs(stage: Stage): number {
 class StageWork {
   readonly #context: StagesContext;
   readonly #stage: Stage;
+  readonly #begunAtMs: number;
   readonly #deadlineAtMs: number;
   #handle: string | undefined;
   /** When EC2 was last told to stop the source, and whether it took the order. */
@@ -187,6 +188,7 @@ class StageWork {
       begunAtMs + stage.deadlineMs,
       context.ports.clock.now() + times.lookAgainMs,
     );
+    this.#begunAtMs = begunAtMs;
     this.#handle = handle;
   }
 
@@ -313,7 +315,7 @@ class StageWork {
   /** A resumer asks for what was sent instead of sending it again. */
   #keep(handle: string): void {
     this.#handle = handle;
-    this.#context.journal.amend(inEpisode(this.#stage, { handle }));
+    this.#context.journal.amend(inEpisode(this.#stage, { begunAtMs: this.#begunAtMs, handle }));
   }
 
   #orderOf(stage: Stage & { kind: 'hook' | 'check' }, { epoch }: Service, episode: Episode): HookOrder {

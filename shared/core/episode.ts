@@ -13,7 +13,7 @@ export const isPlannedMove = (kind: EpisodeKind) => kind === 'switchover' || kin
  */
 export const statesBefore = {
   CLAIMED: [],
-  FENCING: ['CLAIMED', 'BEFORE_HOOK'],
+  FENCING: ['CLAIMED'],
   BEFORE_HOOK: ['CLAIMED', 'FENCING'],
   DETACHING: ['CLAIMED', 'FENCING', 'BEFORE_HOOK', 'ATTACHING', 'VERIFYING'],
   ATTACHING: ['CLAIMED', 'FENCING', 'DETACHING', 'VERIFYING'],

@@ -177,18 +177,6 @@ export const isFenced = (state: string | undefined) => state === 'stopped' || st
 
 const isUndo = ({ step }: Stage) => step.startsWith('undo.');
 
-/** Somebody started the source again before anything was detached from it: what was confirmed is not so any more (S7). */
-function isUndoneFence(
-  stage: Stage,
-  { end, endedAtMs = 0 }: StageMark,
-  { episode, observation }: Scene,
-): boolean {
-  if (stage.kind !== 'fence' || end !== 'done' || observation.atMs <= endedAtMs) return false;
-  if (!isUntouched(episode.plan, observation.interfaces)) return false;
-  const fact = memberOf(observation, stage.instance);
-  return fact.kind === 'known' && !isFenced(fact.value.state);
-}
-
 export type NextStage =
   | { readonly kind: 'due'; readonly stage: Stage; readonly mark: StageMark | undefined }
   /** One failed, and the service wants a person then, or wants to go back. */
@@ -207,7 +195,6 @@ export function nextStage(
   for (const stage of side === 'before' ? stagesBefore(scene) : stagesAfter(scene)) {
     const mark = episode.stages?.[stage.id];
     if (!mark?.end) return { kind: 'due', stage, mark };
-    if (isUndoneFence(stage, mark, scene)) return { kind: 'due', stage, mark: undefined };
     if (mark.end === 'done' || stage.onFailure === 'proceed') continue;
     failed = { kind: stage.onFailure, stage, mark };
     // One that cannot be undone does not keep the others from it (P39).
@@ -250,11 +237,11 @@ const hasBegunAfter = ({ stages = {} }: Episode) => Object.keys(stages).some((id
 export const mayGoBack = ({ episode, stranded }: Pick<Service, 'episode' | 'stranded'>) =>
   stranded?.promoted !== true && !(episode && hasBegunAfter(episode));
 
-/** The open episode with more known of one of its stages. */
-export function withMark(episode: Episode, id: string, more: Partial<StageMark>): Episode {
-  const before = episode.stages?.[id];
-  return { ...episode, stages: { ...episode.stages, [id]: { begunAtMs: 0, ...before, ...more } } };
-}
+/** The open episode with what is known now of one of its stages. */
+export const withMark = (episode: Episode, id: string, mark: StageMark): Episode => ({
+  ...episode,
+  stages: { ...episode.stages, [id]: mark },
+});
 
 /** A hook is idempotent by it: the same for every try of one stage, whoever tries (P39). */
 export const tokenOf = ({ id }: Episode, stage: Stage) => `${id}/${stage.id}`;

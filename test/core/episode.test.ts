@@ -32,8 +32,7 @@ describe('the states of an episode (P22)', () => {
   });
   it('force nothing before the hook that comes before (P38)', () => {
     expect(statesBefore.BEFORE_HOOK).not.toContain('DETACHING');
-    // A source that somebody starts again while a hook runs is fenced anew.
-    expect(statesBefore.FENCING).toEqual(['CLAIMED', 'BEFORE_HOOK']);
+    expect(statesBefore.FENCING).toEqual(['CLAIMED']);
   });
 });
 

@@ -319,19 +319,6 @@ describe('a stage that fails', () => {
       'none',
     );
   });
-  it('a fence that was confirmed is due again where the source runs again and nothing was detached yet (S7)', () => {
-    const fenced = { stages: { fence: done(now - 60_000) } };
-    const episode = episodeOf(fromAToB, 'failover', fenced);
-    const sketch: Sketch = { policy: { fence: 'stop' } };
-    expect(next({ ...sketch, members: { a: 'stopped' } }, episode, 'before').kind).toBe('none');
-    expect(next(sketch, episode, 'before')).toMatchObject({
-      kind: 'due',
-      stage: { id: 'fence' },
-      mark: undefined,
-    });
-    const onItsWay: Sketch = { ...sketch, on: { data: 'nothing', admin: a } };
-    expect(next(onItsWay, episode, 'before').kind).toBe('none');
-  });
   it('keeps a hook after it from its turn', () => {
     const onB = { hooks: { after: [onTarget, byFunction] }, on: b };
     const episode = episodeOf(fromAToB, 'failover', { stages: { '1/after.0': ended('failed') } });
@@ -519,15 +506,10 @@ describe('a stage in words', () => {
 });
 
 describe('what is stored of a stage', () => {
-  it('is kept beside the others, and grows', () => {
+  it('is kept beside the others, and one that is begun anew has not ended', () => {
     const first = withMark(episodeOf(fromAToB), 'fence', { begunAtMs: now });
-    const second = withMark(withMark(first, '1/before.0', { begunAtMs: now + 1 }), '1/before.0', {
-      handle: 'x',
-    });
-    expect(second.stages).toEqual({
-      fence: { begunAtMs: now },
-      '1/before.0': { begunAtMs: now + 1, handle: 'x' },
-    });
+    const second = withMark(withMark(first, '1/before.0', done()), '1/before.0', { begunAtMs: now + 1 });
+    expect(second.stages).toEqual({ fence: { begunAtMs: now }, '1/before.0': { begunAtMs: now + 1 } });
     expect(first.stages).toEqual({ fence: { begunAtMs: now } });
   });
 

@@ -190,18 +190,22 @@ describe('the checker', () => {
   });
 
   it('sees a detach from a source that only seems to be stopped', async () => {
+    const told = new Set<string>();
     const { violations } = await walk(fenced, [], {
       tamper: (ports) => ({
         ...ports,
         ec2: {
           ...ports.ec2,
-          stop: async () => ({ kind: 'accepted' as const }),
+          stop: async (id) => {
+            told.add(id);
+            return { kind: 'accepted' as const };
+          },
           instances: async (ids) => {
             const answer = await ports.ec2.instances(ids);
-            const stopped = [...answer.value].map(
-              ([id, fact]) => [id, { ...fact, state: 'stopped' }] as const,
+            const shown = [...answer.value].map(
+              ([id, fact]) => [id, told.has(id) ? { ...fact, state: 'stopped' } : fact] as const,
             );
-            return ids.length === 1 ? { ...answer, value: new Map(stopped) } : answer;
+            return { ...answer, value: new Map(shown) };
           },
         },
       }),
@@ -331,10 +335,13 @@ describe('what is around a move', () => {
   const promote = { on: 'target', deadline: '20s', tookMs: 500 } as const;
   const stuck = { atMs: 1_000, kind: 'stuck-stopping', instance: 0, forMs: 10 * minute } as const;
 
-  it('detaches nothing from a source that never gets out of stopping', async () => {
+  it('detaches nothing from a source that does not get out of stopping, and goes on once it has', async () => {
     const counts = await countsOf({ policy: fence }, [stuck, failure]);
-    expect(counts).toMatchObject({ 'stage fence timed-out': 3, 'outcome NEEDS_HUMAN failover': 3 });
-    expect(counts).not.toHaveProperty('outcome COMPLETED failover');
+    expect(counts).toMatchObject({
+      'stage fence timed-out': 3,
+      'outcome NEEDS_HUMAN failover': 3,
+      'outcome COMPLETED failover': 1,
+    });
   });
 
   it('goes on without a fence where the service wants that', async () => {
