@@ -36,9 +36,7 @@ export async function rehearse(ports: Ports, name: ServiceName): Promise<Report>
   const stop = service.declaration.policy.fence === 'stop' ? where.holder : undefined;
   const denied: string[] = [];
   for (const [index, order] of orders.entries()) {
-    const answers: readonly Rehearsed[] = await ports.ec2.rehearse(
-      stop && index === 0 ? { ...order, stop } : order,
-    );
+    const answers: readonly Rehearsed[] = await ports.ec2.rehearse(index === 0 ? { ...order, stop } : order);
     for (const { action, answer, detail } of answers) {
       const of = action === 'StopInstances' ? stop : `${order.eni} to ${order.instanceId}`;
       if (answer === 'denied') denied.push(`${action} of ${of}: ${detail}`);

@@ -73,7 +73,7 @@ export interface Ec2 {
    * of permission, and nothing changes.
    */
   rehearse(
-    order: AttachOrder & { readonly attachment: AttachmentId; readonly stop?: InstanceId },
+    order: AttachOrder & { readonly attachment: AttachmentId; readonly stop?: InstanceId | undefined },
   ): Promise<readonly Rehearsed[]>;
   /**
    * Stops an instance by force, without waiting for its guest where EC2 allows that. Where it does not, a second call

@@ -242,9 +242,19 @@ describe('the end of an episode that a fence or a hook did not let begin', () =>
       expect(stopped(kind, plan, facts).outcome).toBe('STRANDED');
     },
   );
-  it('a rescue of what is split over two members leaves it as stranded as it was (S14)', () => {
-    const facts = both((eni) => core.interfaceAt(eni, eni === data ? next : old));
-    expect(stopped('rescue', plan, facts).outcome).toBe('STRANDED');
+  it.each(['failover', 'rescue'] as const)(
+    'a %s of what is split over two members leaves it stranded (S14)',
+    (kind) => {
+      const facts = both((eni) => core.interfaceAt(eni, eni === data ? next : old));
+      expect(stopped(kind, plan, facts).outcome).toBe('STRANDED');
+    },
+  );
+  it('a failover of which everything is on nothing has stranded it', () => {
+    const facts = both((eni) => core.interfaceAt(eni, 'nothing'));
+    expect(stopped('failover', plan, facts).outcome).toBe('STRANDED');
+  });
+  it('a rescue does not call whole what it came for', () => {
+    expect(stopped('rescue', plan).outcome).toBe('STRANDED');
   });
   it('one of a later rung may still see a detach for the rung before it', () => {
     expect(stopped('failover', planTo(third, { source: old, tried: [next, third] })).untouched).toBe(false);
@@ -554,6 +564,28 @@ describe('what an episode leaves in the item', () => {
       const failoversAtMs = [now - times.budgetWindowMs, now - times.budgetWindowMs + 1];
       const item = leftBy(carriedOut(), {}, { kind: 'rescue', state: { failoversAtMs } });
       expect(item.failoversAtMs).toEqual([now - times.budgetWindowMs + 1]);
+    });
+
+    const unfenced = {
+      outcome: 'NEEDS_HUMAN',
+      trouble: 'FENCE_FAILED: fence (stop it)',
+      facts: untouched,
+    } as const;
+    it('but that a source could not be stopped, apart from those that moved something', () => {
+      const item = leftBy(planTo(next, { source: old }), unfenced, { state: { failoversAtMs: [now - 1] } });
+      expect(item).toMatchObject({ failoversAtMs: [now - 1], unfencedAtMs: [now] });
+    });
+    it('and of such a try only where it was a failover', () => {
+      expect(
+        leftBy(planTo(next, { source: old }), unfenced, { kind: 'rescue' }).unfencedAtMs,
+      ).toBeUndefined();
+    });
+    it('and no such try any more once the service has moved, or after an hour', () => {
+      const unfencedAtMs = [now - times.budgetWindowMs, now - 1];
+      const state = { unfencedAtMs };
+      expect(leftBy(carriedOut(), {}, { state }).unfencedAtMs).toBeUndefined();
+      const stays = planTo(next, { source: old });
+      expect(leftBy(stays, unfenced, { state }).unfencedAtMs).toEqual([now - 1, now]);
     });
   });
 
