@@ -230,16 +230,14 @@ const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
 /** From the first detach that was sent to the last interface seen attached; undefined where nothing moved. */
 function movedWithin(episode: Episode, nowMs: number): number | undefined {
   const first = episode.steps.find((each) => each.step.startsWith('detach'));
-  const last =
-    episode.steps.findLast((each) => each.step === 'attached') ??
-    episode.steps.find((each) => each.step === 'verified');
+  const last = episode.steps.find((each) => each.step === 'verified');
   return first ? (last?.atMs ?? nowMs) - first.atMs : undefined;
 }
 
 /** A stage that ended it says so with its reason code first. */
 function reasonIn(why: string): ReasonCode | undefined {
-  const [code] = why.split(':');
-  return code !== undefined && Object.hasOwn(reasons, code) ? (code as ReasonCode) : undefined;
+  const code = why.replace(/:.*$/s, '');
+  return Object.hasOwn(reasons, code) ? (code as ReasonCode) : undefined;
 }
 
 function spellMark({ begunAtMs, endedAtMs, end, output }: StageMark): string {
@@ -326,7 +324,7 @@ export function toFacts(
 }
 
 const isToldAlready = ({ stranded }: ServiceState, { why, trouble }: Ending) =>
-  stranded?.why === why || (trouble !== undefined && stranded?.why.startsWith(trouble) === true);
+  stranded?.why.startsWith(trouble ?? why) === true;
 
 /**
  * Freezes the record, its notice and the end of the episode and lease in one fenced write, then delivers (P21).

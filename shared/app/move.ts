@@ -116,8 +116,8 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
         const rung = await takeRung(moving, refusal);
         if (rung === 'none')
           return stopForPeople(moving, `${plan.now.target}: ${refusal}; no member is left to try`);
-        if (rung === 'taken' && context.isFenceDue()) return { kind: 'fence-due', acted: hands.acted };
         if (rung === 'taken') {
+          if (context.isFenceDue()) return { kind: 'fence-due', acted: hands.acted };
           await watch.lookNow();
           continue;
         }

@@ -42,6 +42,7 @@ describe('an announced spot interruption', () => {
   story('keeps the instance out of the running until it is acknowledged', leaving, async (world) => {
     await announce(world, a);
     expect(world.service().quarantine[a]?.why).toMatch(/^given up in orders-db\.1: AWS announces/);
+    expect(world.notifier.of('COMPLETED')[0]?.body).toContain(`Standbys left: ${c}\n`);
     world.ec2.impair(b);
     await world.look(world.alarm(b));
     expect(attachedTo(world)).toEqual([c, c]);
