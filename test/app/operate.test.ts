@@ -197,15 +197,30 @@ describe('an acknowledgement', () => {
     expect([front, management].map((eni) => world.ec2.where(eni)?.instanceId)).toEqual([a, a]);
   });
 
+  story('of everything forgets the failovers that waited for a source to stop', async (world) => {
+    world.store.change(ordersDb, (state) => ({ ...state, unfencedAtMs: [1, 2] }));
+    await world.run(acknowledge(world.ports, ordersDb, 'ann', 'stopped by hand'));
+    expect(world.records('ack')).toMatchObject([{ failoversForgotten: 2 }]);
+    expect(world.service()).not.toHaveProperty('unfencedAtMs');
+  });
+
+  story('of one member leaves no count where there is none', async (world) => {
+    await failed(world);
+    await world.run(acknowledge(world.ports, ordersDb, 'ann', 'repaired', a));
+    expect(world.service()).not.toHaveProperty('unfencedAtMs');
+  });
+
   story('of one member leaves the others and the budget', async (world) => {
     await failed(world);
     world.store.change(ordersDb, (state) => ({
       ...state,
+      unfencedAtMs: [1],
       quarantine: { ...state.quarantine, [c]: { sinceMs: 0, why: 'x' } },
     }));
     await world.run(acknowledge(world.ports, ordersDb, 'ann', 'repaired', a));
     expect(Object.keys(world.service().quarantine)).toEqual([c]);
     expect(world.service().failoversAtMs).toHaveLength(1);
+    expect(world.service().unfencedAtMs).toEqual([1]);
     expect(world.records('ack')).toMatchObject([{ quarantinesEnded: a, failoversForgotten: 0 }]);
   });
 

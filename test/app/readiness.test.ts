@@ -129,6 +129,7 @@ describe('readiness', () => {
     expect(notice?.body).toContain('a failover would NOT work now: NO_STANDBY_LEFT');
     expect(notice?.body).toContain(`${b}: NOT_RUNNING (it is stopped)`);
     expect(notice?.body).toContain('eni-failover status orders-db');
+    expect(notice?.body).not.toContain('Eligible');
   });
   story('is not denied where only the holder is unwell: who could take over is told', async (world) => {
     world.ec2.impair(a);

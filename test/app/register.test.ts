@@ -400,6 +400,25 @@ describe('what is declared around the move', () => {
     expect(notice?.body).toContain('serving: alarm orders-answers is OK');
   });
 
+  story('of a red alarm that says nothing of serving has no warning about it', nothingYet, async (world) => {
+    world.alarms.set(answers, 'OK');
+    world.alarms.set(applicationAlarm, 'ALARM');
+    const signals = { alarms: [{ arn: applicationAlarm }] };
+    expect(await said(world, { signals, serving: { alarm: answers } })).toEqual([]);
+  });
+
+  story('asks CloudWatch of no alarm where none is declared', nothingYet, async (world) => {
+    let asked = 0;
+    const alarms = {
+      describe: (arns: Parameters<typeof world.alarms.describe>[0]) => {
+        asked += 1;
+        return world.alarms.describe(arns);
+      },
+    };
+    await world.run(register({ ...world.ports, alarms }, { declaration: world.declaration, author: 'ann' }));
+    expect(asked).toBe(0);
+  });
+
   const refusals: readonly (readonly [string, object, Partial<Allowed>, string, string])[] = [
     ['a fence', { policy: { fence: 'stop' } }, { fencing: false }, 'policy.fence', 'Fencing=on'],
     [
