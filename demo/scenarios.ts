@@ -53,16 +53,18 @@ const ordinary = {
 
 const threeMembers = { members: ['same', 'same', 'same'], alarms: [systemCheck] } as const;
 
-/** Everything is where it should be, and moved once. */
-const movedTo = (host: Host) =>
+/** Everything is where it should be. */
+const restingOn = (host: Host) =>
   ({
     registration: ['accepted'],
     recorded: ['COMPLETED'],
     notices: ['COMPLETED'],
     holder: host,
-    detached: 2,
-    attached: 2,
   }) as const satisfies Partial<Happened>;
+
+/** And was moved once. */
+const movedTo = (host: Host) =>
+  ({ ...restingOn(host), detached: 2, attached: 2 }) as const satisfies Partial<Happened>;
 
 /** Anything may be declared: what a stack that fences and runs documents is deployed with. */
 const switchedOn = { Fencing: 'on', HookDocuments: 'promote-replica,stop-app,start-app' };
@@ -174,9 +176,9 @@ export const scenarios: readonly Scenario[] = [
       impair('db-a', 'system'),
     ],
     expected: {
-      ...movedTo('db-c'),
+      // Whether front has come to rest on db-b before management is refused there is EC2's chance.
+      ...restingOn('db-c'),
       detached: 3,
-      attached: 3,
       refusedCalls: ['AttachNetworkInterface AttachmentLimitExceeded'],
     },
   },
