@@ -37,8 +37,11 @@ const SignalsSchema = v.strictObject({
 });
 
 const DocumentSchema = v.strictObject({
-  /** An SSM document. */
-  document: v.pipe(v.string(), v.regex(/^[\w.:/-]{3,256}$/, 'must be the name or ARN of an SSM document')),
+  /** An SSM document of this account, or one of AWS's own. */
+  document: v.pipe(
+    v.string(),
+    v.regex(/^[\w.-]{3,128}$/, 'must be the name of an SSM document, as HookDocuments names it'),
+  ),
   on: v.picklist(['source', 'target']),
   /** What it is given, by its own parameter names; `@token@` and its like are filled in (stages.ts). */
   parameters: v.optional(v.record(v.string(), v.pipe(v.array(v.string()), v.maxLength(50))), {}),

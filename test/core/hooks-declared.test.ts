@@ -41,12 +41,9 @@ describe('a hook', () => {
       { undo: call },
     ]);
   });
-  it.each(['AWS-RunShellScript', 'arn:aws:ssm:eu-central-1:123456789012:document/promote', 'a.b_c-1'])(
-    'names its document %s',
-    (document) => {
-      expect(problems({ hooks: { after: [{ ...promote, document }] } })).toBe('nothing');
-    },
-  );
+  it.each(['AWS-RunShellScript', 'promote', 'a.b_c-1'])('names its document %s', (document) => {
+    expect(problems({ hooks: { after: [{ ...promote, document }] } })).toBe('nothing');
+  });
   it.each([
     'eni-failover-hook-promote',
     'eni-failover-hook-promote:live',
@@ -159,7 +156,12 @@ describe('a hook', () => {
     [
       'names a document',
       { before: [{ document: 'a b', on: 'target' }] },
-      'hooks.before.0.document: must be the name or ARN of an SSM document (is "a b")',
+      'hooks.before.0.document: must be the name of an SSM document, as HookDocuments names it (is "a b")',
+    ],
+    [
+      'names it by no ARN: the stack allows names only',
+      { before: [{ document: 'arn:aws:ssm:eu-central-1:123456789012:document/promote', on: 'target' }] },
+      'hooks.before.0.document: must be the name of an SSM document, as HookDocuments names it (is "arn:aws:ssm:eu-central-1:123456789012:document/promote")',
     ],
     [
       'names a function',
