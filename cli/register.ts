@@ -168,7 +168,8 @@ A declaration:
   # Around the move, each where it is needed:
   policy: {fence: stop}
   hooks:
-    after: [{document: promote-replica, on: target}]
+    after:
+      - {document: promote-replica, on: target, parameters: {Token: ['@token@'], Epoch: ['@epoch@']}}
   serving: {alarm: arn:aws:cloudwatch:…:alarm:orders-db-answers, within: 2m}
 
 Examples:
