@@ -1287,7 +1287,8 @@ export class Checker {
     // Somebody moved it there: people were told, and theirs it is (P28).
     if (!declaration.members.some((each) => each.instance === holder)) return;
     // What has just left the window may still be counted by the last look.
-    const recent = state.failoversAtMs.filter((atMs) => nowMs - atMs < times.budgetWindowMs + 150_000);
+    const tries = [...state.failoversAtMs, ...(state.unfencedAtMs ?? [])];
+    const recent = tries.filter((atMs) => nowMs - atMs < times.budgetWindowMs + 150_000);
     if (recent.length >= declaration.policy.budgetPerHour) return;
     const standby = declaration.members
       .map((each) => each.instance as string)
