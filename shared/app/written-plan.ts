@@ -62,7 +62,11 @@ export class WrittenPlan {
    */
   async store(change: PlanChange, onStored: () => void): Promise<boolean> {
     const changing = inEpisode(({ plan }) => ({ plan: change(plan) }));
-    if ((await this.#journal.commit(changing)) !== 'written') return false;
+    if ((await this.#journal.commit(changing)) !== 'written') {
+      // It waits in the journal and may be stored yet: what is carried out, and recorded, is the plan as it was.
+      this.#journal.amend(inEpisode(({ plan }) => ({ plan: { ...plan, target: this.#now.target } })));
+      return false;
+    }
     this.#now = change(this.#now);
     onStored();
     return true;
