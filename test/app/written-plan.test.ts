@@ -44,6 +44,15 @@ describe('a written plan', () => {
     expect(plan.isStored('eni-0ffffffffffffff99' as EniId, detach)).toBe(false);
   });
 
+  it('that could not be stored is taken back, though the journal may write it later (S13)', async () => {
+    const { plan, changes } = told('unreachable');
+    const { target } = plan.now;
+    expect(await plan.store(toThird, () => undefined)).toBe(false);
+    expect(plan.now.target).toBe(target);
+    const written = changes.reduce((state, change) => change(state), fullState());
+    expect(written.episode?.plan.target).toBe(target);
+  });
+
   it('that is amended is another one at once, here and in what is written', () => {
     const { plan, changes } = told();
     plan.amend(toThird);
