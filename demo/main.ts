@@ -1,5 +1,6 @@
 /** `npm run demo`: a service survives the loss of its instance, on an AWS for one machine, while you watch. */
 import { toDocument } from './document.ts';
+import { interruptedCode, watchForInterruption } from './interruption.ts';
 import { type Options, parseOptions, UsageError, usage } from './options.ts';
 import { type Narrator, type Run, runScenario } from './run-scenario.ts';
 import { mainScenario, type Scenario, scenarios } from './scenarios.ts';
@@ -9,7 +10,7 @@ import { cast, heading, paragraph, timelineHead, timelineLines, waitingFor } fro
 
 type RunOptions = Extract<Options, { kind: 'run' }>;
 
-const exitCodes = { asExpected: 0, different: 1, usage: 2, failed: 3, interrupted: 130 } as const;
+const exitCodes = { asExpected: 0, different: 1, usage: 2, failed: 3, interrupted: interruptedCode } as const;
 
 const silent: Narrator = { preparing() {}, ready() {}, step() {}, watching() {}, over() {} };
 
@@ -72,19 +73,7 @@ function list(json: boolean): void {
   }
 }
 
-const interruption = new AbortController();
-// `npm run demo | head` is no error, but the end: nobody reads on.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  interruption.abort();
-});
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(signal, () => {
-    // A second one does not wait for the sandbox; its exit hook still ends it.
-    if (interruption.signal.aborted) process.exit(exitCodes.interrupted);
-    interruption.abort();
-  });
-}
+const interruption = watchForInterruption();
 
 try {
   const options = parseOptions(process.argv.slice(2));

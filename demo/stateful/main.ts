@@ -1,5 +1,6 @@
 /** `npm run demo:stateful`: a stateful service fails over while a client writes to it and the controller is killed. */
 import path from 'node:path';
+import { interruptedCode, watchForInterruption } from '../interruption.ts';
 import { UsageError } from '../options.ts';
 import { makeScreen } from '../screen.ts';
 import { toDocument } from './document.ts';
@@ -11,7 +12,7 @@ import { summary } from './summary.ts';
 
 type RunOptions = Extract<Options, { kind: 'run' }>;
 
-const exitCodes = { safe: 0, unsafe: 1, usage: 2, failed: 3, interrupted: 130 } as const;
+const exitCodes = { safe: 0, unsafe: 1, usage: 2, failed: 3, interrupted: interruptedCode } as const;
 const defaultDist = path.join(import.meta.dirname, '..', '..', 'dist');
 
 const print = (document: unknown) => process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
@@ -57,19 +58,7 @@ async function playMany(runs: number, options: RunOptions, signal: AbortSignal):
   }
 }
 
-const interruption = new AbortController();
-// `npm run demo:stateful | head` is no error, but the end: nobody reads on.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  interruption.abort();
-});
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(signal, () => {
-    // A second one does not wait for the sandbox; its exit hook still ends it.
-    if (interruption.signal.aborted) process.exit(exitCodes.interrupted);
-    interruption.abort();
-  });
-}
+const interruption = watchForInterruption();
 
 try {
   const options = parseOptions(process.argv.slice(2));
