@@ -1,6 +1,6 @@
 /** Owns every write of one worker while it holds a lease: one at a time, steps batched into renewals (P1–P3, P5). */
 
-import { type Step, withSteps } from '../core/episode.ts';
+import { type Episode, type Step, withSteps } from '../core/episode.ts';
 import { messageOf } from '../core/errors.ts';
 import type { OwnerId } from '../core/ids.ts';
 import { type Service, type ServiceState, toService } from '../core/state.ts';
@@ -9,6 +9,12 @@ import type { Ports } from './ports.ts';
 
 /** Pure, and harmless when it is applied a second time: a write whose answer was lost may be made again. */
 export type Change = (state: ServiceState) => ServiceState;
+
+/** A change of the open episode; of an item without one, none. */
+export const inEpisode =
+  (change: (episode: Episode) => Partial<Episode>): Change =>
+  (item) =>
+    item.episode ? { ...item, episode: { ...item.episode, ...change(item.episode) } } : item;
 
 export type Written = 'written' | 'lost' | 'unreachable';
 

@@ -17,7 +17,7 @@ import {
 } from '../core/stages.ts';
 import { interfacesOf, type Service } from '../core/state.ts';
 import { times } from '../core/times.ts';
-import type { Change, Journal } from './journal.ts';
+import { type Change, inEpisode, type Journal } from './journal.ts';
 import type { HookAnswer, HookOrder, Ports, Run } from './ports.ts';
 
 export interface StagesContext {
@@ -88,7 +88,7 @@ async function carryOut(
   if (timeLeftMs(ports, run) < needsMs(stage)) return 'hand-over';
   if (!begun) {
     journal.note({ step: `${stage.step}-begun`, detail: describeStage(stage) });
-    const stopped = await store(context, inEpisode(stage, mark));
+    const stopped = await store(context, marked(stage, mark));
     if (stopped) return stopped;
   }
   const work = await new StageWork(context, stage, mark).run();
@@ -110,7 +110,7 @@ function end(
     detail: output === '' ? verdict.end : `${verdict.end}: ${output}`,
     durationMs: endedAtMs - begunAtMs,
   });
-  return store(context, inEpisode(stage, { begunAtMs, end: verdict.end, output, endedAtMs }));
+  return store(context, marked(stage, { begunAtMs, end: verdict.end, output, endedAtMs }));
 }
 
 /** No document runs on an instance that does not; sent all the same, it might when somebody starts that again. */
@@ -128,15 +128,12 @@ function stateSeen(observation: Observation, instance: InstanceId): string | und
 }
 
 /** A mark counts as begun from its first write on, and as a commit point (P38). */
-const inEpisode =
-  (stage: Stage, mark: StageMark): Change =>
-  (item) =>
-    item.episode
-      ? {
-          ...item,
-          episode: { ...withMark(item.episode, stage.id, mark), state: stage.state, committed: true },
-        }
-      : item;
+const marked = (stage: Stage, mark: StageMark): Change =>
+  inEpisode((episode) => ({
+    ...withMark(episode, stage.id, mark),
+    state: stage.state,
+    committed: true,
+  }));
 
 /** Waits until it is stored: nothing is issued, and no stage is left, without it. */
 async function store(
@@ -315,7 +312,7 @@ class StageWork {
   /** A resumer asks for what was sent instead of sending it again. */
   #keep(handle: string): void {
     this.#handle = handle;
-    this.#context.journal.amend(inEpisode(this.#stage, { begunAtMs: this.#begunAtMs, handle }));
+    this.#context.journal.amend(marked(this.#stage, { begunAtMs: this.#begunAtMs, handle }));
   }
 
   #orderOf(stage: Stage & { kind: 'hook' | 'check' }, { epoch }: Service, episode: Episode): HookOrder {

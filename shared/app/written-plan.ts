@@ -2,14 +2,9 @@
 import type { Episode, EpisodeState } from '../core/episode.ts';
 import type { AttachmentId, EniId } from '../core/ids.ts';
 import { isPlanned, type Plan } from '../core/plan.ts';
-import type { Change, Journal } from './journal.ts';
+import { inEpisode, type Journal } from './journal.ts';
 
 type PlanChange = (plan: Plan) => Plan;
-
-const inEpisode =
-  (change: (episode: Episode) => Partial<Episode>): Change =>
-  (item) =>
-    item.episode ? { ...item, episode: { ...item.episode, ...change(item.episode) } } : item;
 
 export class WrittenPlan {
   /** The journal's open episode as the move found it. */
