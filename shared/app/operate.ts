@@ -131,14 +131,13 @@ export function acknowledge(
         failoversForgotten: spent,
         was: told ?? 'nothing',
       },
-      change: ({ lastRefusal: _, lastObserved: __, unfencedAtMs, ...state }) => ({
-        ...state,
-        ...(member !== undefined && unfencedAtMs && { unfencedAtMs }),
-        quarantine: Object.fromEntries(
-          Object.entries(state.quarantine).filter(([id]) => !ended.includes(id)),
-        ),
-        ...(member === undefined && { failoversAtMs: [] }),
-      }),
+      change: ({ lastRefusal: _, lastObserved: __, ...state }) => {
+        const left = Object.entries(state.quarantine).filter(([id]) => !ended.includes(id));
+        const quarantine = Object.fromEntries(left);
+        if (member !== undefined) return { ...state, quarantine };
+        const { unfencedAtMs: ___, ...rest } = state;
+        return { ...rest, quarantine, failoversAtMs: [] };
+      },
     };
   });
 }
