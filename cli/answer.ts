@@ -10,6 +10,8 @@ export interface Answer {
   readonly data: Readonly<Record<string, unknown>>;
   /** The same for a person. */
   readonly text: (terminal: Terminal) => string;
+  /** It was written while the command ran, in whatever format: only the exit code is left to say. */
+  readonly isShown?: true;
 }
 
 /** An expected end without an answer: what is wrong, with which value, and the way out, in one sentence. */

@@ -5,6 +5,7 @@ import { type Answer, exitCodes, type Outcome } from './answer.ts';
 import { explainError } from './explain-error.ts';
 import { terminalOf } from './output.ts';
 import { makeProgram, nameIn, type Runner } from './program.ts';
+import { makeScreen } from './screen.ts';
 import { connect, type GlobalOptions } from './session.ts';
 
 const { argv, env, stdout, stderr } = process;
@@ -26,9 +27,9 @@ function end(outcome: Outcome): void {
 const printJson = (document: Readonly<Record<string, unknown>>) =>
   stdout.write(`${JSON.stringify(document, null, 2)}\n`);
 
-function show(command: string, { outcome, data, text }: Answer): void {
-  if (isJson) printJson({ command, outcome, ...data });
-  else {
+function show(command: string, { outcome, data, text, isShown }: Answer): void {
+  if (isJson && !isShown) printJson({ command, outcome, ...data });
+  else if (!isShown) {
     const stream = outcome === 'refused' ? stderr : stdout;
     stream.write(`${text(terminalOf(stream))}\n`);
   }
@@ -58,7 +59,8 @@ const runner: Runner = {
   say,
   async run(command, work) {
     const options = command.optsWithGlobals<GlobalOptions>();
-    show(command.name(), await work({ connect: () => connect(options, env, stderr), say }));
+    const screen = makeScreen(process, options.output);
+    show(command.name(), await work({ connect: () => connect(options, env, stderr), say, screen }));
   },
 };
 

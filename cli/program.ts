@@ -6,6 +6,7 @@ import { parseEndpoint } from './arguments.ts';
 import { addPause } from './pause.ts';
 import { addRegister } from './register.ts';
 import { addResume } from './resume.ts';
+import type { Screen } from './screen.ts';
 import type { Say } from './service-view.ts';
 import type { Connection } from './session.ts';
 import { addStatus } from './status.ts';
@@ -14,6 +15,7 @@ import { addStatus } from './status.ts';
 export interface CommandContext {
   connect(): Promise<Connection>;
   readonly say: Say;
+  readonly screen: Screen;
 }
 
 export interface Runner {

@@ -17,7 +17,7 @@ import {
   type World,
   type WorldOptions,
 } from '../fakes/world.ts';
-import { contextOf, narrow, pipe } from './screen.ts';
+import { contextOf, makeFakeScreen, narrow, pipe } from './screen.ts';
 
 let directory: string;
 beforeEach(() => {
@@ -78,6 +78,7 @@ async function refusedAtOnce(text: string) {
   const offline = {
     connect: () => Promise.reject(new Error('asked AWS')),
     say: (command: string) => command,
+    screen: makeFakeScreen(),
   };
   const answer = await registerCommand(fileWith(text), offline);
   expect(answer.outcome).toBe('refused');

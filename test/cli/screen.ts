@@ -2,6 +2,7 @@
 import type { Answer } from '../../cli/answer.ts';
 import type { Terminal } from '../../cli/output.ts';
 import type { CommandContext } from '../../cli/program.ts';
+import type { Screen } from '../../cli/screen.ts';
 import type { World } from '../fakes/world.ts';
 
 /** As in a pipe: no colours, nothing wrapped. */
@@ -9,9 +10,39 @@ export const pipe: Terminal = { columns: undefined, style: (_, text) => text };
 /** The narrowest terminal that people still use. */
 export const narrow: Terminal = { columns: 80, style: (_, text) => text };
 
-export const contextOf = ({ ports }: World): CommandContext => ({
+/** A screen that remembers what was written, and is told to stop by the test. */
+export interface FakeScreen extends Screen {
+  readonly written: string[];
+  readonly remarks: string[];
+  readonly stopping: AbortController;
+}
+
+export function makeFakeScreen(more: Partial<Screen> = {}): FakeScreen {
+  const written: string[] = [];
+  const remarks: string[] = [];
+  const stopping = new AbortController();
+  return {
+    format: 'text',
+    isLive: false,
+    terminal: () => pipe,
+    rows: () => 24,
+    write: async (text) => {
+      written.push(text);
+    },
+    remark: (text) => remarks.push(text),
+    untilStopped: () => stopping.signal,
+    written,
+    remarks,
+    stopping,
+    ...more,
+  };
+}
+
+export const contextOf = ({ ports }: World, more: Partial<CommandContext> = {}): CommandContext => ({
   connect: async () => ({ ports, author: 'local:ann' }),
   say: (command) => `eni-failover ${command}`,
+  screen: makeFakeScreen(),
+  ...more,
 });
 
 /** Hashes are left out: they are over records whose content is no matter of the CLI. */
