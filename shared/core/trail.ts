@@ -1,18 +1,20 @@
 /** Records for the trail: canonical, chained by hash, frozen in the service item before they are copied (P21). */
 import type { Frozen, OutboxEntry, ServiceState } from './state.ts';
 
-/** What kinds of records there are. */
-export type RecordKind =
-  | 'episode'
-  | 'refusal'
-  | 'observed'
-  | 'announced'
-  | 'change'
-  | 'pause'
-  | 'resume'
-  | 'ack'
-  | 'recovered'
-  | 'readiness';
+/** What kinds of records there are, and what each is about. */
+export const recordKinds = {
+  episode: 'a move, from its claim to its end, with every step',
+  refusal: 'something called for a move, and it was not made',
+  observed: 'what other people did to the interfaces',
+  announced: 'AWS announced that an instance will be lost',
+  change: 'the registration, or what the controller changed beside a move',
+  pause: 'no move by itself until it ends',
+  resume: 'the end of a pause',
+  ack: 'a person ended quarantines, or what waited for one',
+  recovered: 'whole again after it was stranded',
+  readiness: 'whether a failover would work',
+} as const satisfies Record<string, string>;
+export type RecordKind = keyof typeof recordKinds;
 
 type Json = string | number | boolean | null | undefined | readonly Json[] | { readonly [key: string]: Json };
 
