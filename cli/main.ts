@@ -1,14 +1,15 @@
 #!/usr/bin/env node
 /** `eni-failover`: parses the command line, runs one command, prints its answer, and exits with what it means. */
-import { CommanderError } from 'commander';
+import { type Command, CommanderError } from 'commander';
 import { type Answer, exitCodes, type Outcome } from './answer.ts';
 import { explainError } from './explain-error.ts';
 import { terminalOf } from './output.ts';
+import { personAt } from './person.ts';
 import { makeProgram, nameIn, type Runner } from './program.ts';
 import { makeScreen } from './screen.ts';
 import { connect, type GlobalOptions } from './session.ts';
 
-const { argv, env, stdout, stderr } = process;
+const { argv, env, stdin, stdout, stderr } = process;
 const args = argv.slice(2);
 
 /** Asked of the raw words: where they cannot be parsed, the error still has to come as was asked for. */
@@ -55,12 +56,17 @@ function showError(error: unknown): void {
 
 const name = nameIn(env);
 const say = (words: string) => `${name} ${words}`;
+const person = personAt(stdin, stderr);
+/** `member replace`, as it is typed. */
+const spelled = (command: Command): string =>
+  command.parent?.parent ? `${spelled(command.parent)} ${command.name()}` : command.name();
 const runner: Runner = {
   say,
   async run(command, work) {
     const options = command.optsWithGlobals<GlobalOptions>();
     const screen = makeScreen(process, options.output);
-    show(command.name(), await work({ connect: () => connect(options, env, stderr), say, screen }));
+    const context = { connect: () => connect(options, env, stderr), say, screen, person };
+    show(spelled(command), await work(context));
   },
 };
 

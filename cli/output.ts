@@ -10,9 +10,12 @@ export interface Terminal {
   style(style: Style, text: string): string;
 }
 
+/** A terminal that does not know its width says 0. */
+export const widthOf = (stream: NodeJS.WriteStream) => stream.columns || 80;
+
 /** Colours only on a terminal, and never against NO_COLOR: styleText asks both of the stream. */
 export const terminalOf = (stream: NodeJS.WriteStream): Terminal => ({
-  columns: stream.isTTY ? stream.columns : undefined,
+  columns: stream.isTTY ? widthOf(stream) : undefined,
   style: (style, text) => styleText(style, text, { stream }),
 });
 

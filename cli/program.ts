@@ -4,6 +4,7 @@ import { addAck } from './ack.ts';
 import type { Answer } from './answer.ts';
 import { parseEndpoint } from './arguments.ts';
 import { addPause } from './pause.ts';
+import type { Person } from './person.ts';
 import { addRegister } from './register.ts';
 import { addResume } from './resume.ts';
 import type { Screen } from './screen.ts';
@@ -16,6 +17,7 @@ export interface CommandContext {
   connect(): Promise<Connection>;
   readonly say: Say;
   readonly screen: Screen;
+  readonly person: Person;
 }
 
 export interface Runner {

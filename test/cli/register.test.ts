@@ -17,7 +17,7 @@ import {
   type World,
   type WorldOptions,
 } from '../fakes/world.ts';
-import { contextOf, makeFakeScreen, narrow, pipe } from './screen.ts';
+import { contextOf, makeFakeScreen, narrow, nobody, pipe } from './screen.ts';
 
 let directory: string;
 beforeEach(() => {
@@ -79,6 +79,7 @@ async function refusedAtOnce(text: string) {
     connect: () => Promise.reject(new Error('asked AWS')),
     say: (command: string) => command,
     screen: makeFakeScreen(),
+    person: nobody,
   };
   const answer = await registerCommand(fileWith(text), offline);
   expect(answer.outcome).toBe('refused');

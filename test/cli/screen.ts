@@ -1,6 +1,7 @@
 /** What a person would see: answers of commands over the fakes, printed on a terminal that a test describes. */
 import type { Answer } from '../../cli/answer.ts';
 import type { Terminal } from '../../cli/output.ts';
+import type { Person } from '../../cli/person.ts';
 import type { CommandContext } from '../../cli/program.ts';
 import type { Screen } from '../../cli/screen.ts';
 import type { World } from '../fakes/world.ts';
@@ -38,10 +39,31 @@ export function makeFakeScreen(more: Partial<Screen> = {}): FakeScreen {
   };
 }
 
+/** Somebody at the terminal: types these answers, one for each question, then Ctrl-C; keeps what was said to them. */
+export function makePerson(answers: readonly string[] = []) {
+  const said: string[] = [];
+  const shown: string[] = [];
+  const waiting = [...answers];
+  const person: Person = {
+    isThere: true,
+    tell: (text) => said.push(text(narrow)),
+    ask: async (question) => {
+      said.push(question);
+      return waiting.shift();
+    },
+    show: (line) => shown.push(line),
+  };
+  return { ...person, said, shown };
+}
+
+/** As in a script. */
+export const nobody: Person = { ...makePerson(), isThere: false };
+
 export const contextOf = ({ ports }: World, more: Partial<CommandContext> = {}): CommandContext => ({
   connect: async () => ({ ports, author: 'local:ann' }),
   say: (command) => `eni-failover ${command}`,
   screen: makeFakeScreen(),
+  person: nobody,
   ...more,
 });
 
