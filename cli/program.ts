@@ -60,6 +60,11 @@ export function makeProgram(name: string, runner: Runner): Command {
     )
     .option('--region <region>', 'AWS Region (default: as the AWS CLI finds it)')
     .option('--profile <profile>', 'AWS profile (default: as the AWS CLI finds it)')
+    .addOption(
+      new Option('--stack <name>', 'the deployed stack: its outputs name all that follows').env(
+        'ENI_FAILOVER_STACK',
+      ),
+    )
     .addOption(new Option('--state-table <name>', 'output StateTable of the stack').env('STATE_TABLE'))
     .addOption(
       new Option('--idempotency-table <name>', 'output IdempotencyTable of the stack').env(

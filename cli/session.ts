@@ -5,7 +5,8 @@ import type { Allowed } from '../shared/app/register.ts';
 import { InvalidInputError } from '../shared/core/errors.ts';
 import { allowedBy, parseConfig } from '../shared/runtime/config.ts';
 import { CliError } from './answer.ts';
-import { findSandbox, type Sandbox } from './sandbox-discovery.ts';
+import { findSandbox } from './sandbox-discovery.ts';
+import { type Outputs, outputsOfStack } from './stack-outputs.ts';
 
 export interface GlobalOptions {
   readonly output: 'text' | 'json';
@@ -13,6 +14,7 @@ export interface GlobalOptions {
   readonly endpointUrl?: string;
   readonly region?: string;
   readonly profile?: string;
+  readonly stack?: string;
   readonly stateTable?: string;
   readonly idempotencyTable?: string;
   readonly queueUrl?: string;
@@ -83,25 +85,25 @@ export function awsEnvironment(
   };
 }
 
-function switchesOf(options: GlobalOptions, sandbox: Sandbox | undefined) {
+function switchesOf(options: GlobalOptions, outputs: Outputs | undefined) {
   return stackSwitches.flatMap(({ key, variable, output }) => {
-    const said = options[key] ?? sandbox?.outputs[output];
+    const said = options[key] ?? outputs?.[output];
     // No document at all is an answer too; a stack that names none has no such output.
-    const value = key === 'hookDocuments' ? (said ?? (sandbox && '')) : said || undefined;
+    const value = key === 'hookDocuments' ? (said ?? (outputs && '')) : said || undefined;
     return value === undefined ? [] : [[variable, value] as const];
   });
 }
 
-function stackNames(options: GlobalOptions, sandbox: Sandbox | undefined) {
+function stackNames(options: GlobalOptions, outputs: Outputs | undefined) {
   const found = stackSettings.map((setting) => ({
     ...setting,
-    value: options[setting.key] || sandbox?.outputs[setting.output],
+    value: options[setting.key] || outputs?.[setting.output],
   }));
   const missing = found.filter((each) => !each.value);
   if (missing.length === 0)
     return Object.fromEntries([
       ...found.map((each) => [each.variable, each.value]),
-      ...switchesOf(options, sandbox),
+      ...switchesOf(options, outputs),
     ]);
   const which = missing.map((each) => `${each.option} (or ${each.variable})`).join(', ');
   const why = options.endpointUrl
@@ -110,14 +112,14 @@ function stackNames(options: GlobalOptions, sandbox: Sandbox | undefined) {
   throw new CliError(
     'usage',
     `missing: ${which}; ${why}` +
-      'take them from the outputs of the deployed stack' +
-      (options.endpointUrl ? '' : ', or pass --endpoint-url for the sandbox'),
+      'pass --stack to find them by the outputs of the deployed stack' +
+      (options.endpointUrl ? '' : ', or --endpoint-url for the sandbox'),
   );
 }
 
-function configOf(options: GlobalOptions, sandbox: Sandbox | undefined) {
+function configOf(options: GlobalOptions, outputs: Outputs | undefined) {
   try {
-    return parseConfig(stackNames(options, sandbox));
+    return parseConfig(stackNames(options, outputs));
   } catch (error) {
     if (!(error instanceof InvalidInputError)) throw error;
     const problems = error.problems.map((problem) => {
@@ -169,10 +171,12 @@ export async function connect(
 ): Promise<Connection> {
   const { endpointUrl: endpoint, debug = false } = options;
   const sandbox = endpoint ? await findSandbox(endpoint) : undefined;
-  const config = configOf(options, sandbox);
   for (const [name, value] of Object.entries(awsEnvironment(options, env, sandbox !== undefined)))
     if (value === undefined) delete env[name];
     else env[name] = value;
+  // A stack that was named goes before what the sandbox says of its own.
+  const outputs = options.stack ? await outputsOfStack(options.stack, endpoint) : sandbox?.outputs;
+  const config = configOf(options, outputs);
   // Only now: the SDK takes longer to load than everything else, and help and usage errors do not need it.
   const { compose } = await import('../shared/runtime/compose.ts');
   const { ports } = compose(config, { ...(endpoint && { endpoint }), log: logTo(stderr, debug) });

@@ -31,6 +31,7 @@ const SERVICE_OF_TARGET: Record<string, string> = {
 
 const SERVICE_OF_API_VERSION: Record<string, string> = {
   '2016-11-15': 'ec2',
+  '2010-05-15': 'cloudformation',
   '2010-08-01': 'monitoring',
   '2010-03-31': 'sns',
   '2012-11-05': 'sqs',

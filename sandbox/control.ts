@@ -54,7 +54,20 @@ const ec2FaultFields = {
 };
 const Fault = v.pipe(
   v.strictObject({
-    service: v.optional(v.picklist(['ec2', 'dynamodb', 'sns', 'sqs', 'cloudwatch', 'lambda', 'ssm']), 'ec2'),
+    service: v.optional(
+      v.picklist([
+        'ec2',
+        'dynamodb',
+        'sns',
+        'sqs',
+        'cloudwatch',
+        'lambda',
+        'ssm',
+        'events',
+        'cloudformation',
+      ]),
+      'ec2',
+    ),
     operation: text,
     code: v.optional(text),
     delayMs: v.optional(delay),

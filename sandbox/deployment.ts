@@ -2,6 +2,7 @@
 
 import { type AwsService, friendlyServiceName, type JsonObject } from './aws-request.ts';
 import type { SandboxClock } from './clock.ts';
+import { makeCloudFormation } from './cloudformation.ts';
 import { type Alarms, makeAlarms } from './cloudwatch/alarms.ts';
 import { makeCloudWatch } from './cloudwatch/cloudwatch.ts';
 import { makeDynamoDb } from './dynamodb.ts';
@@ -126,6 +127,7 @@ export async function deploy(stack: Stack, options: DeploymentOptions): Promise<
     sts: messaging.handle,
     monitoring: makeCloudWatch(alarms),
     events: eventBridge.handle,
+    cloudformation: makeCloudFormation(stack, { region, accountId, atMs: clock.now() }),
     lambda: lambda.handle,
   };
   const withFaults = Object.entries(services).map(([name, handle]): [string, AwsService] => [

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type AwsAnswer, type AwsRequest, type AwsService, escapeXml, jsonAnswer } from './aws-request.ts';
 
 export interface ServiceFault {
-  service: 'dynamodb' | 'sns' | 'sqs' | 'cloudwatch' | 'lambda' | 'ssm';
+  service: 'dynamodb' | 'sns' | 'sqs' | 'cloudwatch' | 'lambda' | 'ssm' | 'events' | 'cloudformation';
   operation: string;
   /** Absent: the call is only delayed. */
   code?: string;
@@ -60,6 +60,7 @@ const ERROR_NAMESPACE: Record<string, string> = {
   sqs: 'com.amazonaws.sqs',
   cloudwatch: 'com.amazonaws.cloudwatch',
   ssm: 'com.amazonaws.ssm',
+  events: 'com.amazonaws.eventbridge',
 };
 
 function toFault(code: string): AwsFailure {

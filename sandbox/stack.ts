@@ -14,6 +14,7 @@ import {
 } from './template.ts';
 
 export interface Stack {
+  name: string;
   outputs: Record<string, string>;
   /** Logical id → what Ref answers: name, URL or ARN. */
   physicalIds: Record<string, string>;
@@ -174,6 +175,7 @@ export function readStack(options: StackOptions): Stack {
   });
 
   const stack: Stack = {
+    name: stackName,
     outputs: template.outputs,
     physicalIds: {},
     functions: [],

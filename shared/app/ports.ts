@@ -273,6 +273,19 @@ export interface Ports {
   readonly log: Log;
 }
 
+/** A deployed stack of CloudFormation. */
+export interface StackFact {
+  readonly name: string;
+  readonly status: string;
+  readonly outputs: Readonly<Record<string, string>>;
+}
+
+/** Where the names of everything else are found. Throws {@link PortError} when it could not be asked. */
+export interface Stacks {
+  /** Undefined where there is no such stack in this account and Region. */
+  find(name: string): Promise<StackFact | undefined>;
+}
+
 /** What one invocation may use. */
 export interface Run {
   readonly owner: OwnerId;

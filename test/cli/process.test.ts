@@ -84,7 +84,7 @@ describe('configuration', () => {
     });
     expect(ended).toMatchObject({ code: 2, stdout: '' });
     expect(ended.stderr).toMatchInlineSnapshot(`
-      "error: missing: --idempotency-table (or IDEMPOTENCY_TABLE), --topic-arn (or TOPIC_ARN); take them from the outputs of the deployed stack, or pass --endpoint-url for the sandbox
+      "error: missing: --idempotency-table (or IDEMPOTENCY_TABLE), --topic-arn (or TOPIC_ARN); pass --stack to find them by the outputs of the deployed stack, or --endpoint-url for the sandbox
       "
     `);
   });
@@ -186,6 +186,65 @@ describe('an endpoint', () => {
     expect(ended.stderr).toMatch(
       /^error: nothing answers at http:\/\/127\.0\.0\.1:\d+ \(ECONNREFUSED\); .*npm run sandbox.*\n$/,
     );
+  });
+
+  /** CloudFormation and DynamoDB as far as the CLI asks them, at an endpoint that is no sandbox. */
+  function deployed(stacks: string) {
+    const asked: string[] = [];
+    const answer = async (request: IncomingMessage, response: ServerResponse) => {
+      let body = '';
+      for await (const chunk of request) body += String(chunk);
+      if (request.url === '/_sandbox/state') return response.writeHead(404).end();
+      asked.push(/StackName=([^&]*)/.exec(body)?.[1] ?? String(JSON.parse(body).TableName));
+      if (request.headers['x-amz-target']) return response.end(JSON.stringify({ Items: [], Count: 0 }));
+      return response.writeHead(200, { 'content-type': 'text/xml' }).end(stacks);
+    };
+    return { asked, answer };
+  }
+  const stackWith = (outputs: Readonly<Record<string, string>>) =>
+    '<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackName>mine</StackName>' +
+    `<StackStatus>CREATE_COMPLETE</StackStatus><Outputs>${Object.entries(outputs)
+      .map(
+        ([key, value]) => `<member><OutputKey>${key}</OutputKey><OutputValue>${value}</OutputValue></member>`,
+      )
+      .join('')}</Outputs></member></Stacks></DescribeStacksResult></DescribeStacksResponse>`;
+  const keys = { AWS_ACCESS_KEY_ID: 'AKID', AWS_SECRET_ACCESS_KEY: 's', AWS_REGION: 'eu-west-1' };
+
+  it('is asked for the stack that was named, and for nothing that its outputs say', async () => {
+    const { asked, answer } = deployed(
+      stackWith({
+        StateTable: 'mine-state',
+        IdempotencyTable: 'mine-idempotency',
+        WorkQueueUrl: 'http://127.0.0.1/000000000000/work',
+        NoticeTopicArn: 'arn:aws:sns:eu-west-1:000000000000:notices',
+      }),
+    );
+    const endpoint = await listen((request, response) => void answer(request, response));
+    const ended = await run(['status', '--endpoint-url', endpoint, '-o', 'json'], {
+      ...keys,
+      ENI_FAILOVER_STACK: 'mine',
+    });
+    expect(ended).toMatchObject({ code: 0, stderr: '' });
+    expect(asked).toEqual(['mine', 'mine-state', 'mine-state']);
+  });
+
+  it('whose stack is not the controller’s says so', async () => {
+    const { answer } = deployed(stackWith({ Vpc: 'vpc-1' }));
+    const endpoint = await listen((request, response) => void answer(request, response));
+    const ended = await run(['status', '--endpoint-url', endpoint, '--stack', 'mine'], keys);
+    expect(ended).toMatchObject({ code: 2, stdout: '' });
+    expect(ended.stderr).toBe(
+      'error: the stack mine (CREATE_COMPLETE) has no output StateTable: it is not made from template.yaml, ' +
+        'or has not been created to its end; correct --stack (or ENI_FAILOVER_STACK)\n',
+    );
+  });
+
+  it('without such a stack says so', async () => {
+    const { answer } = deployed('<DescribeStacksResponse><DescribeStacksResult/></DescribeStacksResponse>');
+    const endpoint = await listen((request, response) => void answer(request, response));
+    const ended = await run(['status', '--endpoint-url', endpoint, '--stack', 'mine'], keys);
+    expect(ended).toMatchObject({ code: 2, stdout: '' });
+    expect(ended.stderr).toContain('there is no stack mine in this account and Region');
   });
 
   it('that is no sandbox is asked nothing more when settings are missing', async () => {
