@@ -20,13 +20,18 @@ export async function ackServiceCommand(
   { connect, say }: CommandContext,
 ): Promise<Answer> {
   const { ports, author } = await connect();
-  const operated = await acknowledge(ports, name, author, reason, member);
+  const operated = await acknowledge(ports, name, { author, reason }, member);
   return operatedAnswer(operated, onService(name), author, say);
 }
 
 export async function ackZoneCommand(zone: string, { connect, say }: CommandContext): Promise<Answer> {
   const { ports, author } = await connect();
-  return operatedAnswer(await releaseBrake(ports, zone), { service: null, zone }, author, say);
+  return operatedAnswer(
+    await releaseBrake(ports, zone, { author, reason: 'acknowledged' }),
+    { service: null, zone },
+    author,
+    say,
+  );
 }
 
 export function addAck(program: Command, { run, say }: Runner): void {

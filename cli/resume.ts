@@ -13,9 +13,10 @@ export async function resumeCommand(
   { connect, say }: CommandContext,
 ): Promise<Answer> {
   const { ports, author } = await connect();
+  const by = { author, reason: 'resumed' };
   return name
-    ? operatedAnswer(await resumeService(ports, name, author), onService(name), author, say)
-    : operatedAnswer(await resumeController(ports, author), onEverything, author, say);
+    ? operatedAnswer(await resumeService(ports, name, by), onService(name), author, say)
+    : operatedAnswer(await resumeController(ports, by), onEverything, author, say);
 }
 
 export function addResume(program: Command, { run, say }: Runner): void {

@@ -22,6 +22,8 @@ export interface Story {
   /** By these the record is found again. */
   readonly instances: readonly string[];
   readonly enis: readonly string[];
+  /** On record only: what follows tells people. */
+  readonly quiet?: true;
   readonly change: (state: ServiceState) => ServiceState;
 }
 
@@ -32,14 +34,17 @@ export function toEntry(ports: Ports, service: Pick<ServiceState, 'name' | 'decl
   const { outcome, severity, headline, lines, next, data } = story;
   const told = { service: service.name, outcome, severity, headline, atMs, lines, next, data };
   return {
-    draft: { kind, atMs, author, facts, instances, enis },
+    // The outcome is in every record: what a query filters by.
+    draft: { kind, atMs, author, facts: { outcome, ...facts }, instances, enis },
     change,
     notice: ({ number, hash }) =>
-      toNotice(
-        { ...told, trailNumber: number, headHash: hash },
-        `${service.name}.${kind}.${number}`,
-        severity === 'critical',
-        service,
-      ),
+      story.quiet
+        ? undefined
+        : toNotice(
+            { ...told, trailNumber: number, headHash: hash },
+            `${service.name}.${kind}.${number}`,
+            severity === 'critical',
+            service,
+          ),
   };
 }

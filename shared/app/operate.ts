@@ -1,25 +1,57 @@
 /** What operators do beside moving: pause, resume, acknowledge. Each is a record with its author. */
 import { messageOf } from '../core/errors.ts';
 import type { InstanceId, ServiceName } from '../core/ids.ts';
+import type { CommandReasonCode, ReasonCode } from '../core/reasons.ts';
 import type { Service, ServiceState } from '../core/state.ts';
 import type { RecordKind } from '../core/trail.ts';
 import { toEntry } from './entry.ts';
 import type { Ports } from './ports.ts';
 import { readService, record } from './record.ts';
 
-export type Operated =
-  | { readonly kind: 'done'; readonly detail: string }
-  | { readonly kind: 'refused'; readonly code: string; readonly detail: string };
+/** Who asked for it, and why: every record of a command names both. */
+export interface By {
+  readonly author: string;
+  readonly reason: string;
+}
 
-interface Deed {
+/** What a program reads of an answer, beside the sentence for people. */
+export type OperatedData = Readonly<Record<string, unknown>>;
+
+export interface Done {
+  readonly kind: 'done';
+  readonly detail: string;
+  readonly data?: OperatedData;
+}
+
+/** Nothing was done. */
+export interface Refused {
+  readonly kind: 'refused';
+  readonly code: ReasonCode | CommandReasonCode;
+  readonly detail: string;
+  readonly data?: OperatedData;
+}
+
+export type Operated = Done | Refused;
+
+export interface Deed {
   readonly kind: RecordKind;
   readonly outcome: string;
   readonly headline: string;
   readonly facts: Readonly<Record<string, unknown>>;
+  /** By these the record is found again. */
+  readonly instances?: readonly string[];
+  readonly enis?: readonly string[];
+  /** What follows tells people: this is on record only. */
+  readonly quiet?: true;
+  readonly data?: OperatedData;
   readonly change: (state: ServiceState) => ServiceState;
 }
 
-const refused = (code: string, detail: string): Operated => ({ kind: 'refused', code, detail });
+export const refused = (
+  code: ReasonCode | CommandReasonCode,
+  detail: string,
+  data?: OperatedData,
+): Refused => ({ kind: 'refused', code, detail, ...(data && { data }) });
 
 const maxAttempts = 5;
 
@@ -31,18 +63,18 @@ const tooLong = (forMs: number): Operated | undefined =>
     : undefined;
 
 /** Reads, changes and records; begins again when somebody wrote in between. */
-async function carryOut(
+export async function carryOut(
   ports: Ports,
   name: ServiceName,
-  author: string,
-  toDeed: (service: Service) => Deed | Operated,
+  { author }: Pick<By, 'author'>,
+  toDeed: (service: Service) => Deed | Operated | Promise<Deed | Operated>,
 ): Promise<Operated> {
   for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
     const service = await readService(ports, name);
     if (!service || service.tombstone) return refused('NO_SUCH_SERVICE', `${name} is not registered`);
-    const deed = toDeed(service);
+    const deed = await toDeed(service);
     if (!('change' in deed)) return deed;
-    const { kind, outcome, headline, facts, change } = deed;
+    const { kind, outcome, headline, facts, instances = [], enis = [], quiet, data, change } = deed;
     const entry = toEntry(ports, service, {
       kind,
       author,
@@ -53,18 +85,18 @@ async function carryOut(
       next: [],
       facts,
       data: { author, ...facts },
-      instances: [],
-      enis: [],
+      instances,
+      enis,
+      ...(quiet && { quiet }),
       change,
     });
-    if ((await record(ports, service, entry)) === 'recorded') return { kind: 'done', detail: headline };
+    if ((await record(ports, service, entry)) === 'recorded')
+      return { kind: 'done', detail: headline, ...(data && { data }) };
   }
   return refused('LEASE_HELD', `${name} is being written by others all the time; try again`);
 }
 
-export interface PauseRequest {
-  readonly author: string;
-  readonly reason: string;
+export interface PauseRequest extends By {
   /** A pause ends by itself: one that is forgotten is an outage in waiting. */
   readonly forMs: number;
 }
@@ -74,7 +106,7 @@ export function pauseService(ports: Ports, name: ServiceName, request: PauseRequ
   const { author, reason, forMs } = request;
   const long = tooLong(forMs);
   if (long) return Promise.resolve(long);
-  return carryOut(ports, name, author, (service) => {
+  return carryOut(ports, name, request, (service) => {
     const atMs = ports.clock.now();
     const pause = { reason, author, atMs, untilMs: atMs + forMs };
     const until = new Date(pause.untilMs).toISOString();
@@ -91,28 +123,22 @@ export function pauseService(ports: Ports, name: ServiceName, request: PauseRequ
   });
 }
 
-export function resumeService(ports: Ports, name: ServiceName, author: string): Promise<Operated> {
-  return carryOut(ports, name, author, (service) => {
+export function resumeService(ports: Ports, name: ServiceName, by: By): Promise<Operated> {
+  return carryOut(ports, name, by, (service) => {
     if (!service.pause) return refused('NOT_PAUSED', `${name} is not paused`);
     return {
       kind: 'resume',
       outcome: 'RESUMED',
-      headline: `resumed by ${author}; looked at within a minute`,
-      facts: { pausedBy: service.pause.author, pausedFor: service.pause.reason },
+      headline: `resumed by ${by.author}; looked at within a minute`,
+      facts: { reason: by.reason, pausedBy: service.pause.author, pausedFor: service.pause.reason },
       change: ({ pause: _, ...state }) => state,
     };
   });
 }
 
 /** Ends quarantines (all, or one member's), the budget's count, and what was refused or observed before. */
-export function acknowledge(
-  ports: Ports,
-  name: ServiceName,
-  author: string,
-  reason: string,
-  member?: InstanceId,
-): Promise<Operated> {
-  return carryOut(ports, name, author, (service) => {
+export function acknowledge(ports: Ports, name: ServiceName, by: By, member?: InstanceId): Promise<Operated> {
+  return carryOut(ports, name, by, (service) => {
     const ended = Object.keys(service.quarantine).filter((id) => member === undefined || id === member);
     if (member !== undefined && ended.length === 0)
       return refused('NOT_QUARANTINED', `${member} is not quarantined in ${name}`);
@@ -124,9 +150,9 @@ export function acknowledge(
     return {
       kind: 'ack',
       outcome: 'ACKNOWLEDGED',
-      headline: `acknowledged by ${author}`,
+      headline: `acknowledged by ${by.author}`,
       facts: {
-        reason,
+        reason: by.reason,
         quarantinesEnded: ended.join(', ') || 'none',
         failoversForgotten: spent,
         was: told ?? 'nothing',
@@ -143,11 +169,26 @@ export function acknowledge(
 }
 
 /** There is no item with an outbox for the whole controller: told at once, and if that fails the caller says so. */
-async function tellAll(ports: Ports, outcome: string, headline: string): Promise<string> {
+async function tellAll(
+  ports: Ports,
+  outcome: string,
+  headline: string,
+  { author, reason }: By,
+): Promise<string> {
   const atMs = ports.clock.now();
   const dedupeId = `controller.${outcome}.${atMs}`;
   const at = new Date(atMs).toISOString();
-  const program = { version: 1, dedupeId, service: '*', outcome, severity: 'warning', at, headline };
+  const program = {
+    version: 1,
+    dedupeId,
+    service: '*',
+    outcome,
+    severity: 'warning',
+    at,
+    headline,
+    author,
+    reason,
+  };
   try {
     await ports.notifier.publish({
       dedupeId,
@@ -156,6 +197,7 @@ async function tellAll(ports: Ports, outcome: string, headline: string): Promise
       subject: `[eni-failover] WARNING: all services: ${headline}`.slice(0, 100),
       body: [
         `All services: ${headline}`,
+        `By ${author}: ${reason}`,
         '',
         `At ${at}`,
         '',
@@ -179,26 +221,32 @@ export async function pauseController(ports: Ports, request: PauseRequest): Prom
   const atMs = ports.clock.now();
   await ports.store.pauseController({ reason, author, atMs, untilMs: atMs + forMs });
   const until = new Date(atMs + forMs).toISOString();
-  const detail = await tellAll(ports, 'CONTROLLER_PAUSED', `paused until ${until} by ${author}: ${reason}`);
+  const detail = await tellAll(
+    ports,
+    'CONTROLLER_PAUSED',
+    `paused until ${until} by ${author}: ${reason}`,
+    request,
+  );
   return { kind: 'done', detail: `everything is ${detail}` };
 }
 
-export async function resumeController(ports: Ports, author = 'an operator'): Promise<Operated> {
+export async function resumeController(ports: Ports, by: By): Promise<Operated> {
   const { pause } = await ports.store.readController();
   if (!pause) return refused('NOT_PAUSED', 'the controller is not paused');
   await ports.store.pauseController(undefined);
   const detail = await tellAll(
     ports,
     'CONTROLLER_RESUMED',
-    `resumed by ${author}; looked at within a minute`,
+    `resumed by ${by.author}; looked at within a minute`,
+    by,
   );
   return { kind: 'done', detail: `everything is ${detail}` };
 }
 
-export async function releaseBrake(ports: Ports, zone: string): Promise<Operated> {
+export async function releaseBrake(ports: Ports, zone: string, by: By): Promise<Operated> {
   const { brakes } = await ports.store.readController();
   if (!brakes[zone]) return refused('NO_BRAKE', `the brake of ${zone} is not on`);
   await ports.store.releaseBrake(zone, ports.clock.now());
-  const detail = await tellAll(ports, 'BRAKE_RELEASED', `the brake of ${zone} is released`);
+  const detail = await tellAll(ports, 'BRAKE_RELEASED', `the brake of ${zone} is released`, by);
   return { kind: 'done', detail };
 }

@@ -32,7 +32,7 @@ function unreadMember(q: Question, holder: InstanceId): Decision | undefined {
   return unread && again('UNKNOWN_STATE', `${unread.instance} could not be read`, true);
 }
 
-/** An operator's request (P29): carried out plainly and only to an eligible member, or refused and over. */
+/** An operator's request (P29): carried out plainly, unless force was asked for, and only to an eligible member; or refused and over. */
 export function planned(q: Question, holder: InstanceId, request: OperatorRequest): Decision {
   const { service, observation, nowMs } = q;
   const no = (refusal: Refusal): Refusal => ({ ...refusal, request: request.id });
@@ -45,7 +45,7 @@ export function planned(q: Question, holder: InstanceId, request: OperatorReques
     const own = choice.refused.filter((each) => each.member === request.target);
     return no(refuse('REQUEST_REFUSED', `${request.target} may not take the interfaces`, own));
   }
-  const plan = makePlan(q, request.target, 'plain', holder);
+  const plan = makePlan(q, request.target, request.force ? 'plain-then-force' : 'plain', holder);
   return { kind: 'move', episode: request.kind, plan, evidence: `${request.author}: ${request.reason}` };
 }
 

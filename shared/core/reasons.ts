@@ -102,6 +102,38 @@ export const reasons = {
 } as const satisfies Record<string, Reason>;
 export type ReasonCode = keyof typeof reasons;
 
+/** Why an operator's command was refused, where it is not for one of the reasons above. */
+export const commandReasons = {
+  NOT_PAUSED: reason('It is not paused.', 'nothing to do'),
+  TOO_LONG: reason(
+    'A pause lasts at most seven days: one that is forgotten is an outage in waiting.',
+    'pause for less, and again then',
+  ),
+  NOT_QUARANTINED: reason('That member is not quarantined.', 'nothing to do'),
+  NOTHING_TO_ACKNOWLEDGE: reason('Nothing of the service waits for a person.', 'nothing to do'),
+  NO_BRAKE: reason('The brake of that zone is not on.', 'nothing to do'),
+  EPISODE_OPEN: reason('An episode of the service is under way.', 'ask again when it has ended'),
+  REQUEST_WAITS: reason(
+    "Another operator's request waits already.",
+    'ask again when it has been carried out or has expired',
+  ),
+  NOT_A_MEMBER: reason('The instance is not a member of the service.', 'name a member, or replace one by it'),
+  ALREADY_HOLDER: reason('That member has the interfaces already.', 'nothing to do'),
+  NOT_ELIGIBLE: reason(
+    'That member may not take the interfaces now.',
+    "end the member's own reasons, listed beside it",
+  ),
+  HOLDER_FAILED: reason(
+    'The holder has failed: a failover comes before what was asked for.',
+    'wait for the failover',
+  ),
+  REJECTED: reason(
+    'The declaration does not hold against what EC2 says.',
+    'see the problems; nothing was stored',
+  ),
+} as const satisfies Record<string, Reason>;
+export type CommandReasonCode = keyof typeof commandReasons;
+
 /** Why one member may not take the interfaces. */
 export const memberReasons = {
   NO_SUCH_MEMBER: reason('The instance no longer exists.', 'replace the member in the declaration'),

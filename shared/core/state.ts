@@ -80,6 +80,8 @@ export interface OperatorRequest {
   readonly author: string;
   readonly reason: string;
   readonly atMs: number;
+  /** A detach that hangs may be forced although the source is well: only who asked can answer for that. */
+  readonly force?: true;
 }
 
 /**
@@ -234,6 +236,7 @@ const ServiceStateSchema: v.GenericSchema<unknown, ServiceState> = v.object({
       author: v.string(),
       reason: v.string(),
       atMs: ms,
+      force: v.exactOptional(v.literal(true)),
     }),
   ),
   frozen: v.exactOptional(

@@ -13,6 +13,9 @@ export const recordKinds = {
   ack: 'a person ended quarantines, or what waited for one',
   recovered: 'whole again after it was stranded',
   readiness: 'whether a failover would work',
+  request: 'a switchover or a failback was asked for',
+  drill: 'a rehearsal that was asked for, or a drill there and back',
+  'break-glass': 'what an operator did in EC2 by hand while the controller was away',
 } as const satisfies Record<string, string>;
 export type RecordKind = keyof typeof recordKinds;
 

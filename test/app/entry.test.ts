@@ -4,7 +4,7 @@ import { type Story, toEntry } from '../../shared/app/entry.ts';
 import type { Severity } from '../../shared/core/notice.ts';
 import { a, front, makeWorld } from '../fakes/world.ts';
 
-const entryOf = async (severity: Severity) => {
+const entryOf = async (severity: Severity, more: Partial<Story> = {}) => {
   const world = await makeWorld();
   const story: Story = {
     kind: 'change',
@@ -19,6 +19,7 @@ const entryOf = async (severity: Severity) => {
     instances: [a],
     enis: [front],
     change: (state) => ({ ...state, lastObserved: 'x' }),
+    ...more,
   };
   return { world, entry: toEntry(world.ports, world.service(), story) };
 };
@@ -30,7 +31,7 @@ describe('an entry', () => {
       kind: 'change',
       atMs: world.clock.now(),
       author: 'ann',
-      facts: { for: 'the record' },
+      facts: { outcome: 'KEPT_ON_TERMINATION', for: 'the record' },
       instances: [a],
       enis: [front],
     });
@@ -46,6 +47,11 @@ describe('an entry', () => {
     });
     expect(notice?.body).toContain('Trail #7, head h7');
     expect(notice?.body).toContain('"for":"programs"');
+  });
+
+  it('that is on record only is told to nobody', async () => {
+    const { entry } = await entryOf('info', { quiet: true });
+    expect(entry.notice({ number: 7, hash: 'h7' })).toBeUndefined();
   });
 
   it.each([

@@ -12,6 +12,7 @@ import type { ServiceState } from '../../shared/core/state.ts';
 import { a, b, c, front, management, ordersDb, type World, zone } from '../fakes/world.ts';
 import { story } from './story.ts';
 
+const done = { author: 'ann', reason: 'done' };
 const ask = { author: 'ann', reason: 'patching', forMs: 3_600_000 };
 
 describe('a pause', () => {
@@ -23,7 +24,9 @@ describe('a pause', () => {
       expect(world.notifier.of('PAUSED')).toHaveLength(1);
       world.ec2.impair(a);
       expect((await world.look(world.alarm(a))).code).toBe('PAUSED');
-      expect(await world.run(resumeService(world.ports, ordersDb, 'bob'))).toMatchObject({ kind: 'done' });
+      expect(
+        await world.run(resumeService(world.ports, ordersDb, { author: 'bob', reason: 'done' })),
+      ).toMatchObject({ kind: 'done' });
       expect(world.records('resume')).toMatchObject([{ author: 'bob', pausedBy: 'ann' }]);
       expect((await world.look(world.alarm(a))).code).toBe('COMPLETED');
     },
@@ -47,7 +50,9 @@ describe('a pause', () => {
   });
 
   story('that was never made cannot be resumed', async (world) => {
-    expect(await world.run(resumeService(world.ports, ordersDb, 'ann'))).toMatchObject({
+    expect(
+      await world.run(resumeService(world.ports, ordersDb, { author: 'ann', reason: 'done' })),
+    ).toMatchObject({
       code: 'NOT_PAUSED',
     });
     expect(world.kinds()).toEqual([]);
@@ -82,8 +87,8 @@ describe('a pause', () => {
 describe('a command', () => {
   const deeds: readonly (readonly [string, (world: World) => ReturnType<typeof pauseService>])[] = [
     ['a pause', (world) => pauseService(world.ports, ordersDb, ask)],
-    ['a resumption', (world) => resumeService(world.ports, ordersDb, 'ann')],
-    ['an acknowledgement', (world) => acknowledge(world.ports, ordersDb, 'ann', 'x')],
+    ['a resumption', (world) => resumeService(world.ports, ordersDb, { author: 'ann', reason: 'done' })],
+    ['an acknowledgement', (world) => acknowledge(world.ports, ordersDb, { author: 'ann', reason: 'x' })],
   ];
   for (const [what, deed] of deeds)
     story(`for a service that was unregistered is refused: ${what}`, async (world) => {
@@ -105,7 +110,9 @@ describe('a command', () => {
     await world.run(pauseService(world.ports, ordersDb, ask).catch(() => undefined));
     world.store.heal();
     expect(world.kinds()).toEqual([]);
-    expect(await world.run(resumeService(world.ports, ordersDb, 'bob'))).toMatchObject({ kind: 'done' });
+    expect(
+      await world.run(resumeService(world.ports, ordersDb, { author: 'bob', reason: 'done' })),
+    ).toMatchObject({ kind: 'done' });
     expect(world.kinds()).toEqual(['pause', 'resume']);
   });
 });
@@ -130,15 +137,17 @@ describe('a pause of more than seven days', () => {
 
 describe('the whole controller', () => {
   story('that is not paused is not resumed', async (world) => {
-    expect(await world.run(resumeController(world.ports, 'ann'))).toMatchObject({ code: 'NOT_PAUSED' });
+    expect(await world.run(resumeController(world.ports, { author: 'ann', reason: 'done' }))).toMatchObject({
+      code: 'NOT_PAUSED',
+    });
     expect(world.notifier.published).toEqual([]);
   });
 
   story('tells people what was done to everything', async (world) => {
     await world.run(pauseController(world.ports, ask));
-    await world.run(resumeController(world.ports, 'bob'));
+    await world.run(resumeController(world.ports, { author: 'bob', reason: 'done' }));
     await world.run(world.store.tripBrake(zone, ['x'], world.clock.now()));
-    await world.run(releaseBrake(world.ports, zone));
+    await world.run(releaseBrake(world.ports, zone, done));
     expect(world.notifier.published.map((each) => each.attributes['outcome'])).toEqual([
       'CONTROLLER_PAUSED',
       'CONTROLLER_RESUMED',
@@ -146,6 +155,8 @@ describe('the whole controller', () => {
     ]);
     expect(world.notifier.published[0]?.body).toContain('by ann: patching');
     expect(world.notifier.published[1]?.body).toContain('resumed by bob');
+    expect(world.notifier.published[1]?.body).toContain('By bob: done');
+    expect(world.notifier.published[2]?.body).toContain('By ann: done');
   });
 
   story('is paused also when people cannot be told, and the operator hears that', async (world) => {
@@ -159,18 +170,18 @@ describe('the whole controller', () => {
     await world.run(pauseController(world.ports, ask));
     world.ec2.impair(a);
     expect((await world.look(world.alarm(a))).code).toBe('CONTROLLER_PAUSED');
-    expect(await world.run(resumeController(world.ports))).toMatchObject({ kind: 'done' });
+    expect(await world.run(resumeController(world.ports, done))).toMatchObject({ kind: 'done' });
     expect((await world.look(world.alarm(a))).code).toBe('COMPLETED');
   });
 });
 
 describe('the brake', () => {
   story('is released by command, and only if it is on', async (world) => {
-    expect(await world.run(releaseBrake(world.ports, zone))).toMatchObject({ code: 'NO_BRAKE' });
+    expect(await world.run(releaseBrake(world.ports, zone, done))).toMatchObject({ code: 'NO_BRAKE' });
     await world.run(world.store.tripBrake(zone, ['x'], world.clock.now()));
     world.ec2.impair(a);
     expect((await world.look(world.alarm(a))).code).toBe('BRAKE');
-    expect(await world.run(releaseBrake(world.ports, zone))).toMatchObject({ kind: 'done' });
+    expect(await world.run(releaseBrake(world.ports, zone, done))).toMatchObject({ kind: 'done' });
     expect((await world.look(world.alarm(a))).code).toBe('COMPLETED');
   });
 });
@@ -185,7 +196,9 @@ describe('an acknowledgement', () => {
   story('lets the member take the interfaces again', async (world) => {
     await failed(world);
     world.ec2.setState(c, 'stopped');
-    expect(await world.run(acknowledge(world.ports, ordersDb, 'ann', 'repaired'))).toMatchObject({
+    expect(
+      await world.run(acknowledge(world.ports, ordersDb, { author: 'ann', reason: 'repaired' })),
+    ).toMatchObject({
       kind: 'done',
     });
     expect(world.service()).toMatchObject({ quarantine: {}, failoversAtMs: [] });
@@ -199,14 +212,14 @@ describe('an acknowledgement', () => {
 
   story('of everything forgets the failovers that waited for a source to stop', async (world) => {
     world.store.change(ordersDb, (state) => ({ ...state, unfencedAtMs: [1, 2] }));
-    await world.run(acknowledge(world.ports, ordersDb, 'ann', 'stopped by hand'));
+    await world.run(acknowledge(world.ports, ordersDb, { author: 'ann', reason: 'stopped by hand' }));
     expect(world.records('ack')).toMatchObject([{ failoversForgotten: 2 }]);
     expect(world.service()).not.toHaveProperty('unfencedAtMs');
   });
 
   story('of one member leaves no count where there is none', async (world) => {
     await failed(world);
-    await world.run(acknowledge(world.ports, ordersDb, 'ann', 'repaired', a));
+    await world.run(acknowledge(world.ports, ordersDb, { author: 'ann', reason: 'repaired' }, a));
     expect(world.service()).not.toHaveProperty('unfencedAtMs');
   });
 
@@ -217,7 +230,7 @@ describe('an acknowledgement', () => {
       unfencedAtMs: [1],
       quarantine: { ...state.quarantine, [c]: { sinceMs: 0, why: 'x' } },
     }));
-    await world.run(acknowledge(world.ports, ordersDb, 'ann', 'repaired', a));
+    await world.run(acknowledge(world.ports, ordersDb, { author: 'ann', reason: 'repaired' }, a));
     expect(Object.keys(world.service().quarantine)).toEqual([c]);
     expect(world.service().failoversAtMs).toHaveLength(1);
     expect(world.service().unfencedAtMs).toEqual([1]);
@@ -245,7 +258,7 @@ describe('an acknowledgement', () => {
   for (const [what, change, record] of waiting)
     story(`of ${what} alone is on record and clears it`, async (world) => {
       world.store.change(ordersDb, (state) => ({ ...state, ...change }));
-      const answer = await world.run(acknowledge(world.ports, ordersDb, 'ann', 'seen'));
+      const answer = await world.run(acknowledge(world.ports, ordersDb, { author: 'ann', reason: 'seen' }));
       expect(answer).toMatchObject({ kind: 'done' });
       expect(world.records('ack')).toMatchObject([{ reason: 'seen', ...record }]);
       expect(world.service()).toMatchObject({ quarantine: {}, failoversAtMs: [] });
@@ -253,10 +266,14 @@ describe('an acknowledgement', () => {
     });
 
   story('of nothing is refused', async (world) => {
-    expect(await world.run(acknowledge(world.ports, ordersDb, 'ann', 'x'))).toMatchObject({
-      code: 'NOTHING_TO_ACKNOWLEDGE',
-    });
-    expect(await world.run(acknowledge(world.ports, ordersDb, 'ann', 'x', b))).toMatchObject({
+    expect(await world.run(acknowledge(world.ports, ordersDb, { author: 'ann', reason: 'x' }))).toMatchObject(
+      {
+        code: 'NOTHING_TO_ACKNOWLEDGE',
+      },
+    );
+    expect(
+      await world.run(acknowledge(world.ports, ordersDb, { author: 'ann', reason: 'x' }, b)),
+    ).toMatchObject({
       code: 'NOT_QUARANTINED',
     });
   });

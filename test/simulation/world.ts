@@ -746,10 +746,10 @@ export class World {
     );
   }
   resume(name: ServiceName): Worker {
-    return this.operate('resume', (ports) => resumeService(ports, name, 'ops'));
+    return this.operate('resume', (ports) => resumeService(ports, name, { author: 'ops', reason: 'done' }));
   }
   acknowledge(name: ServiceName): Worker {
-    return this.operate('ack', (ports) => acknowledge(ports, name, 'ops', 'repaired'));
+    return this.operate('ack', (ports) => acknowledge(ports, name, { author: 'ops', reason: 'repaired' }));
   }
   pauseAll(forMs: number): Worker {
     return this.operate('pause-all', (ports) =>
@@ -757,10 +757,12 @@ export class World {
     );
   }
   resumeAll(): Worker {
-    return this.operate('resume-all', (ports) => resumeController(ports));
+    return this.operate('resume-all', (ports) => resumeController(ports, { author: 'ops', reason: 'done' }));
   }
   releaseBrake(zone: string): Worker {
-    return this.operate('release-brake', (ports) => releaseBrake(ports, zone));
+    return this.operate('release-brake', (ports) =>
+      releaseBrake(ports, zone, { author: 'ops', reason: 'the zone is well' }),
+    );
   }
 
   /** As functions/control will: refuses what P29 refuses, writes the request under `rev`, and enqueues a look. */

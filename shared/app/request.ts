@@ -1,0 +1,139 @@
+/**
+ * What operators ask to be moved: a request in the service's item, refused here for what functions/failover would
+ * refuse too (P29). Nothing is moved by it: only functions/failover changes EC2.
+ */
+import { decide } from '../core/decide.ts';
+import { isPlannedMove } from '../core/episode.ts';
+import { messageOf } from '../core/errors.ts';
+import type { InstanceId, ServiceName } from '../core/ids.ts';
+import type { Observation } from '../core/observation.ts';
+import { reasons } from '../core/reasons.ts';
+import {
+  type ControllerState,
+  interfacesOf,
+  isMember,
+  type OperatorRequest,
+  type Service,
+} from '../core/state.ts';
+import { whereabouts } from '../core/whereabouts.ts';
+import { observe } from './observe.ts';
+import { type By, carryOut, type Operated, type Refused, refused } from './operate.ts';
+import type { Ports } from './ports.ts';
+
+export interface How {
+  /** A plain detach that hangs is forced, although the source is well. */
+  readonly force?: boolean;
+}
+
+/** Why the request would not be carried out now; undefined when it would. Pure. */
+export function refusalOf(
+  service: Service,
+  controller: ControllerState,
+  observation: Observation,
+  request: OperatorRequest,
+  nowMs: number,
+): Refused | undefined {
+  const { name, episode, facts } = service;
+  const { target } = request;
+  if (episode) return refused('EPISODE_OPEN', `episode ${episode.id} of ${name} is under way`);
+  if (service.request) {
+    const { kind, author } = service.request;
+    return refused('REQUEST_WAITS', `a ${kind} that ${author} asked for waits already`);
+  }
+  if (!isMember(service, target)) return refused('NOT_A_MEMBER', `${target} is not a member of ${name}`);
+  const where = whereabouts(service, observation);
+  if (where.kind === 'together' && where.holder === target)
+    return refused('ALREADY_HOLDER', `${target} has the interfaces of ${name} already`);
+  // A zone that seems to fail is no place for maintenance; the engine itself holds back failovers only (P30).
+  if (controller.brakes[facts.availabilityZone])
+    return refused('BRAKE', `${facts.availabilityZone} is braked: ${reasons.BRAKE.meaning}`);
+
+  // The engine's own answer, as if the request was stored and every second look had shown the same.
+  const hint = { kind: 'request', atMs: nowMs } as const;
+  const asked = { ...service, request };
+  const look = Number.POSITIVE_INFINITY;
+  const decision = decide({ service: asked, controller, observation, hint, look, believed: true, nowMs });
+  switch (decision.kind) {
+    case 'move':
+      return isPlannedMove(decision.episode) ? undefined : refused('HOLDER_FAILED', decision.evidence);
+    case 'refuse': {
+      const { code, detail, members } = decision;
+      return members.some((each) => each.member === target)
+        ? refused('NOT_ELIGIBLE', detail, { refusals: members })
+        : refused(code, detail);
+    }
+    case 'nothing':
+    case 'look-again':
+    case 'record':
+      return refused(decision.code, decision.detail);
+    default:
+      return refused('UNKNOWN_STATE', `${name} is being put right; ask again in a minute`);
+  }
+}
+
+/** What is asked for, before it has a target that this service can name. */
+interface Wish {
+  readonly kind: OperatorRequest['kind'];
+  readonly target: (service: Service) => InstanceId | undefined;
+  readonly force?: true;
+}
+
+async function ask(ports: Ports, name: ServiceName, by: By, wish: Wish): Promise<Operated> {
+  const { clock, store, queue, log } = ports;
+  const operated = await carryOut(ports, name, by, async (service) => {
+    const target = wish.target(service);
+    if (!target) return refused('NO_MEMBERS', `${name} has no members`);
+    const [controller, observation] = await Promise.all([store.readController(), observe(ports, service)]);
+    const atMs = clock.now();
+    const request: OperatorRequest = {
+      id: ports.ids.nonce(),
+      kind: wish.kind,
+      target,
+      ...by,
+      atMs,
+      ...(wish.force && { force: wish.force }),
+    };
+    const refusal = refusalOf(service, controller, observation, request, atMs);
+    if (refusal) return refusal;
+    const where = whereabouts(service, observation);
+    const from = where.kind === 'together' ? where.holder : undefined;
+    const { id, kind, force, reason } = request;
+    return {
+      kind: 'request',
+      outcome: 'REQUESTED',
+      headline: `${kind} to ${target} asked for by ${by.author}`,
+      facts: { reason, request: id, asks: kind, from, to: target, ...(force && { force }) },
+      instances: [...new Set([from, target])].flatMap((each) => each ?? []),
+      enis: interfacesOf(service),
+      // The end of its episode tells, or its refusal.
+      quiet: true,
+      data: { request: id, from, to: target },
+      change: (state) => ({ ...state, request }),
+    };
+  });
+  if (operated.kind === 'refused') return operated;
+  try {
+    await queue.send({ service: name, hint: { kind: 'request', atMs: clock.now() }, look: 0 }, 0);
+    return operated;
+  } catch (error) {
+    log.warn('a request could not be queued', { service: name, error: messageOf(error) });
+    return {
+      ...operated,
+      detail: `${operated.detail}; the queue refused it, the sweep finds it within a minute`,
+    };
+  }
+}
+
+/**
+ * Asks for a planned move to a member. Throws {@link PortError} when the table is out of reach: then the request may
+ * have been stored all the same, and `status` shows it.
+ */
+export function switchover(
+  ports: Ports,
+  name: ServiceName,
+  to: InstanceId,
+  by: By,
+  { force = false }: How = {},
+): Promise<Operated> {
+  return ask(ports, name, by, { kind: 'switchover', target: () => to, ...(force && { force }) });
+}

@@ -1,0 +1,135 @@
+/** What an operator asks to be moved: taken on with a record, or refused for every reason that P29 names. */
+import { describe, expect } from 'vitest';
+import type { Refused } from '../../shared/app/operate.ts';
+import { pauseController, pauseService } from '../../shared/app/operate.ts';
+import { switchover } from '../../shared/app/request.ts';
+import type { ServiceName } from '../../shared/core/ids.ts';
+import type { ServiceState } from '../../shared/core/state.ts';
+import { a, b, c, front, management, ordersDb, stranger, type World, zone } from '../fakes/world.ts';
+import { story } from './story.ts';
+
+const by = { author: 'ann', reason: 'new kernel' };
+const forAnHour = { ...by, forMs: 3_600_000 };
+const ask = (world: World, to = b, how = {}) => world.run(switchover(world.ports, ordersDb, to, by, how));
+const attachedTo = (world: World) => [front, management].map((eni) => world.ec2.where(eni)?.instanceId);
+
+describe('a switchover', () => {
+  story('is stored, recorded, queued, and carried out in the name of who asked', async (world) => {
+    expect(await ask(world)).toMatchObject({
+      kind: 'done',
+      detail: `switchover to ${b} asked for by ann`,
+      data: { from: a, to: b },
+    });
+    const { request } = world.service();
+    expect(request).toMatchObject({ kind: 'switchover', target: b, author: 'ann', reason: 'new kernel' });
+    expect(world.records('request')).toMatchObject([
+      { author: 'ann', reason: 'new kernel', request: request?.id, from: a, to: b, outcome: 'REQUESTED' },
+    ]);
+    expect(world.store.pointers()).toContain(`BY#INSTANCE#${b} ${ordersDb} 2`);
+    expect(world.notifier.published).toEqual([]);
+    expect(await world.settle()).toMatchObject([{ code: 'COMPLETED' }, { kind: 'nothing' }]);
+    expect(attachedTo(world)).toEqual([b, b]);
+    expect(world.episodes()).toMatchObject([{ author: 'ann', episode: { kind: 'switchover' } }]);
+    expect(world.service().request).toBeUndefined();
+  });
+
+  story('detaches plainly, and only plainly, unless force was asked for', async (world) => {
+    for (const eni of [front, management]) world.ec2.stick(eni, 'plain');
+    await ask(world, b, { force: true });
+    expect(world.service().request).toMatchObject({ force: true });
+    expect(world.records('request')).toMatchObject([{ force: true }]);
+    await world.settle();
+    expect(attachedTo(world)).toEqual([b, b]);
+    expect(world.ec2.mutations('detach').map((each) => each.force)).toEqual([false, false, true, true]);
+    await ask(world, a);
+    expect(world.service().request).not.toHaveProperty('force');
+    await world.settle();
+    expect(world.episodes().map((each) => each.episode.plan)).toMatchObject([
+      { detach: 'plain-then-force' },
+      { detach: 'plain' },
+    ]);
+  });
+
+  story('that the queue refuses is found by the sweep, and the operator hears that', async (world) => {
+    world.queue.fail();
+    expect((await ask(world)).detail).toContain('the sweep finds it within a minute');
+    expect(world.service().request).toBeDefined();
+    expect((await world.look(world.sweep())).code).toBe('COMPLETED');
+  });
+
+  const hindered: readonly (readonly [string, string, (world: World) => unknown])[] = [
+    ['an episode is open', 'EPISODE_OPEN', openEpisode],
+    ['another request waits', 'REQUEST_WAITS', (world) => ask(world, c)],
+    ['the service is paused', 'PAUSED', (world) => pauseService(world.ports, ordersDb, forAnHour)],
+    ['everything is paused', 'CONTROLLER_PAUSED', (world) => pauseController(world.ports, forAnHour)],
+    ['the zone is braked', 'BRAKE', (world) => world.ports.store.tripBrake(zone, ['x'], 0)],
+    ['the holder has failed', 'HOLDER_FAILED', (world) => world.ec2.setState(a, 'stopped')],
+    ['the interfaces are split', 'SPLIT', (world) => moveByHand(world)],
+    ['somebody else moved them', 'MOVED_BY_OTHERS', (world) => moveByHand(world, [front, management])],
+    ['the interfaces are read in vain', 'UNKNOWN_STATE', failReads],
+    ['it is unregistered', 'NO_SUCH_SERVICE', (world) => change(world, { tombstone: true })],
+  ];
+  for (const [when, code, prepare] of hindered)
+    story(`is refused while ${when}`, async (world) => {
+      world.excuse(['S12']);
+      await world.run(Promise.resolve(prepare(world)));
+      const before = world.service();
+      expect(await ask(world)).toMatchObject({ kind: 'refused', code });
+      expect(world.service().request).toEqual(before.request);
+      expect(world.kinds()).not.toContain(code === 'REQUEST_WAITS' ? 'episode' : 'request');
+      await world.clock.advance(60_000);
+    });
+
+  story('is refused in mode observe', { policy: { mode: 'observe' } }, async (world) => {
+    expect(await ask(world)).toMatchObject({ kind: 'refused', code: 'OBSERVE_ONLY' });
+  });
+
+  story('is refused to who has the interfaces, and to who is no member', async (world) => {
+    expect(await ask(world, a)).toMatchObject({ kind: 'refused', code: 'ALREADY_HOLDER' });
+    expect(await ask(world, stranger)).toMatchObject({ kind: 'refused', code: 'NOT_A_MEMBER' });
+    expect(world.kinds()).toEqual([]);
+    expect(world.queue.waiting()).toEqual([]);
+  });
+
+  story('is refused to a member that may not take them, with its reasons', async (world) => {
+    world.ec2.impair(b);
+    const answer = (await ask(world)) as Refused;
+    expect(answer).toMatchObject({ kind: 'refused', code: 'NOT_ELIGIBLE' });
+    expect(answer.data).toMatchObject({ refusals: [{ member: b, code: 'CHECKS_FAILED' }] });
+  });
+
+  story('of a service that nobody registered is refused', async (world) => {
+    const answer = switchover(world.ports, 'no-such' as ServiceName, b, by);
+    expect(await world.run(answer)).toMatchObject({ kind: 'refused', code: 'NO_SUCH_SERVICE' });
+  });
+
+  story('by two people at once is taken from one of them', async (world) => {
+    const both = [b, c].map((to) => switchover(world.ports, ordersDb, to, by));
+    const answers = await world.run(Promise.all(both));
+    expect(answers.map((each) => each.kind).sort()).toEqual(['done', 'refused']);
+    expect(answers).toContainEqual(expect.objectContaining({ code: 'REQUEST_WAITS' }));
+    expect(world.kinds()).toEqual(['request']);
+  });
+});
+
+async function openEpisode(world: World): Promise<void> {
+  world.ec2.impair(a);
+  world.begin(world.alarm(a)).report.catch(() => undefined);
+  await world.clock.advance(400);
+  world.ec2.recover(a);
+}
+
+function moveByHand(world: World, enis = [front]): void {
+  for (const eni of enis) {
+    world.ec2.detachByHand(eni);
+    world.ec2.attachByHand(eni, c, eni === front ? 1 : 2);
+  }
+}
+
+function failReads(world: World): void {
+  world.ec2.fail('interfaces', { kind: 'throttled' }, { times: 50 });
+}
+
+function change(world: World, to: Partial<ServiceState>): void {
+  world.store.change(ordersDb, (state) => ({ ...state, ...to }));
+}
