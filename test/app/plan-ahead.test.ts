@@ -1,0 +1,169 @@
+/** What would happen now, and why: the engine's own answer, every reason with its way out, and nothing written. */
+import { describe, expect } from 'vitest';
+import { pauseController, pauseService } from '../../shared/app/operate.ts';
+import { type Ahead, planAhead } from '../../shared/app/plan-ahead.ts';
+import type { InstanceId, ServiceName } from '../../shared/core/ids.ts';
+import type { ServiceState } from '../../shared/core/state.ts';
+import { a, applicationAlarm, b, c, front, management, ordersDb, type World, zone } from '../fakes/world.ts';
+import { story } from './story.ts';
+
+const forAnHour = { author: 'ann', reason: 'patching', forMs: 3_600_000 };
+
+/** The plan; it is part of every story that nothing is written for it. */
+async function plan(world: World, to?: InstanceId): Promise<Ahead> {
+  const writes = world.store.writes.length;
+  const ahead = await world.run(planAhead(world.ports, ordersDb, to));
+  expect(world.store.writes).toHaveLength(writes);
+  expect(world.ec2.mutations()).toEqual([]);
+  if (ahead.kind !== 'plan') throw new Error(ahead.detail);
+  return ahead;
+}
+const codes = (ahead: Ahead) => ahead.reasons.map((each) => each.code);
+const change = (world: World, to: Partial<ServiceState>) =>
+  world.store.change(ordersDb, (state) => ({ ...state, ...to }));
+
+describe('the plan of a failover', () => {
+  story('is the move to the first eligible standby, with its steps', async (world) => {
+    expect(await plan(world)).toEqual({
+      kind: 'plan',
+      service: ordersDb,
+      holder: a,
+      wouldMove: true,
+      target: b,
+      reasons: [],
+      members: [
+        { member: a, role: 'holder', eligible: true, refusals: [] },
+        { member: b, role: 'standby', eligible: true, refusals: [] },
+        { member: c, role: 'standby', eligible: true, refusals: [] },
+      ],
+      steps: [
+        { step: 'detach', what: `${front}, ${management} from ${a}, by force if it hangs` },
+        { step: 'attach', what: `${front} at device index 1, ${management} at device index 2 to ${b}` },
+      ],
+      interrupts: expect.stringContaining(front),
+    });
+  });
+
+  story('names every reason against it, one behind the other, each with what ends it', async (world) => {
+    await world.run(pauseService(world.ports, ordersDb, forAnHour));
+    await world.run(pauseController(world.ports, forAnHour));
+    await world.run(world.store.tripBrake(zone, ['x'], world.clock.now()));
+    const declared = JSON.stringify({ ...world.declaration, policy: { mode: 'observe' } });
+    const atMs = world.clock.now();
+    change(world, { declared, failoversAtMs: [atMs, atMs], unfencedAtMs: [atMs] });
+    world.ec2.impair(b);
+    change(world, { quarantine: { [c]: { sinceMs: 0, why: 'failed in orders-db.1' } } });
+    const ahead = await plan(world);
+    expect(ahead).toMatchObject({ wouldMove: false, steps: [], interrupts: 'nothing' });
+    expect(ahead).not.toHaveProperty('target');
+    expect(ahead.reasons.map(({ code, member, command }) => [code, member, command])).toEqual([
+      ['PAUSED', undefined, `eni-failover resume ${ordersDb} --reason '...'`],
+      ['CONTROLLER_PAUSED', undefined, "eni-failover resume --all --reason '...'"],
+      ['OBSERVE_ONLY', undefined, `eni-failover mode ${ordersDb} act --reason '...'`],
+      ['BRAKE', undefined, `eni-failover ack --zone ${zone} --reason '...'`],
+      ['BUDGET_SPENT', undefined, `eni-failover ack ${ordersDb} --reason '...'`],
+      ['CHECKS_FAILED', b, undefined],
+      ['QUARANTINED', c, `eni-failover ack ${ordersDb} --member ${c} --reason '...'`],
+    ]);
+    for (const each of ahead.reasons) expect(each.wayOut).not.toBe('');
+    expect(ahead.members[2]).toMatchObject({ eligible: false, refusals: [{ code: 'QUARANTINED' }] });
+  });
+
+  story('without a standby is none', { members: [a] }, async (world) => {
+    expect(codes(await plan(world))).toEqual(['NO_ELIGIBLE_STANDBY']);
+  });
+
+  story('says which command replaces a member that is gone', async (world) => {
+    world.ec2.terminate(b);
+    world.ec2.setState(c, 'stopped');
+    expect((await plan(world)).reasons).toMatchObject([
+      { member: b, command: `eni-failover member replace ${ordersDb} ${b} i-... --reason '...'` },
+      { member: c, code: 'NOT_RUNNING' },
+    ]);
+    expect((await plan(world)).reasons[1]).not.toHaveProperty('command');
+  });
+
+  const signals: readonly (readonly [string, object, readonly string[]])[] = [
+    ['status checks', { stateChanges: false }, []],
+    ['state changes', { statusChecks: false }, []],
+    ['an alarm', { statusChecks: false, stateChanges: false, alarms: [{ arn: applicationAlarm }] }, []],
+    ['nothing', { statusChecks: false, stateChanges: false }, ['SIGNAL_NOT_DECLARED']],
+  ];
+  for (const [what, given, expected] of signals)
+    story(`of a service that listens to ${what}`, { signals: { ...given } }, async (world) => {
+      const ahead = await plan(world);
+      expect(codes(ahead)).toEqual(expected);
+      expect(ahead.wouldMove).toBe(expected.length === 0);
+    });
+
+  story('of a holder that has failed already is the same', async (world) => {
+    world.ec2.setState(a, 'stopped');
+    expect(await plan(world)).toMatchObject({ wouldMove: true, target: b });
+  });
+
+  story('of interfaces that somebody moved asks whether that was meant', async (world) => {
+    for (const eni of [front, management]) {
+      world.ec2.detachByHand(eni);
+      world.ec2.attachByHand(eni, c, eni === front ? 1 : 2);
+    }
+    expect((await plan(world)).reasons).toMatchObject([
+      { code: 'MOVED_BY_OTHERS', command: `eni-failover adopt ${ordersDb} --reason '...'` },
+    ]);
+  });
+
+  story('beside an open episode says so', async (world) => {
+    world.excuse(['S12']);
+    world.ec2.impair(a);
+    const { worker } = world.begin(world.alarm(a));
+    await world.clock.advance(400);
+    const ahead = await world.run(planAhead(world.ports, ordersDb));
+    expect(ahead).toMatchObject({ wouldMove: false });
+    await world.clock.advance(60_000);
+    expect(worker.calls.length).toBeGreaterThan(0);
+  });
+
+  const around = {
+    policy: { fence: 'stop' },
+    hooks: {
+      before: [{ function: 'eni-failover-hook-drain' }, { document: 'stop-db', on: 'source' }],
+      after: [{ document: 'promote', on: 'target' }],
+    },
+  } as const;
+  story('names the fence and the hooks that such a move has', around, async (world) => {
+    const steps = (await plan(world)).steps.map((each) => each.step);
+    expect(steps).toEqual(['fence', 'before.0', 'detach', 'attach', 'after.0']);
+    const planned = (await plan(world, c)).steps.map((each) => each.step);
+    expect(planned).toEqual(['before.0', 'before.1', 'detach', 'attach', 'after.0']);
+  });
+});
+
+describe('the plan of a switchover', () => {
+  story('is the plain move to the member that was named', async (world) => {
+    const ahead = await plan(world, c);
+    expect(ahead).toMatchObject({ wouldMove: true, target: c, reasons: [] });
+    expect(ahead.steps[0]).toEqual({ step: 'detach', what: `${front}, ${management} from ${a}` });
+  });
+
+  story('names every reason against it', async (world) => {
+    await world.run(pauseService(world.ports, ordersDb, forAnHour));
+    await world.run(world.store.tripBrake(zone, ['x'], world.clock.now()));
+    change(world, { quarantine: { [c]: { sinceMs: 0, why: 'failed in orders-db.1' } } });
+    const ahead = await plan(world, c);
+    expect(ahead.wouldMove).toBe(false);
+    expect(codes(ahead)).toEqual(['BRAKE', 'PAUSED', 'QUARANTINED']);
+    expect(ahead.reasons[2]).toMatchObject({ member: c });
+  });
+
+  story('to the holder is none', async (world) => {
+    expect(codes(await plan(world, a))).toEqual(['ALREADY_HOLDER']);
+  });
+});
+
+describe('the plan of a service', () => {
+  story('that nobody registered is refused', async (world) => {
+    const ahead = await world.run(planAhead(world.ports, 'no-such' as ServiceName));
+    expect(ahead).toMatchObject({ kind: 'refused', code: 'NO_SUCH_SERVICE' });
+    change(world, { tombstone: true });
+    expect(await world.run(planAhead(world.ports, ordersDb))).toMatchObject({ code: 'NO_SUCH_SERVICE' });
+  });
+});
