@@ -1,6 +1,5 @@
 /** `ack`: a person has looked; ends quarantines and a spent budget of a service, or the brake of a zone. */
 import type { Command } from 'commander';
-import { acknowledge, releaseBrake } from '../shared/app/operate.ts';
 import type { InstanceId, ServiceName } from '../shared/core/ids.ts';
 import type { Answer } from './answer.ts';
 import { parseInstanceId, parseReason, parseServiceName, parseZone } from './arguments.ts';
@@ -8,7 +7,7 @@ import { onService, operatedAnswer } from './operated.ts';
 import { type CommandContext, oneOf, type Runner } from './program.ts';
 
 interface AckOptions {
-  readonly reason?: string;
+  readonly reason: string;
   readonly member?: InstanceId;
   readonly zone?: string;
 }
@@ -19,19 +18,19 @@ export async function ackServiceCommand(
   member: InstanceId | undefined,
   { connect, say }: CommandContext,
 ): Promise<Answer> {
-  const { ports, author } = await connect();
-  const operated = await acknowledge(ports, name, { author, reason }, member);
-  return operatedAnswer(operated, onService(name), author, say);
+  const { control } = await connect();
+  const answered = await control.send('acknowledge', { service: name, reason, ...(member && { member }) });
+  return operatedAnswer(answered, onService(name), say);
 }
 
-export async function ackZoneCommand(zone: string, { connect, say }: CommandContext): Promise<Answer> {
-  const { ports, author } = await connect();
-  return operatedAnswer(
-    await releaseBrake(ports, zone, { author, reason: 'acknowledged' }),
-    { service: null, zone },
-    author,
-    say,
-  );
+export async function ackZoneCommand(
+  zone: string,
+  reason: string,
+  { connect, say }: CommandContext,
+): Promise<Answer> {
+  const { control } = await connect();
+  const answered = await control.send('acknowledge', { zone, reason });
+  return operatedAnswer(answered, { service: null, zone }, say);
 }
 
 export function addAck(program: Command, { run, say }: Runner): void {
@@ -43,20 +42,19 @@ export function addAck(program: Command, { run, say }: Runner): void {
         'that spent its budget. For a zone: releases the brake that holds back every failover there.',
     )
     .argument('[service]', 'a registered service', parseServiceName)
-    .option('--reason <text>', 'what you found; required with a service', parseReason)
+    .requiredOption(
+      '--reason <text>',
+      'what you found; people read it in the notice and in the trail',
+      parseReason,
+    )
     .option('--member <instance>', 'end the quarantine of this member only', parseInstanceId)
     .option('--zone <zone>', 'release the brake of an Availability Zone', parseZone)
     .action((name: ServiceName | undefined, options: AckOptions, command: Command) => {
       const { reason, member, zone } = options;
       oneOf(command, { '<service>': name, '--zone': zone });
-      if (name) {
-        if (!reason) command.error("error: required option '--reason <text>' not specified");
-        return run(command, (context) => ackServiceCommand(name, reason, member, context));
-      }
-      // To take a reason that nothing records would be a lie.
-      for (const [option, value] of Object.entries({ '--reason': reason, '--member': member }))
-        if (value) command.error(`error: option '${option}' belongs to a service, not to --zone`);
-      return run(command, (context) => ackZoneCommand(zone ?? '', context));
+      if (name) return run(command, (context) => ackServiceCommand(name, reason, member, context));
+      if (member) command.error("error: option '--member' belongs to a service, not to --zone");
+      return run(command, (context) => ackZoneCommand(zone ?? '', reason, context));
     })
     .addHelpText(
       'after',
@@ -64,6 +62,6 @@ export function addAck(program: Command, { run, say }: Runner): void {
 Examples:
   ${say("ack orders-db --reason 'disk replaced'")}
   ${say("ack orders-db --member i-0a1b2c3d4e5f60001 --reason 'rebooted, checks are fine'")}
-  ${say('ack --zone us-east-1a')}`,
+  ${say("ack --zone us-east-1a --reason 'the zone is back'")}`,
     );
 }

@@ -1,6 +1,7 @@
 /** Parsers for what is typed on the command line: the same rules as in a declaration, said in the same words. */
 import { InvalidArgumentError } from 'commander';
 import * as v from 'valibot';
+import { ReasonSchema } from '../shared/core/control.ts';
 import { InstanceIdSchema, ServiceNameSchema } from '../shared/core/ids.ts';
 import { DurationSchema } from '../shared/core/service.ts';
 
@@ -18,14 +19,7 @@ export const parseInstanceId = parserOf(InstanceIdSchema);
 /** Milliseconds. */
 export const parseDuration = parserOf(v.pipe(DurationSchema, v.minValue(1, 'must be longer than nothing')));
 
-export const parseReason = parserOf(
-  v.pipe(
-    v.string(),
-    v.trim(),
-    v.nonEmpty('must say why'),
-    v.maxLength(500, 'must be at most 500 characters'),
-  ),
-);
+export const parseReason = parserOf(ReasonSchema);
 
 export const parseZone = parserOf(
   v.pipe(v.string(), v.regex(/^[a-z]{2}-[a-z0-9-]*\d[a-z]$/, 'must look like us-east-1a')),

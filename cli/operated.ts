@@ -1,5 +1,5 @@
 /** What an operator's command did or did not do, as an answer. */
-import type { Operated } from '../shared/app/operate.ts';
+import type { ControlAnswer } from '../shared/core/control.ts';
 import { reasons } from '../shared/core/reasons.ts';
 import type { Answer } from './answer.ts';
 import type { Say } from './service-view.ts';
@@ -19,9 +19,9 @@ function wayOut(code: string, scope: Scope, say: Say): string {
   return `. How it is:  ${say(`status ${scope.service}`)}`;
 }
 
-export function operatedAnswer(operated: Operated, scope: Scope, author: string, say: Say): Answer {
-  const { kind, detail } = operated;
-  const code = kind === 'refused' ? operated.code : null;
+/** With the keys that every such answer has; a command adds its own from `answered.data`. */
+export function operatedAnswer(answered: ControlAnswer, scope: Scope, say: Say): Answer {
+  const { kind, author, code, detail } = answered;
   const about = scope.service && kind === 'done' ? `${scope.service}: ` : '';
   return {
     outcome: kind,

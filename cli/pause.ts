@@ -1,6 +1,5 @@
 /** `pause`: stops every automatic move of a service, or of all of them, for a while. */
 import type { Command } from 'commander';
-import { pauseController, pauseService } from '../shared/app/operate.ts';
 import type { ServiceName } from '../shared/core/ids.ts';
 import type { Answer } from './answer.ts';
 import { parseDuration, parseReason, parseServiceName } from './arguments.ts';
@@ -20,11 +19,10 @@ export async function pauseCommand(
   options: PauseOptions,
   { connect, say }: CommandContext,
 ): Promise<Answer> {
-  const { ports, author } = await connect();
-  const request = { author, reason: options.reason, forMs: options.for };
-  return name
-    ? operatedAnswer(await pauseService(ports, name, request), onService(name), author, say)
-    : operatedAnswer(await pauseController(ports, request), onEverything, author, say);
+  const { control } = await connect();
+  const request = { reason: options.reason, forMs: options.for };
+  const answered = await control.send('pause', { ...request, ...(name ? { service: name } : { all: true }) });
+  return operatedAnswer(answered, name ? onService(name) : onEverything, say);
 }
 
 export function addPause(program: Command, { run, say }: Runner): void {

@@ -73,22 +73,8 @@ export function makeProgram(name: string, runner: Runner): Command {
     )
     .addOption(new Option('--queue-url <url>', 'output WorkQueueUrl of the stack').env('WORK_QUEUE_URL'))
     .addOption(new Option('--topic-arn <arn>', 'output NoticeTopicArn of the stack').env('TOPIC_ARN'))
-    .addOption(
-      new Option(
-        '--fencing <on|off>',
-        'output Fencing of the stack: register holds a declaration against it',
-      ).env('FENCING'),
-    )
-    .addOption(
-      new Option('--hook-documents <names>', 'output HookDocuments of the stack, the same').env(
-        'HOOK_DOCUMENTS',
-      ),
-    )
-    .addOption(
-      new Option('--hook-functions <on|off>', 'output HookFunctions of the stack, the same').env(
-        'HOOK_FUNCTIONS',
-      ),
-    )
+    .addOption(new Option('--control-url <url>', 'output ControlUrl of the stack').env('CONTROL_URL'))
+    .addOption(new Option('--audit-url <url>', 'output AuditUrl of the stack').env('AUDIT_URL'))
     .option('--debug', 'say more on standard error, with stack traces')
     .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError('(add --help for usage and examples)')

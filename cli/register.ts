@@ -1,15 +1,13 @@
 /** `register`: reads a declaration, has it checked against EC2 and stored, and says what it found. */
 import type { Command } from 'commander';
-import { type Registered, register } from '../shared/app/register.ts';
-import { statusOf } from '../shared/app/status.ts';
+import * as v from 'valibot';
 import { aroundTheMove } from '../shared/core/around-the-move.ts';
-import type { InstanceId, ServiceName } from '../shared/core/ids.ts';
+import { type InstanceId, InstanceIdSchema } from '../shared/core/ids.ts';
 import { type Declaration, parseDeclaration } from '../shared/core/service.ts';
 import type { Answer } from './answer.ts';
 import { type DeclarationFile, placed, type Remark, readDeclarationFile } from './declaration-file.ts';
 import { type Line, sheet } from './output.ts';
 import type { CommandContext, Runner } from './program.ts';
-import type { Connection } from './session.ts';
 
 /** The same keys whatever the outcome. */
 interface Data {
@@ -28,6 +26,14 @@ interface Data {
   readonly warnings: readonly Remark[];
   readonly problems: readonly Remark[];
 }
+
+/** What control found where it registered. */
+const FoundSchema = v.object({
+  change: v.picklist(['registered', 'changed', 'unchanged']),
+  holder: InstanceIdSchema,
+  warnings: v.array(v.string()),
+});
+type Found = v.InferOutput<typeof FoundSchema>;
 
 const count = (number: number, what: string) => `${number} ${what}${number === 1 ? '' : 's'}`;
 
@@ -58,20 +64,19 @@ function rejectedAnswer(file: string, service: string | null, problems: readonly
 function toAnswer(
   file: DeclarationFile,
   declaration: Declaration,
-  registered: Exclude<Registered, { kind: 'rejected' }>,
-  holder: InstanceId | undefined,
+  found: Found,
   context: CommandContext,
 ): Answer {
   const { name } = declaration;
-  const change = registered.kind === 'unchanged' ? 'unchanged' : registered.isNew ? 'registered' : 'changed';
-  const warnings = file.locate(registered.warnings);
+  const { change, holder } = found;
+  const warnings = file.locate(found.warnings);
   const data: Data = {
     code: null,
     detail: null,
     file: file.file,
     service: name,
     change,
-    holder: holder ?? null,
+    holder,
     members: declaration.members.map((each) => each.instance),
     interfaces: declaration.interfaces,
     warnings,
@@ -121,11 +126,6 @@ function toAnswer(
   };
 }
 
-const holderOf = async ({ ports }: Connection, name: ServiceName) => {
-  const status = await statusOf(ports, name);
-  return status?.where.kind === 'together' ? status.where.holder : undefined;
-};
-
 /** Asks nobody as long as the file itself is wrong. */
 export async function registerCommand(path: string, context: CommandContext): Promise<Answer> {
   const file = readDeclarationFile(path);
@@ -133,14 +133,14 @@ export async function registerCommand(path: string, context: CommandContext): Pr
   const parsed = parseDeclaration(file.declaration);
   if (parsed.kind === 'invalid') return rejectedAnswer(path, null, file.locate(parsed.problems));
 
-  const connection = await context.connect();
-  const { ports, author, allowed } = connection;
-  const request = { declaration: file.declaration, author, ...(allowed && { allowed }) };
-  const registered = await register(ports, request);
+  const { control } = await context.connect();
+  const answered = await control.send('register', { declaration: file.declaration });
   const { name } = parsed.declaration;
-  if (registered.kind === 'rejected') return rejectedAnswer(path, name, file.locate(registered.problems));
-  const holder = registered.kind === 'registered' ? registered.holder : await holderOf(connection, name);
-  return toAnswer(file, parsed.declaration, registered, holder, context);
+  if (answered.kind === 'refused') {
+    const problems = answered.problems.length > 0 ? answered.problems : [answered.detail];
+    return rejectedAnswer(path, name, file.locate(problems));
+  }
+  return toAnswer(file, parsed.declaration, v.parse(FoundSchema, answered.data), context);
 }
 
 export function addRegister(program: Command, { run, say }: Runner): void {

@@ -1,22 +1,25 @@
 /** `resume`: ends a pause before its time. */
 import type { Command } from 'commander';
-import { resumeController, resumeService } from '../shared/app/operate.ts';
 import type { ServiceName } from '../shared/core/ids.ts';
 import type { Answer } from './answer.ts';
-import { parseServiceName } from './arguments.ts';
+import { parseReason, parseServiceName } from './arguments.ts';
 import { onEverything, onService, operatedAnswer } from './operated.ts';
 import { type CommandContext, oneOf, type Runner } from './program.ts';
+
+interface ResumeOptions {
+  readonly reason: string;
+  readonly all?: true;
+}
 
 /** Without a name: everything. */
 export async function resumeCommand(
   name: ServiceName | undefined,
+  reason: string,
   { connect, say }: CommandContext,
 ): Promise<Answer> {
-  const { ports, author } = await connect();
-  const by = { author, reason: 'resumed' };
-  return name
-    ? operatedAnswer(await resumeService(ports, name, by), onService(name), author, say)
-    : operatedAnswer(await resumeController(ports, by), onEverything, author, say);
+  const { control } = await connect();
+  const answered = await control.send('resume', { reason, ...(name ? { service: name } : { all: true }) });
+  return operatedAnswer(answered, name ? onService(name) : onEverything, say);
 }
 
 export function addResume(program: Command, { run, say }: Runner): void {
@@ -29,15 +32,16 @@ export function addResume(program: Command, { run, say }: Runner): void {
     )
     .argument('[service]', 'a paused service', parseServiceName)
     .option('--all', 'end the pause of everything')
-    .action((name: ServiceName | undefined, options: { all?: true }, command: Command) => {
+    .requiredOption('--reason <text>', 'why; people read it in the notice and in the trail', parseReason)
+    .action((name: ServiceName | undefined, options: ResumeOptions, command: Command) => {
       oneOf(command, { '<service>': name, '--all': options.all });
-      return run(command, (context) => resumeCommand(name, context));
+      return run(command, (context) => resumeCommand(name, options.reason, context));
     })
     .addHelpText(
       'after',
       `
 Examples:
-  ${say('resume orders-db')}
-  ${say('resume --all')}`,
+  ${say("resume orders-db --reason 'kernel upgraded'")}
+  ${say("resume --all --reason 'maintenance is over'")}`,
     );
 }

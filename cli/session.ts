@@ -1,10 +1,10 @@
-/** From options and environment to the ports: endpoint, Region, credentials, table names, and who is asking. */
-import { userInfo } from 'node:os';
+/** From options and environment to where things are asked: AWS itself, and the stack's functions behind their URLs. */
 import type { Log, Ports } from '../shared/app/ports.ts';
-import type { Allowed } from '../shared/app/register.ts';
 import { InvalidInputError } from '../shared/core/errors.ts';
-import { allowedBy, parseConfig } from '../shared/runtime/config.ts';
+import { type Config, parseConfig } from '../shared/runtime/config.ts';
 import { CliError } from './answer.ts';
+import { type AuditClient, makeAuditClient } from './audit-client.ts';
+import { type ControlClient, makeControlClient } from './control-client.ts';
 import { findSandbox } from './sandbox-discovery.ts';
 import { type Outputs, outputsOfStack } from './stack-outputs.ts';
 
@@ -19,47 +19,29 @@ export interface GlobalOptions {
   readonly idempotencyTable?: string;
   readonly queueUrl?: string;
   readonly topicArn?: string;
-  readonly fencing?: string;
-  readonly hookDocuments?: string;
-  readonly hookFunctions?: string;
+  readonly controlUrl?: string;
+  readonly auditUrl?: string;
 }
 
 type Environment = Record<string, string | undefined>;
 
-/** What each command needs to know of the stack: the option, its variable, and the stack's output. */
-const stackSettings = [
-  {
-    key: 'stateTable',
-    option: '--state-table',
-    variable: 'STATE_TABLE',
-    output: 'StateTable',
-  },
-  {
-    key: 'idempotencyTable',
+/** What a command may need to know of the stack: the option, its variable, and the stack's output. */
+const stackSettings = {
+  stateTable: { option: '--state-table', variable: 'STATE_TABLE', output: 'StateTable' },
+  idempotencyTable: {
     option: '--idempotency-table',
     variable: 'IDEMPOTENCY_TABLE',
     output: 'IdempotencyTable',
   },
-  {
-    key: 'queueUrl',
-    option: '--queue-url',
-    variable: 'WORK_QUEUE_URL',
-    output: 'WorkQueueUrl',
-  },
-  {
-    key: 'topicArn',
-    option: '--topic-arn',
-    variable: 'TOPIC_ARN',
-    output: 'NoticeTopicArn',
-  },
-] as const;
+  queueUrl: { option: '--queue-url', variable: 'WORK_QUEUE_URL', output: 'WorkQueueUrl' },
+  topicArn: { option: '--topic-arn', variable: 'TOPIC_ARN', output: 'NoticeTopicArn' },
+  controlUrl: { option: '--control-url', variable: 'CONTROL_URL', output: 'ControlUrl' },
+  auditUrl: { option: '--audit-url', variable: 'AUDIT_URL', output: 'AuditUrl' },
+} as const;
+type SettingKey = keyof typeof stackSettings;
 
-/** What registration holds a declaration against; unknown where it is not said. */
-const stackSwitches = [
-  { key: 'fencing', option: '--fencing', variable: 'FENCING', output: 'Fencing' },
-  { key: 'hookDocuments', option: '--hook-documents', variable: 'HOOK_DOCUMENTS', output: 'HookDocuments' },
-  { key: 'hookFunctions', option: '--hook-functions', variable: 'HOOK_FUNCTIONS', output: 'HookFunctions' },
-] as const;
+/** What it takes to read the tables and ask EC2. */
+const portSettings = ['stateTable', 'idempotencyTable', 'queueUrl', 'topicArn'] as const;
 
 /**
  * The variables from which the SDK takes Region and credentials. With the sandbox and no identity chosen it gets
@@ -85,30 +67,24 @@ export function awsEnvironment(
   };
 }
 
-function switchesOf(options: GlobalOptions, outputs: Outputs | undefined) {
-  return stackSwitches.flatMap(({ key, variable, output }) => {
-    const said = options[key] ?? outputs?.[output];
-    // No document at all is an answer too; a stack that names none has no such output.
-    const value = key === 'hookDocuments' ? (said ?? (outputs && '')) : said || undefined;
-    return value === undefined ? [] : [[variable, value] as const];
-  });
-}
-
-function stackNames(options: GlobalOptions, outputs: Outputs | undefined) {
-  const found = stackSettings.map((setting) => ({
-    ...setting,
-    value: options[setting.key] || outputs?.[setting.output],
+/** The settings by their variables. Throws {@link CliError} that names every one that nobody said. */
+function settingsOf(
+  keys: readonly SettingKey[],
+  options: GlobalOptions,
+  outputs: Outputs | undefined,
+): Readonly<Record<string, string>> {
+  const found = keys.map((key) => ({
+    ...stackSettings[key],
+    value: options[key] || outputs?.[stackSettings[key].output],
   }));
   const missing = found.filter((each) => !each.value);
   if (missing.length === 0)
-    return Object.fromEntries([
-      ...found.map((each) => [each.variable, each.value]),
-      ...switchesOf(options, outputs),
-    ]);
+    return Object.fromEntries(found.map(({ variable, value }) => [variable, value ?? '']));
   const which = missing.map((each) => `${each.option} (or ${each.variable})`).join(', ');
-  const why = options.endpointUrl
-    ? `${options.endpointUrl} is no sandbox of ours (no /_sandbox/state) that could be asked for them; `
-    : '';
+  const why =
+    options.endpointUrl && !outputs
+      ? `${options.endpointUrl} is no sandbox of ours (no /_sandbox/state) that could be asked for them; `
+      : '';
   throw new CliError(
     'usage',
     `missing: ${which}; ${why}` +
@@ -117,15 +93,13 @@ function stackNames(options: GlobalOptions, outputs: Outputs | undefined) {
   );
 }
 
-function configOf(options: GlobalOptions, outputs: Outputs | undefined) {
+function configOf(options: GlobalOptions, outputs: Outputs | undefined): Config {
   try {
-    return parseConfig(stackNames(options, outputs));
+    return parseConfig(settingsOf(portSettings, options, outputs));
   } catch (error) {
     if (!(error instanceof InvalidInputError)) throw error;
     const problems = error.problems.map((problem) => {
-      const setting = [...stackSettings, ...stackSwitches].find((each) =>
-        problem.startsWith(`${each.variable}: `),
-      );
+      const setting = Object.values(stackSettings).find((each) => problem.startsWith(`${each.variable}: `));
       return setting
         ? problem.replace(setting.variable, `${setting.option} (or ${setting.variable})`)
         : problem;
@@ -134,17 +108,13 @@ function configOf(options: GlobalOptions, outputs: Outputs | undefined) {
   }
 }
 
-/**
- * Who is asking, for the trail. The machine's own word for now: functions/control will take the author from the
- * caller's IAM identity, which nobody can claim for themselves (docs/architecture.md).
- */
-export function author(env: Environment): string {
-  try {
-    return `local:${userInfo().username}`;
-  } catch {
-    // A container's user without a name in the system.
-    return `local:${env['USER'] || 'unknown'}`;
-  }
+/** Where a function is. Throws {@link CliError} where nobody said, or where it cannot be. */
+function urlOf(key: 'controlUrl' | 'auditUrl', options: GlobalOptions, outputs: Outputs | undefined): string {
+  const { option, variable } = stackSettings[key];
+  const url = settingsOf([key], options, outputs)[variable] ?? '';
+  const { protocol = '' } = URL.canParse(url) ? new URL(url) : {};
+  if (protocol === 'https:' || protocol === 'http:') return url;
+  throw new CliError('usage', `${option} (or ${variable}): must be the URL of the function (is ${url})`);
 }
 
 const lineOf = (message: string, facts: Readonly<Record<string, unknown>> = {}) =>
@@ -157,13 +127,16 @@ const logTo = (stream: NodeJS.WritableStream, debug: boolean): Log => ({
   error: (message, facts) => stream.write(`error: ${lineOf(message, facts)}\n`),
 });
 
+/** Everything is made when it is first used: a command that needs only control needs no table's name. */
 export interface Connection {
+  /** With the operator's own credentials; for reading, and for a move past everything else. */
   readonly ports: Ports;
-  readonly author: string;
-  readonly allowed?: Allowed;
+  /** Whatever changes anything is asked of it. */
+  readonly control: ControlClient;
+  readonly audit: AuditClient;
 }
 
-/** Finds out where to go and makes the ports. Throws {@link CliError} where something is missing or out of reach. */
+/** Finds out where to go. Throws {@link CliError} where something is missing or out of reach, also when it is first used. */
 export async function connect(
   options: GlobalOptions,
   env: Environment,
@@ -176,9 +149,21 @@ export async function connect(
     else env[name] = value;
   // A stack that was named goes before what the sandbox says of its own.
   const outputs = options.stack ? await outputsOfStack(options.stack, endpoint) : sandbox?.outputs;
-  const config = configOf(options, outputs);
   // Only now: the SDK takes longer to load than everything else, and help and usage errors do not need it.
-  const { compose } = await import('../shared/runtime/compose.ts');
-  const { ports } = compose(config, { ...(endpoint && { endpoint }), log: logTo(stderr, debug) });
-  return { ports, author: author(env), allowed: allowedBy(config) };
+  const [{ compose }, { makeUrlCaller }] = await Promise.all([
+    import('../shared/runtime/compose.ts'),
+    import('../shared/runtime/function-urls.ts'),
+  ]);
+  const makePorts = () =>
+    compose(configOf(options, outputs), { ...(endpoint && { endpoint }), log: logTo(stderr, debug) }).ports;
+  const call = makeUrlCaller();
+  let ports: Ports | undefined;
+  return {
+    get ports() {
+      ports ??= makePorts();
+      return ports;
+    },
+    control: makeControlClient(() => urlOf('controlUrl', options, outputs), call),
+    audit: makeAuditClient(() => urlOf('auditUrl', options, outputs), call),
+  };
 }

@@ -60,6 +60,13 @@ const zones: readonly Zone[] = [
     packages: [powertools, lambdaTypes],
     node: true,
   },
+  {
+    name: 'command.ts',
+    files: /^functions\/[^/]+\/(?:command|query)\.ts$/,
+    from: [core, app, functions],
+    packages: [schemaLibrary],
+    node: false,
+  },
   { name: 'handle.ts', files: functions, from: [core, app, functions], packages: [lambdaTypes], node: false },
   {
     name: 'cli',

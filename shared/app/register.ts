@@ -33,7 +33,12 @@ export type Registered =
       /** What stands in the way of a failover today, though not of the registration. */
       readonly warnings: readonly string[];
     }
-  | { readonly kind: 'unchanged'; readonly name: ServiceName; readonly warnings: readonly string[] }
+  | {
+      readonly kind: 'unchanged';
+      readonly name: ServiceName;
+      readonly holder: InstanceId;
+      readonly warnings: readonly string[];
+    }
   | { readonly kind: 'rejected'; readonly problems: readonly string[] };
 
 export interface RegisterRequest {
@@ -382,6 +387,6 @@ export async function register(ports: Ports, request: RegisterRequest): Promise<
   await Promise.all(before.filter((eni) => !enis.includes(eni)).map((eni) => ports.store.release(eni, name)));
   await ports.queue.send({ service: name, hint: { kind: 'request', atMs: ports.clock.now() }, look: 0 }, 0);
   return isSame
-    ? { kind: 'unchanged', name, warnings }
+    ? { kind: 'unchanged', name, holder, warnings }
     : { kind: 'registered', name, isNew: !existing, holder, warnings };
 }

@@ -50,7 +50,7 @@ function distance(a: string, b: string): number {
 const lettersOf = (key: string) => key.toLowerCase().replace(/[^a-z]/g, '');
 
 /** The known key that was probably meant; undefined when none is near. */
-function nearestKey(key: string, known: readonly string[]): string | undefined {
+export function nearestKey(key: string, known: readonly string[]): string | undefined {
   const word = lettersOf(key);
   const begins = (other: string) =>
     Math.min(word.length, other.length) >= 3 && (other.startsWith(word) || word.startsWith(other));

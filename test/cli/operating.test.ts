@@ -5,7 +5,7 @@ import { pauseCommand } from '../../cli/pause.ts';
 import { resumeCommand } from '../../cli/resume.ts';
 import type { ServiceName } from '../../shared/core/ids.ts';
 import { a, b, makeWorld, ordersDb, zone } from '../fakes/world.ts';
-import { contextOf, pipe } from './screen.ts';
+import { ann, contextOf, pipe } from './screen.ts';
 
 const options = { reason: 'kernel upgrade', for: 30 * 60_000 };
 const nobody = 'nope' as ServiceName;
@@ -15,39 +15,41 @@ describe('pause and resume', () => {
     const world = await makeWorld();
     const context = contextOf(world);
     const paused = await world.run(pauseCommand(ordersDb, options, context));
-    expect(paused.text(pipe)).toMatch(/^orders-db: paused until \S+ by local:ann$/);
+    expect(paused.text(pipe)).toMatch(/^orders-db: paused until \S+ by arn:aws:iam::111122223333:user\/ann$/);
     expect(paused).toMatchObject({
       outcome: 'done',
-      data: { service: ordersDb, zone: null, author: 'local:ann', code: null },
+      data: { service: ordersDb, zone: null, author: ann, code: null },
     });
-    expect(world.service().pause).toMatchObject({ reason: 'kernel upgrade', author: 'local:ann' });
+    expect(world.service().pause).toMatchObject({ reason: 'kernel upgrade', author: ann });
 
-    const resumed = await world.run(resumeCommand(ordersDb, context));
-    expect(resumed.text(pipe)).toBe('orders-db: resumed by local:ann; looked at within a minute');
+    const resumed = await world.run(resumeCommand(ordersDb, 'upgraded', context));
+    expect(resumed.text(pipe)).toBe(`orders-db: resumed by ${ann}; looked at within a minute`);
     expect(world.service().pause).toBeUndefined();
     expect(world.kinds()).toEqual(['pause', 'resume']);
   });
 
   it('does nothing, with the reason, where nothing is paused', async () => {
     const world = await makeWorld();
-    const service = await world.run(resumeCommand(ordersDb, contextOf(world)));
+    const service = await world.run(resumeCommand(ordersDb, 'upgraded', contextOf(world)));
     expect(service).toMatchObject({ outcome: 'refused', data: { code: 'NOT_PAUSED' } });
     expect(service.text(pipe)).toBe(
       'nothing was done (NOT_PAUSED): orders-db is not paused. How it is:  eni-failover status orders-db',
     );
-    const everything = await world.run(resumeCommand(undefined, contextOf(world)));
+    const everything = await world.run(resumeCommand(undefined, 'upgraded', contextOf(world)));
     expect(everything).toMatchObject({ outcome: 'refused', data: { code: 'NOT_PAUSED', service: null } });
   });
 
   it('pauses and resumes everything', async () => {
     const world = await makeWorld();
     const paused = await world.run(pauseCommand(undefined, options, contextOf(world)));
-    expect(paused.text(pipe)).toMatch(/^everything is paused until \S+ by local:ann: kernel upgrade$/);
+    expect(paused.text(pipe)).toMatch(
+      /^everything is paused until \S+ by arn:aws:iam::111122223333:user\/ann: kernel upgrade$/,
+    );
     expect(await world.run(world.ports.store.readController())).toMatchObject({
       pause: { reason: 'kernel upgrade' },
     });
-    const resumed = await world.run(resumeCommand(undefined, contextOf(world)));
-    expect(resumed.text(pipe)).toBe('everything is resumed by local:ann; looked at within a minute');
+    const resumed = await world.run(resumeCommand(undefined, 'upgraded', contextOf(world)));
+    expect(resumed.text(pipe)).toBe(`everything is resumed by ${ann}; looked at within a minute`);
   });
 
   it('refuses a service that nobody registered', async () => {
@@ -68,9 +70,9 @@ describe('ack', () => {
     const context = contextOf(world);
     const ack = () => world.run(ackServiceCommand(ordersDb, 'rebooted', a, context));
     const done = await ack();
-    expect(done.text(pipe)).toBe('orders-db: acknowledged by local:ann');
+    expect(done.text(pipe)).toBe(`orders-db: acknowledged by ${ann}`);
     expect(world.service().quarantine).toEqual({});
-    expect(world.records('ack')).toMatchObject([{ reason: 'rebooted', author: 'local:ann' }]);
+    expect(world.records('ack')).toMatchObject([{ reason: 'rebooted', author: ann }]);
     expect(await ack()).toMatchObject({ outcome: 'refused', data: { code: 'NOT_QUARANTINED' } });
   });
 
@@ -86,9 +88,9 @@ describe('ack', () => {
   it('releases the brake of a zone', async () => {
     const world = await makeWorld();
     await world.run(world.ports.store.tripBrake(zone, ['x'], world.clock.now()));
-    const done = await world.run(ackZoneCommand(zone, contextOf(world)));
+    const done = await world.run(ackZoneCommand(zone, 'the zone is back', contextOf(world)));
     expect(done.text(pipe)).toBe(`the brake of ${zone} is released`);
-    const again = await world.run(ackZoneCommand(zone, contextOf(world)));
+    const again = await world.run(ackZoneCommand(zone, 'the zone is back', contextOf(world)));
     expect(again).toMatchObject({ outcome: 'refused', data: { code: 'NO_BRAKE', zone, service: null } });
   });
 });

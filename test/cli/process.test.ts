@@ -47,7 +47,7 @@ describe('usage', () => {
     [['statsu'], "unknown command 'statsu'", 'Did you mean status?'],
     [['status', 'Orders'], "'Orders' is invalid for argument 'service'", 'a-z, 0-9'],
     [['pause', 'a', '--for', '3m'], "'--reason <text>' not specified", 'add --help'],
-    [['resume'], 'name one of <service> or --all', 'add --help'],
+    [['resume', '--reason', 'x'], 'name one of <service> or --all', 'add --help'],
   ])('of %j is refused with code 2 and a way out', async (args, ...said) => {
     const ended = await run(args);
     for (const words of said) expect(ended.stderr).toContain(words);
@@ -93,18 +93,6 @@ describe('configuration', () => {
     const ended = await run(['status', ...names, '--queue-url', 'work']);
     expect(ended).toMatchObject({ code: 2, stdout: '' });
     expect(ended.stderr).toBe('error: --queue-url (or WORK_QUEUE_URL): must be the URL of the work queue\n');
-  });
-
-  it('names a switch of the stack that cannot be right, and does without an empty one', async () => {
-    const [wrong, empty] = await Promise.all([
-      run(['status', ...configured, '--fencing', 'yes'], { HOOK_FUNCTIONS: 'true' }),
-      run(['status', ...configured], { FENCING: '', HOOK_DOCUMENTS: '', HOOK_FUNCTIONS: '' }),
-    ]);
-    expect(wrong).toMatchObject({ code: 2, stdout: '' });
-    expect(wrong.stderr).toBe(
-      'error: --fencing (or FENCING): must be on or off; --hook-functions (or HOOK_FUNCTIONS): must be on or off\n',
-    );
-    expect(empty.stderr).toContain('no AWS Region is set');
   });
 
   it('says that no Region is set, without a stack trace', async () => {

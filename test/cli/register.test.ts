@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { CliError } from '../../cli/answer.ts';
 import { registerCommand } from '../../cli/register.ts';
+import type { Allowed } from '../../shared/app/register.ts';
 import {
   a,
   b,
@@ -17,7 +18,7 @@ import {
   type World,
   type WorldOptions,
 } from '../fakes/world.ts';
-import { contextOf, makeFakeScreen, narrow, nobody, pipe } from './screen.ts';
+import { ann, connectionTo, contextOf, makeFakeScreen, narrow, nobody, pipe } from './screen.ts';
 
 let directory: string;
 beforeEach(() => {
@@ -51,21 +52,20 @@ async function register(world: World, text: string, terminal = pipe) {
 describe('what is declared around the move', () => {
   const fenced = `${declared}policy: {fence: stop}\n`;
   const allowed = { fencing: false, hookDocuments: [], hookFunctions: false };
-  const with_ = (world: World, more: object) => {
-    const context = contextOf(world);
-    return { ...context, connect: async () => ({ ...(await context.connect()), ...more }) };
-  };
+  const allowedTo = (world: World, given: Allowed) => ({ connect: async () => connectionTo(world, given) });
 
   it('is shown with the registration', async () => {
     const world = await unregistered();
-    const connection = with_(world, { allowed: { ...allowed, fencing: true } });
-    const answer = await world.run(registerCommand(fileWith(fenced), connection));
+    const context = contextOf(world, allowedTo(world, { ...allowed, fencing: true }));
+    const answer = await world.run(registerCommand(fileWith(fenced), context));
     expect(answer.outcome).toBe('done');
     expect(answer.text(pipe)).toContain('fence      a failed source is stopped, within 2m; else page');
   });
   it('is refused at its place in the file where the stack does not allow it', async () => {
     const world = await unregistered();
-    const answer = await world.run(registerCommand(fileWith(fenced), with_(world, { allowed })));
+    const answer = await world.run(
+      registerCommand(fileWith(fenced), contextOf(world, allowedTo(world, allowed))),
+    );
     expect(answer.outcome).toBe('refused');
     expect(answer.text(pipe)).toMatch(
       /orders-db\.yaml:9:\d+.*policy\.fence: this stack may not stop instances/,
@@ -104,7 +104,7 @@ describe('a declaration that is right', () => {
       Is it ready for a failover?  eni-failover status orders-db
       "
     `);
-    expect(world.service()).toMatchObject({ registeredBy: 'local:ann', lastSeen: { holder: a } });
+    expect(world.service()).toMatchObject({ registeredBy: ann, lastSeen: { holder: a } });
   });
 
   it('warns, with the place, of what would stand in the way of a failover', async () => {

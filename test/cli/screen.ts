@@ -1,9 +1,14 @@
 /** What a person would see: answers of commands over the fakes, printed on a terminal that a test describes. */
 import type { Answer } from '../../cli/answer.ts';
+import { makeControlClient } from '../../cli/control-client.ts';
 import type { Terminal } from '../../cli/output.ts';
 import type { Person } from '../../cli/person.ts';
 import type { CommandContext } from '../../cli/program.ts';
 import type { Screen } from '../../cli/screen.ts';
+import type { Connection } from '../../cli/session.ts';
+import { handle } from '../../functions/control/handle.ts';
+import type { Allowed } from '../../shared/app/register.ts';
+import type { CallUrl } from '../../shared/runtime/function-urls.ts';
 import type { World } from '../fakes/world.ts';
 
 /** As in a pipe: no colours, nothing wrapped. */
@@ -59,8 +64,49 @@ export function makePerson(answers: readonly string[] = []) {
 /** As in a script. */
 export const nobody: Person = { ...makePerson(), isThere: false };
 
-export const contextOf = ({ ports }: World, more: Partial<CommandContext> = {}): CommandContext => ({
-  connect: async () => ({ ports, author: 'local:ann' }),
+/** Who is asking, as IAM says it. */
+export const ann = 'arn:aws:iam::111122223333:user/ann';
+
+/** A function behind its URL, as Lambda calls it, without a network and with a made-up identity. */
+export const overUrl =
+  (
+    answer: (event: unknown) => Promise<{ readonly statusCode: number; readonly body: string }>,
+    userArn = ann,
+  ): CallUrl =>
+  async ({ method, url, body }) => {
+    const queryStringParameters = Object.fromEntries(url.searchParams);
+    const { statusCode, body: said } = await answer({
+      version: '2.0',
+      rawPath: url.pathname,
+      rawQueryString: url.searchParams.toString(),
+      headers: { host: url.host },
+      ...(url.searchParams.size > 0 && { queryStringParameters }),
+      requestContext: { http: { method, path: url.pathname }, authorizer: { iam: { userArn } } },
+      ...(body !== undefined && { body }),
+      isBase64Encoded: false,
+    });
+    return { status: statusCode, body: said };
+  };
+
+/** A stack that says nothing of what it may do around a move. */
+export const nothingSaid: Allowed = {
+  fencing: undefined,
+  hookDocuments: undefined,
+  hookFunctions: undefined,
+};
+
+/** The real functions behind the real clients, over the fakes. */
+export const connectionTo = ({ ports }: World, allowed: Allowed = nothingSaid): Connection => ({
+  ports,
+  control: makeControlClient(
+    () => 'https://control.example/',
+    overUrl((event) => handle(event, ports, allowed)),
+  ),
+  audit: { get: () => Promise.reject(new Error('nobody answers queries of the trail here')) },
+});
+
+export const contextOf = (world: World, more: Partial<CommandContext> = {}): CommandContext => ({
+  connect: async () => connectionTo(world),
   say: (command) => `eni-failover ${command}`,
   screen: makeFakeScreen(),
   person: nobody,

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { CliError } from '../../cli/answer.ts';
 import { explainError } from '../../cli/explain-error.ts';
-import { author, awsEnvironment } from '../../cli/session.ts';
+import { awsEnvironment } from '../../cli/session.ts';
 import { type FailureClass, InvalidInputError, PortError } from '../../shared/core/errors.ts';
 
 describe('Region and credentials', () => {
@@ -36,10 +36,6 @@ describe('Region and credentials', () => {
       AWS_SECRET_ACCESS_KEY: undefined,
     });
   });
-});
-
-it('names the operating system’s user as the author, and says that it is only that', () => {
-  expect(author({})).toMatch(/^local:.+/);
 });
 
 describe('errors', () => {

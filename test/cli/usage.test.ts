@@ -36,12 +36,17 @@ describe('usage', () => {
     [['pause', 'a', '--for', '3m', '--reason', ' '], "' ' is invalid", 'must say why'],
     [['pause', '--for', '3m', '--reason', 'x'], 'name one of <service> or --all'],
     [['pause', 'a', '--all', '--for', '3m', '--reason', 'x'], '<service> and --all exclude'],
-    [['resume'], 'name one of <service> or --all'],
-    [['ack'], 'name one of <service> or --zone'],
+    [['resume', '--reason', 'x'], 'name one of <service> or --all'],
+    [['resume', 'a'], "'--reason <text>' not specified"],
+    [['ack', '--reason', 'x'], 'name one of <service> or --zone'],
     [['ack', 'a'], "'--reason <text>' not specified"],
+    [['ack', '--zone', 'us-east-1a'], "'--reason <text>' not specified"],
     [['ack', 'a', '--member', 'i-1', '--reason', 'x'], "'i-1' is invalid", 'i-0123456789abcdef0'],
     [['ack', '--zone', 'here'], "'here' is invalid", 'us-east-1a'],
-    [['ack', '--zone', 'us-east-1a', '--reason', 'x'], "'--reason' belongs to a service"],
+    [
+      ['ack', '--zone', 'us-east-1a', '--reason', 'x', '--member', 'i-0123456789abcdef0'],
+      "'--member' belongs to a service",
+    ],
   ])('of %j is refused', async (args, ...said) => {
     const { ran, refused } = await parse(args);
     for (const words of said) expect(refused).toContain(words);
@@ -55,11 +60,11 @@ describe('usage', () => {
     ['--region us-east-1 status --profile dev --debug'],
     ['pause orders-db --for 90s --reason x'],
     ['pause --all --for 2h --reason x'],
-    ['resume orders-db'],
-    ['resume --all'],
+    ['resume orders-db --reason x'],
+    ['resume --all --reason x'],
     ['ack orders-db --reason x --member i-0123456789abcdef0'],
-    ['ack --zone us-east-1a'],
-    ['ack --zone us-west-2-lax-1a'],
+    ['ack --zone us-east-1a --reason x'],
+    ['ack --zone us-west-2-lax-1a --reason x'],
   ])('of %j is accepted', async (line) => {
     const { ran, refused } = await parse(line.split(' '));
     expect(refused).toBeUndefined();

@@ -1,0 +1,149 @@
+/** Every command an operator may give, as data: what its body must be, and the use case that does it. */
+import * as v from 'valibot';
+import {
+  acknowledge,
+  type By,
+  type Operated,
+  pauseController,
+  pauseService,
+  releaseBrake,
+  resumeController,
+  resumeService,
+} from '../../shared/app/operate.ts';
+import { planAhead } from '../../shared/app/plan-ahead.ts';
+import type { Ports } from '../../shared/app/ports.ts';
+import { type Allowed, type Registered, register } from '../../shared/app/register.ts';
+import { switchover } from '../../shared/app/request.ts';
+import { ReasonSchema } from '../../shared/core/control.ts';
+import { InstanceIdSchema, type ServiceName, ServiceNameSchema } from '../../shared/core/ids.ts';
+import { problemsOf } from '../../shared/core/problems.ts';
+
+/** Who gave the command, and what it is carried out with. */
+export interface Given {
+  readonly ports: Ports;
+  readonly author: string;
+  /** What the deployed stack may do around a move. */
+  readonly allowed: Allowed;
+}
+
+interface About {
+  readonly service: string | null;
+  readonly detail: string;
+  readonly data?: Readonly<Record<string, unknown>>;
+}
+
+/** What a command did, or why it did nothing. */
+export type Done =
+  | (About & { readonly kind: 'done' })
+  | (About & {
+      readonly kind: 'refused';
+      readonly code: string;
+      /** Each thing that stands in the way, where it is more than one. */
+      readonly problems?: readonly string[];
+    });
+
+export type Prepared =
+  | { readonly kind: 'ready'; readonly run: (given: Given) => Promise<Done> }
+  | { readonly kind: 'invalid'; readonly problems: readonly string[] };
+
+/** Reads a body; nothing is asked or done before `run`. */
+export type Command = (body: unknown) => Prepared;
+
+/** `run` gets what the schema lets through; every problem of a body is named at once. */
+const command =
+  <T>(schema: v.GenericSchema<unknown, T>, run: (given: Given, body: T) => Promise<Done>): Command =>
+  (body) => {
+    const result = v.safeParse(schema, body);
+    return result.success
+      ? { kind: 'ready', run: (given) => run(given, result.output) }
+      : { kind: 'invalid', problems: problemsOf(result.issues, schema) };
+  };
+
+const service = ServiceNameSchema;
+const reason = ReasonSchema;
+const all = v.optional(v.literal(true, 'must be true'));
+/** Milliseconds. */
+const forMs = v.pipe(v.number(), v.integer(), v.minValue(1, 'must be longer than nothing'));
+const zone = v.pipe(v.string(), v.regex(/^[a-z]{2}-[a-z0-9-]*\d[a-z]$/, 'must look like us-east-1a'));
+
+const on = (name: ServiceName | undefined, operated: Operated): Done => ({
+  ...operated,
+  service: name ?? null,
+});
+const byOf = ({ author }: Given, body: { readonly reason: string }): By => ({ author, reason: body.reason });
+
+function toDone(registered: Registered, declaration: unknown): Done {
+  const named = v.safeParse(v.object({ name: ServiceNameSchema }), declaration);
+  const name = named.success ? named.output.name : undefined;
+  if (registered.kind === 'rejected') {
+    const { problems } = registered;
+    const detail = `not registered: ${problems.join('; ')}`;
+    const data = { change: 'rejected', holder: null, warnings: [] };
+    return { kind: 'refused', service: name ?? null, code: 'NOT_REGISTERED', detail, data, problems };
+  }
+  const { holder, warnings } = registered;
+  const change = registered.kind === 'unchanged' ? 'unchanged' : registered.isNew ? 'registered' : 'changed';
+  const detail = {
+    registered: 'registered',
+    changed: 'the registration is changed',
+    unchanged: 'registered like this already: nothing changed',
+  }[change];
+  return on(registered.name, { kind: 'done', detail, data: { change, holder, warnings } });
+}
+
+const pauseBody = v.pipe(
+  v.strictObject({ service: v.optional(service), all, reason, forMs }),
+  v.check((body) => 'service' in body !== 'all' in body, 'name one of service or all'),
+);
+const resumeBody = v.pipe(
+  v.strictObject({ service: v.optional(service), all, reason }),
+  v.check((body) => 'service' in body !== 'all' in body, 'name one of service or all'),
+);
+const acknowledgeBody = v.pipe(
+  v.strictObject({
+    service: v.optional(service),
+    zone: v.optional(zone),
+    reason,
+    member: v.optional(InstanceIdSchema),
+  }),
+  v.check((body) => 'service' in body !== 'zone' in body, 'name one of service or zone'),
+  v.check((body) => !('zone' in body && 'member' in body), 'member belongs to a service, not to a zone'),
+);
+
+/** By the last part of the path, `/v1/<command>`. */
+export const commands: Readonly<Record<string, Command>> = {
+  register: command(v.strictObject({ declaration: v.unknown() }), async (given, { declaration }) => {
+    const { ports, author, allowed } = given;
+    return toDone(await register(ports, { declaration, author, allowed }), declaration);
+  }),
+  pause: command(pauseBody, async (given, body) => {
+    const request = { ...byOf(given, body), forMs: body.forMs };
+    return body.service
+      ? on(body.service, await pauseService(given.ports, body.service, request))
+      : on(undefined, await pauseController(given.ports, request));
+  }),
+  resume: command(resumeBody, async (given, body) => {
+    const by = byOf(given, body);
+    return body.service
+      ? on(body.service, await resumeService(given.ports, body.service, by))
+      : on(undefined, await resumeController(given.ports, by));
+  }),
+  acknowledge: command(acknowledgeBody, async (given, body) => {
+    const by = byOf(given, body);
+    if (body.service) return on(body.service, await acknowledge(given.ports, body.service, by, body.member));
+    return on(undefined, await releaseBrake(given.ports, body.zone ?? '', by));
+  }),
+  plan: command(v.strictObject({ service, to: v.optional(InstanceIdSchema) }), async ({ ports }, body) => {
+    const ahead = await planAhead(ports, body.service, body.to);
+    if (ahead.kind === 'refused') return on(body.service, ahead);
+    const detail = ahead.wouldMove ? `would move to ${ahead.target}` : 'would not move';
+    return on(body.service, { kind: 'done', detail, data: { ...ahead } });
+  }),
+  switchover: command(
+    v.strictObject({ service, to: InstanceIdSchema, reason, force: v.optional(v.boolean(), false) }),
+    async (given, body) => {
+      const { service: name, to, force } = body;
+      return on(name, await switchover(given.ports, name, to, byOf(given, body), { force }));
+    },
+  ),
+};
