@@ -360,19 +360,25 @@ export async function closeEpisode(
     if (ending.outcome === 'STRANDED' && isToldAlready(state, ending))
       return afterwards(state, closing, ending, nowMs);
     const facts = toFacts(state, closing, ending, left, nowMs);
+    const after = afterwards(state, closing, ending, nowMs);
     return withEntry(ports, state, {
       draft: {
         kind: 'episode',
         atMs: nowMs,
         author: closing.request?.author ?? 'eni-failover',
+        outcome: ending.outcome,
+        episode: closing.id,
         instances: [...new Set([closing.plan.source, ...closing.plan.tried].flatMap((id) => id ?? []))],
         enis: closing.plan.interfaces.map((each) => each.eni),
         facts: {
-          outcome: ending.outcome,
           why: ending.why,
           epoch: state.epoch,
           closedAt: new Date(nowMs).toISOString(),
           episode: closing,
+          // Who stays out from now on, and until when at most: a year later nobody can derive it any more.
+          quarantined: Object.entries(after.quarantine).flatMap(([member, { sinceMs, why, untilMs }]) =>
+            sinceMs === nowMs ? [{ member, why, ...(untilMs !== undefined && { untilMs }) }] : [],
+          ),
           attachedTo: Object.fromEntries(
             [...ending.facts].map(([eni, fact]) => [
               eni,
@@ -381,7 +387,7 @@ export async function closeEpisode(
           ),
         },
       },
-      change: (before) => afterwards(before, closing, ending, nowMs),
+      change: () => after,
       notice: ({ number, hash }) =>
         toNotice(
           { ...facts, trailNumber: number, headHash: hash },

@@ -34,8 +34,7 @@ export function toEntry(ports: Ports, service: Pick<ServiceState, 'name' | 'decl
   const { outcome, severity, headline, lines, next, data } = story;
   const told = { service: service.name, outcome, severity, headline, atMs, lines, next, data };
   return {
-    // The outcome is in every record: what a query filters by.
-    draft: { kind, atMs, author, facts: { outcome, ...facts }, instances, enis },
+    draft: { kind, atMs, author, outcome, facts, instances, enis },
     change,
     notice: ({ number, hash }) =>
       story.quiet

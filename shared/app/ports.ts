@@ -240,8 +240,64 @@ export interface TrailRow {
   readonly number: number;
   readonly kind: string;
   readonly atMs: number;
+  /** Of these two the text is what counts; absent in rows of an older version. */
+  readonly outcome?: string;
+  readonly author?: string;
   readonly body: string;
   readonly hash: string;
+}
+
+/** Part of a partition, as one call read it. */
+export interface Slice<T> {
+  readonly rows: readonly T[];
+  /** How many items were read, those included that the condition left out. */
+  readonly read: number;
+  /** Where the next call goes on; undefined at the end of the range. */
+  readonly rest?: string;
+}
+
+/** What rows must say; a row of an older version that says nothing of it is answered too. */
+export interface RowsAskedFor {
+  readonly service?: string;
+  readonly kind?: string;
+  readonly outcome?: string;
+  readonly author?: string;
+}
+
+/** A way to a record, without the record. */
+export interface Pointer {
+  readonly sk: string;
+  readonly service: string;
+  readonly number: number;
+}
+
+export interface TrailKey {
+  readonly service: string;
+  readonly number: number;
+}
+
+/** The trail as it lies in the table: it can only be read. Methods throw {@link PortError} when it is out of reach. */
+export interface Trail {
+  /** The service's item: the head of its chain, and what is frozen or open. */
+  service(name: ServiceName): Promise<Fact<ServiceState>>;
+  /** One service's records from number `to` down to `from`, at most `limit` items read. */
+  newest(
+    name: string,
+    range: { readonly from: number; readonly to: number },
+    limit: number,
+    where?: RowsAskedFor,
+  ): Promise<Slice<TrailRow>>;
+  /** The same upwards. */
+  oldest(name: string, from: number, limit: number): Promise<readonly TrailRow[]>;
+  /** The pointers of one partition, newest first, from below `below` down to `from`, at most `limit` items read. */
+  pointers(
+    partition: string,
+    range: { readonly from: string; readonly below: string },
+    limit: number,
+    where?: RowsAskedFor,
+  ): Promise<Slice<Pointer>>;
+  /** Records by key, in no order; those that are not there are left out. */
+  rows(keys: readonly TrailKey[]): Promise<readonly (TrailRow & { readonly service: string })[]>;
 }
 
 export interface WorkQueue {

@@ -8,7 +8,7 @@ import {
   UpdateItemCommand,
   type UpdateItemCommandInput,
 } from '@aws-sdk/client-dynamodb';
-import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
+import { unmarshall } from '@aws-sdk/util-dynamodb';
 import type { Guard, StateStore, TrailRow } from '../app/ports.ts';
 import { PortError } from '../core/errors.ts';
 import type { ServiceName } from '../core/ids.ts';
@@ -22,15 +22,9 @@ import {
 } from '../core/state.ts';
 import { times } from '../core/times.ts';
 import { type Retrying, toPortError, withRetries, writes } from './retry.ts';
+import { keyOf, pointerSort, type Row, servicePartition, toItem, trailSort } from './trail-keys.ts';
 
-type Row = Record<string, unknown>;
-
-const options = { removeUndefinedValues: true } as const;
-const toItem = (row: Row) => marshall(row, options);
-const keyOf = (pk: string, sk: string) => toItem({ pk, sk });
-const serviceKey = (name: ServiceName) => keyOf(`SERVICE#${name}`, 'SERVICE');
-const padded = (number: number) => String(number).padStart(12, '0');
-const trailSort = (number: number) => `TRAIL#${padded(number)}`;
+const serviceKey = (name: ServiceName) => keyOf(servicePartition(name), 'SERVICE');
 /** Sorts by time, to the minute: `2026-11-21T02:11`. */
 const minuteOf = (atMs: number) => new Date(atMs).toISOString().slice(0, 16);
 
@@ -313,21 +307,18 @@ export function makeStateTable(
     },
 
     async copyToTrail(name, frozen) {
-      const { number, kind, atMs, body, hash, pointers } = frozen;
-      const pk = `SERVICE#${name}`;
+      const { number, kind, atMs, outcome, author, body, hash, pointers } = frozen;
+      const pk = servicePartition(name);
       const sk = trailSort(number);
       const isFree = 'attribute_not_exists(pk)';
-      if (!(await putIf({ pk, sk, number, kind, atMs, body, hash }, isFree))) {
+      if (!(await putIf({ pk, sk, number, kind, atMs, outcome, author, body, hash }, isFree))) {
         const there = await get(pk, sk);
         if (there?.['body'] !== body || there['hash'] !== hash)
           throw new PortError('refused', 'TrailConflict', `record ${number} of ${name} is another one`);
       }
-      const at = new Date(atMs).toISOString();
-      await Promise.all(
-        pointers.map((pointer) =>
-          put({ pk: pointer, sk: `${at}#${name}#${padded(number)}`, service: name, number, kind }),
-        ),
-      );
+      // Enough to sort out what was not asked for without reading the record itself.
+      const place = { sk: pointerSort(atMs, name, number), service: name, number, kind, outcome, author };
+      await Promise.all(pointers.map((pointer) => put({ pk: pointer, ...place })));
     },
 
     async trail(name, from, limit) {

@@ -37,6 +37,9 @@ export interface Frozen {
   readonly number: number;
   readonly kind: string;
   readonly atMs: number;
+  /** Beside the text, so that the table can be asked for it; absent in what an older version froze. */
+  readonly outcome?: string;
+  readonly author?: string;
   /** The canonical JSON of the record: what the hash is over. */
   readonly body: string;
   readonly hash: string;
@@ -244,6 +247,8 @@ const ServiceStateSchema: v.GenericSchema<unknown, ServiceState> = v.object({
       number: count,
       kind: v.string(),
       atMs: ms,
+      outcome: v.exactOptional(v.string()),
+      author: v.exactOptional(v.string()),
       body: v.string(),
       hash: v.string(),
       pointers: v.array(v.string()),

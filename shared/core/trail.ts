@@ -1,21 +1,22 @@
 /** Records for the trail: canonical, chained by hash, frozen in the service item before they are copied (P21). */
+import type { EpisodeId } from './ids.ts';
 import type { Frozen, OutboxEntry, ServiceState } from './state.ts';
 
 /** What kinds of records there are, and what each is about. */
 export const recordKinds = {
-  episode: 'a move, from its claim to its end, with every step',
-  refusal: 'something called for a move, and it was not made',
-  observed: 'what other people did to the interfaces',
-  announced: 'AWS announced that an instance will be lost',
-  change: 'the registration, or what the controller changed beside a move',
-  pause: 'no move by itself until it ends',
-  resume: 'the end of a pause',
-  ack: 'a person ended quarantines, or what waited for one',
-  recovered: 'whole again after it was stranded',
-  readiness: 'whether a failover would work',
-  request: 'a switchover or a failback was asked for',
-  drill: 'a rehearsal that was asked for, or a drill there and back',
-  'break-glass': 'what an operator did in EC2 by hand while the controller was away',
+  episode: 'an episode ended, with its plan and steps',
+  refusal: 'a refusal, or a refusal for another reason than before',
+  observed: 'somebody else detached, moved or split the interfaces',
+  announced: 'AWS announced the loss of a member',
+  change: 'registered, registration changed, or DeleteOnTermination set to false',
+  pause: 'paused, by whom, why, until when',
+  resume: 'resumed',
+  ack: 'a quarantine, a budget, a refusal or an observation was acknowledged',
+  recovered: 'no longer stranded',
+  readiness: 'a failover would not work now, or would work again',
+  request: 'a switchover or a failback was asked for, and taken on',
+  drill: 'a rehearsal that somebody asked for, or a drill there and back: what passed, and what would not',
+  'break-glass': 'what an operator did in EC2 by hand while the controller was out of reach',
 } as const satisfies Record<string, string>;
 export type RecordKind = keyof typeof recordKinds;
 
@@ -42,6 +43,10 @@ export interface RecordDraft {
   readonly kind: RecordKind;
   readonly atMs: number;
   readonly author: string;
+  /** How it ended, or its reason code. */
+  readonly outcome: string;
+  /** The episode whose end it is. */
+  readonly episode?: EpisodeId;
   /** Everything that the record says beside who, when and where in the chain. */
   readonly facts: Readonly<Record<string, unknown>>;
   readonly instances: readonly string[];
@@ -57,6 +62,9 @@ export function freeze(state: ServiceState, draft: RecordDraft, sha256: (text: s
     kind: draft.kind,
     at: new Date(draft.atMs).toISOString(),
     author: draft.author,
+    outcome: draft.outcome,
+    instances: [...new Set(draft.instances)],
+    interfaces: [...new Set(draft.enis)],
     previous: state.trail.head,
   });
   const day = new Date(draft.atMs).toISOString().slice(0, 10);
@@ -64,9 +72,12 @@ export function freeze(state: ServiceState, draft: RecordDraft, sha256: (text: s
     number: state.trail.next,
     kind: draft.kind,
     atMs: draft.atMs,
+    outcome: draft.outcome,
+    author: draft.author,
     body,
     hash: sha256(body),
     pointers: [
+      ...(draft.episode ? [`BY#EPISODE#${draft.episode}`] : []),
       ...draft.instances.map((id) => `BY#INSTANCE#${id}`),
       ...draft.enis.map((id) => `BY#ENI#${id}`),
       `BY#AUTHOR#${draft.author}`,

@@ -827,7 +827,7 @@ describe('a completed episode', () => {
       expect(planned.ours).toEqual([world.ec2.where(planned.eni)?.id]);
   });
 
-  story('is found by instance, interface, author and day', async (world) => {
+  story('is found by episode, instance, interface, author and day', async (world) => {
     await fails(world);
     const found = world.store.pointers().filter((each) => each.endsWith(' 2'));
     expect(found.map((each) => each.split(' ')[0])).toEqual([
@@ -835,9 +835,18 @@ describe('a completed episode', () => {
       'BY#DAY#2026-11-21',
       `BY#ENI#${front}`,
       `BY#ENI#${management}`,
+      'BY#EPISODE#orders-db.1',
       `BY#INSTANCE#${a}`,
       `BY#INSTANCE#${b}`,
     ]);
+  });
+
+  story('says who stays out from now on, for nobody can derive it a year later', async (world) => {
+    await fails(world);
+    const body = JSON.parse(world.store.rows(world.service().name).at(-1)?.body ?? '');
+    expect(body).toMatchObject({
+      quarantined: [{ member: a, why: expect.stringMatching(/^failed in orders-db\.1: /) }],
+    });
   });
 
   story('remembers what it detached, and expects nothing of it late', async (world) => {

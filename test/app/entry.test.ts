@@ -31,7 +31,8 @@ describe('an entry', () => {
       kind: 'change',
       atMs: world.clock.now(),
       author: 'ann',
-      facts: { outcome: 'KEPT_ON_TERMINATION', for: 'the record' },
+      outcome: 'KEPT_ON_TERMINATION',
+      facts: { for: 'the record' },
       instances: [a],
       enis: [front],
     });

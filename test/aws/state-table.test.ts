@@ -403,6 +403,8 @@ describe('the copy to the trail', () => {
           service: { S: 'orders-db' },
           number: { N: '42' },
           kind: { S: 'episode' },
+          outcome: { S: 'COMPLETED' },
+          author: { S: 'eni-failover' },
         },
       })),
     ]);

@@ -96,6 +96,8 @@ export const frozenRecord = (number: number): Frozen => {
     number,
     kind: 'episode',
     atMs: NOW + number,
+    outcome: 'COMPLETED',
+    author: 'eni-failover',
     body,
     hash: `hash-of-${number}`,
     pointers: [`BY#INSTANCE#${HOLDER}`, `BY#ENI#${ENI}`, 'BY#AUTHOR#eni-failover', 'BY#DAY#2026-11-21'],
@@ -608,10 +610,12 @@ export function stateStoreContract(make: () => Promise<StoreUnderTest>): void {
 
   describe('the trail', () => {
     const rows = async (from: number, limit: number) =>
-      (await store.trail(ORDERS, from, limit)).map(({ number, kind, atMs, body, hash }) => ({
+      (await store.trail(ORDERS, from, limit)).map(({ number, kind, atMs, outcome, author, body, hash }) => ({
         number,
         kind,
         atMs,
+        outcome,
+        author,
         body,
         hash,
       }));

@@ -18,7 +18,8 @@ const draft = (more: Partial<RecordDraft> = {}): RecordDraft => ({
   kind: 'episode',
   atMs: now,
   author: 'eni-failover',
-  facts: { outcome: 'COMPLETED' },
+  outcome: 'COMPLETED',
+  facts: { why: 'it failed' },
   instances: [a],
   enis: [data],
   ...more,
@@ -51,7 +52,21 @@ describe('a frozen record (P21)', () => {
       author: 'eni-failover',
       previous: 'h11',
       outcome: 'COMPLETED',
+      instances: [a],
+      interfaces: [data],
+      why: 'it failed',
     });
+  });
+  it('carries author and outcome beside its text, for the table to choose by', () => {
+    expect(frozen).toMatchObject({ author: 'eni-failover', outcome: 'COMPLETED' });
+  });
+  it('names an instance once, however often it took part', () => {
+    const twice = freeze(stateOf(), draft({ instances: [a, a] }), sha256);
+    expect(JSON.parse(twice.body)).toMatchObject({ instances: [a] });
+  });
+  it('is found by the episode whose end it is', () => {
+    const { pointers } = freeze(stateOf(), draft({ episode: 'orders-db.7' }), sha256);
+    expect(pointers[0]).toBe('BY#EPISODE#orders-db.7');
   });
   it('is found by instance, interface, author and day', () => {
     expect(frozen.pointers).toEqual([
@@ -65,11 +80,13 @@ describe('a frozen record (P21)', () => {
     expect(freeze(stateOf(), draft(), sha256)).toEqual(frozen);
   });
   it('does not let a fact overwrite its place in the chain', () => {
-    const facts = { number: 1, previous: 'forged', service: 'other', kind: 'ack', author: 'x', at: 'never' };
+    const forged = { number: 1, previous: 'forged', service: 'other', kind: 'ack', author: 'x', at: 'never' };
+    const facts = { ...forged, outcome: 'ABORTED' };
     expect(JSON.parse(freeze(stateOf(), draft({ facts }), sha256).body)).toMatchObject({
       number: 12,
       previous: 'h11',
       service: 'orders-db',
+      outcome: 'COMPLETED',
     });
   });
   it('moves the chain on in the same state that holds it', () => {

@@ -91,7 +91,7 @@ describe('docs/state-machine.md', () => {
   });
 
   it('has every kind of record', () => {
-    const expected = Object.keys(recordKinds).map((kind) => [code(kind)]);
+    const expected = Object.entries(recordKinds).map(([kind, meaning]) => [code(kind), meaning]);
     expect(tableProblems({ file, heading: 'Records of the trail', expected })).toEqual([]);
   });
 });

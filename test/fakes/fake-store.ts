@@ -311,14 +311,15 @@ export function makeFakeStore(clock: Pick<VirtualClock, 'now' | 'sleep'>): FakeS
 
     copyToTrail: (name, frozen) =>
       through('copyToTrail', () => {
-        const { number, kind, atMs, body, hash } = frozen;
+        const { pointers: leads, ...row } = frozen;
+        const { number, body, hash } = row;
         const rows = trails.get(name) ?? new Map<number, TrailRow>();
         trails.set(name, rows);
         const there = rows.get(number);
         if (there && (there.body !== body || there.hash !== hash))
           throw new PortError('refused', 'TrailConflict', `record ${number} of ${name} is another one`);
-        if (!there) rows.set(number, copy({ number, kind, atMs, body, hash }));
-        for (const pointer of frozen.pointers) pointers.add(`${pointer} ${name} ${number}`);
+        if (!there) rows.set(number, copy(row));
+        for (const pointer of leads) pointers.add(`${pointer} ${name} ${number}`);
       }),
 
     trail: (name, from, limit) =>

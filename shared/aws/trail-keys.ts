@@ -1,0 +1,14 @@
+/** Where a record and the pointers to it lie in the state table (docs/protocol.md, Keys). */
+import { marshall } from '@aws-sdk/util-dynamodb';
+
+export type Row = Record<string, unknown>;
+
+export const toItem = (row: Row) => marshall(row, { removeUndefinedValues: true });
+export const keyOf = (pk: string, sk: string) => toItem({ pk, sk });
+
+export const servicePartition = (name: string) => `SERVICE#${name}`;
+const padded = (number: number) => String(number).padStart(12, '0');
+export const trailSort = (number: number) => `TRAIL#${padded(number)}`;
+/** By time first: a range of time is a range of keys, in every partition of pointers. */
+export const pointerSort = (atMs: number, name: string, number: number) =>
+  `${new Date(atMs).toISOString()}#${name}#${padded(number)}`;
