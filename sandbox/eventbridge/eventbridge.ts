@@ -5,6 +5,7 @@ import { type AwsService, type JsonObject, jsonAnswer } from '../aws-request.ts'
 import type { SandboxClock } from '../clock.ts';
 import type { RuleSpec, ScheduleSpec, TargetSpec } from '../stack.ts';
 import { compileEventPattern, EventPatternError, type Json } from './event-pattern.ts';
+import { makeRuleReads, RuleError } from './rules.ts';
 
 export interface EventBridgeOptions {
   clock: SandboxClock;
@@ -62,6 +63,7 @@ export function makeEventBridge(options: EventBridgeOptions): EventBridge {
   const { clock, region, accountId, deliver, sendDeadLetter } = options;
   const records: EventRecord[] = [];
   const waiting = new Set<() => void>();
+  const readRules = makeRuleReads(options);
   const rules = options.rules.map((rule) => ({ ...rule, matches: compileRule(rule) }));
   let closed = false;
 
@@ -201,23 +203,24 @@ export function makeEventBridge(options: EventBridgeOptions): EventBridge {
 
   return {
     handle: async (request) => {
+      const refuse = (code: string, message: string) => jsonAnswer({ __type: code, message }, 400, JSON_1_1);
+      const input = JSON.parse(request.body.toString() || '{}') as JsonObject;
       if (request.operation !== 'PutEvents') {
-        return jsonAnswer(
-          {
-            __type: 'UnknownOperationException',
-            message: `The sandbox knows one operation of EventBridge: PutEvents, not '${request.operation}'.`,
-          },
-          400,
-          JSON_1_1,
+        try {
+          const answer = readRules(request.operation, input);
+          if (answer !== undefined) return jsonAnswer(answer, 200, JSON_1_1);
+        } catch (error) {
+          if (error instanceof RuleError) return refuse(error.code, error.message);
+          throw error;
+        }
+        return refuse(
+          'UnknownOperationException',
+          `The sandbox knows PutEvents of EventBridge and reads of its rules, not '${request.operation}'.`,
         );
       }
-      const { Entries: entries } = JSON.parse(request.body.toString()) as { Entries?: JsonObject[] };
+      const entries = input['Entries'] as JsonObject[] | undefined;
       if (!Array.isArray(entries) || entries.length === 0 || entries.length > 10) {
-        return jsonAnswer(
-          { __type: 'ValidationException', message: 'Entries: from 1 to 10 events.' },
-          400,
-          JSON_1_1,
-        );
+        return refuse('ValidationException', 'Entries: from 1 to 10 events.');
       }
       const results = entries.map(putEntry);
       return jsonAnswer(

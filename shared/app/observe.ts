@@ -45,8 +45,10 @@ function alarmsOf(service: Service): readonly AlarmArn[] {
 }
 
 /** Looks at a service's interfaces, members and alarms. Never throws; what could not be read is unknown. */
-export async function observe(ports: Ports, service: Service): Promise<Observation> {
-  const { clock, ec2, alarms } = ports;
+export async function observe(
+  { clock, ec2, alarms }: Pick<Ports, 'clock' | 'ec2' | 'alarms'>,
+  service: Service,
+): Promise<Observation> {
   const startedAtMs = clock.now();
   const enis = interfacesOf(service);
   const members = service.declaration.members.map((each) => each.instance);

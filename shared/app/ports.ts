@@ -329,6 +329,95 @@ export interface Ports {
   readonly log: Log;
 }
 
+/** An interface and its place in the network, whoever's it is. */
+export interface PlacedInterface {
+  readonly eni: EniId;
+  readonly subnet: string;
+  /** The ids of its security groups. */
+  readonly groups: readonly string[];
+  readonly addresses: readonly string[];
+  /** `assigned` by EC2 itself: it belongs to the instance's launch, and stays behind. */
+  readonly publicAddresses: readonly { readonly address: string; readonly kind: 'elastic' | 'assigned' }[];
+  readonly instanceId: InstanceId | undefined;
+  readonly deviceIndex: number | undefined;
+}
+
+/** What a security group lets in, for one protocol, range of ports and source. */
+export interface Opening {
+  /** `tcp`, `udp`, …; undefined is every one. */
+  readonly protocol: string | undefined;
+  readonly fromPort: number;
+  readonly toPort: number;
+  /** A network, a group or a prefix list. */
+  readonly source: string;
+}
+
+/** A metric alarm on a status check of EC2. */
+export interface StatusAlarm {
+  readonly arn: AlarmArn;
+  readonly instanceIds: readonly InstanceId[];
+  readonly metric: string;
+  readonly state: AlarmFact['state'];
+}
+
+/** A metric alarm that tells a topic. */
+export interface TopicAlarm {
+  readonly name: string;
+  readonly namespace: string;
+  readonly metric: string;
+  /** Of its first dimension. */
+  readonly of: string;
+  readonly state: AlarmFact['state'];
+  readonly actionsEnabled: boolean;
+}
+
+export interface RuleFact {
+  readonly name: string;
+  readonly enabled: boolean;
+  /** The event pattern, in JSON. */
+  readonly pattern: string | undefined;
+  /** Queues for what could not be delivered to its targets. */
+  readonly deadLetters: readonly string[];
+}
+
+export interface QueueFact {
+  readonly name: string;
+  /** Waiting to be received. */
+  readonly visible: number;
+  /** Where what failed too often goes. */
+  readonly deadLetters: string | undefined;
+}
+
+export interface SubscriptionFact {
+  readonly protocol: string;
+  readonly endpoint: string;
+  readonly confirmed: boolean;
+}
+
+/**
+ * What lies around the services and is asked by operators only, with their own permissions. Reads, and nothing
+ * else; throws {@link PortError}.
+ */
+export interface Environment {
+  /** These interfaces, and every interface of these instances. */
+  network(enis: readonly EniId[], instances: readonly InstanceId[]): Promise<readonly PlacedInterface[]>;
+  /** Ingress by the id of the group. */
+  openings(groups: readonly string[]): Promise<ReadonlyMap<string, readonly Opening[]>>;
+  /** Every one of this account and Region. */
+  statusAlarms(): Promise<readonly StatusAlarm[]>;
+  alarmsTelling(topicArn: string): Promise<readonly TopicAlarm[]>;
+  /** The rules that invoke a function. */
+  rulesOf(functionArn: string): Promise<readonly RuleFact[]>;
+  /** By its URL, or by its ARN. */
+  queue(urlOrArn: string): Promise<QueueFact>;
+  subscriptions(topicArn: string): Promise<readonly SubscriptionFact[]>;
+}
+
+/** EC2 and what lies around it, without the stack: enough to write a declaration, and to act when the stack cannot. */
+export interface Site extends Pick<Ports, 'clock' | 'random' | 'ec2' | 'alarms'> {
+  readonly environment: Environment;
+}
+
 /** A deployed stack of CloudFormation. */
 export interface StackFact {
   readonly name: string;

@@ -26,7 +26,8 @@ const troubles: readonly Filter[] = [
   { Name: 'instance-state-name', Values: notRunning },
 ];
 
-function instancesOf(alarm: MetricAlarm): readonly InstanceId[] {
+/** The instances whose status checks it watches. */
+export function instancesOf(alarm: MetricAlarm): readonly InstanceId[] {
   const metrics = [
     { Namespace: alarm.Namespace, MetricName: alarm.MetricName, Dimensions: alarm.Dimensions },
     ...(alarm.Metrics ?? []).flatMap((each) => each.MetricStat?.Metric ?? []),
@@ -45,7 +46,7 @@ interface Page<T> {
 }
 
 /** Each page is retried by itself: a throttle at the tenth does not begin again at the first. */
-async function allPages<T>(
+export async function allPages<T>(
   retrying: Retrying,
   read: (token: { readonly NextToken?: string }) => Promise<Page<T>>,
 ): Promise<readonly T[]> {
