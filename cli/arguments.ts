@@ -2,7 +2,7 @@
 import { InvalidArgumentError } from 'commander';
 import * as v from 'valibot';
 import { ReasonSchema } from '../shared/core/control.ts';
-import { InstanceIdSchema, ServiceNameSchema } from '../shared/core/ids.ts';
+import { EniIdSchema, InstanceIdSchema, ServiceNameSchema } from '../shared/core/ids.ts';
 import { DurationSchema } from '../shared/core/service.ts';
 
 const parserOf =
@@ -15,6 +15,7 @@ const parserOf =
 
 export const parseServiceName = parserOf(ServiceNameSchema);
 export const parseInstanceId = parserOf(InstanceIdSchema);
+export const parseEniId = parserOf(EniIdSchema);
 
 /** Milliseconds. */
 export const parseDuration = parserOf(v.pipe(DurationSchema, v.minValue(1, 'must be longer than nothing')));

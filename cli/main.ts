@@ -8,6 +8,7 @@ import { personAt } from './person.ts';
 import { makeProgram, nameIn, type Runner } from './program.ts';
 import { makeScreen } from './screen.ts';
 import { connect, type GlobalOptions } from './session.ts';
+import { connectSite } from './site.ts';
 
 const { argv, env, stdin, stdout, stderr } = process;
 const args = argv.slice(2);
@@ -65,7 +66,13 @@ const runner: Runner = {
   async run(command, work) {
     const options = command.optsWithGlobals<GlobalOptions>();
     const screen = makeScreen(process, options.output);
-    const context = { connect: () => connect(options, env, stderr), say, screen, person };
+    const context = {
+      connect: () => connect(options, env, stderr),
+      site: () => connectSite(options, env),
+      say,
+      screen,
+      person,
+    };
     show(spelled(command), await work(context));
   },
 };

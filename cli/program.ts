@@ -1,8 +1,10 @@
 /** The command line as a whole: options for every command, help, and what each command is run with. */
 import { Command, Option } from 'commander';
+import type { Site } from '../shared/app/ports.ts';
 import { addAck } from './ack.ts';
 import type { Answer } from './answer.ts';
 import { parseEndpoint } from './arguments.ts';
+import { addInit } from './init.ts';
 import { addPause } from './pause.ts';
 import type { Person } from './person.ts';
 import { addRegister } from './register.ts';
@@ -15,6 +17,8 @@ import { addStatus } from './status.ts';
 /** What a command is run with. */
 export interface CommandContext {
   connect(): Promise<Connection>;
+  /** Without the stack: EC2 and what lies around it. */
+  site(): Promise<Site>;
   readonly say: Say;
   readonly screen: Screen;
   readonly person: Person;
@@ -41,7 +45,7 @@ const installedName = 'eni-failover';
 export const nameIn = (env: Readonly<Record<string, string | undefined>>) =>
   env['npm_lifecycle_event'] === 'cli' ? 'npm run cli --' : installedName;
 
-const allCommands = [addRegister, addStatus, addPause, addResume, addAck];
+const allCommands = [addInit, addRegister, addStatus, addPause, addResume, addAck];
 
 export function makeProgram(name: string, runner: Runner): Command {
   const program = new Command(name)

@@ -10,6 +10,7 @@ import { makeFakeScreen, makePerson, nobody } from './screen.ts';
 
 const contextWith = (person: CommandContext['person']): CommandContext => ({
   connect: () => Promise.reject(new Error('asked AWS')),
+  site: () => Promise.reject(new Error('asked AWS')),
   say: (command) => command,
   screen: makeFakeScreen(),
   person,

@@ -77,6 +77,7 @@ describe('what is declared around the move', () => {
 async function refusedAtOnce(text: string) {
   const offline = {
     connect: () => Promise.reject(new Error('asked AWS')),
+    site: () => Promise.reject(new Error('asked AWS')),
     say: (command: string) => command,
     screen: makeFakeScreen(),
     person: nobody,

@@ -9,6 +9,7 @@ import type { Connection } from '../../cli/session.ts';
 import { handle } from '../../functions/control/handle.ts';
 import type { Allowed } from '../../shared/app/register.ts';
 import type { CallUrl } from '../../shared/runtime/function-urls.ts';
+import { siteOf } from '../fakes/fake-environment.ts';
 import type { World } from '../fakes/world.ts';
 
 /** As in a pipe: no colours, nothing wrapped. */
@@ -107,6 +108,7 @@ export const connectionTo = ({ ports }: World, allowed: Allowed = nothingSaid): 
 
 export const contextOf = (world: World, more: Partial<CommandContext> = {}): CommandContext => ({
   connect: async () => connectionTo(world),
+  site: async () => siteOf(world),
   say: (command) => `eni-failover ${command}`,
   screen: makeFakeScreen(),
   person: nobody,

@@ -23,11 +23,26 @@ async function parse(args: readonly string[]): Promise<{ ran: string[]; refused:
   }
 }
 
+const eni = 'eni-0123456789abcdef0';
+const one = 'i-0123456789abcdef0';
+const other = 'i-0123456789abcdef1';
+
 describe('usage', () => {
   it.each<[readonly string[], ...string[]]>([
     [['status', '-o', 'xml'], "'xml' is invalid", 'Allowed choices are text, json'],
     [['status', '--queueurl', 'x'], "unknown option '--queueurl'", 'Did you mean --queue-url?'],
     [['status', '--endpoint-url', 'localhost:4566'], "'localhost:4566' is invalid", 'http://127.0.0.1:4566'],
+    [['init', '--interface', eni, '--member', one], "'--name <service>' not specified"],
+    [
+      ['init', '--name', 'a', '--interface', 'eni-1', '--member', one],
+      "'eni-1' is invalid",
+      'eni-0123456789',
+    ],
+    [['init', '--name', 'a', '--interface', eni, '--interface', eni], 'It is named twice'],
+    [
+      ['init', '--name', 'a', '--interface', eni, '--member', one, '--preferred', other],
+      'not one of the members',
+    ],
     [['register'], "missing required argument 'file.yaml'"],
     [['pause', 'a', '--reason', 'x'], "'--for <duration>' not specified"],
     [['pause', 'a', '--for', '3m'], "'--reason <text>' not specified"],
@@ -54,6 +69,9 @@ describe('usage', () => {
   });
 
   it.each([
+    [
+      `init --name a --interface ${eni} --member ${one} --member ${other} --preferred ${other} --file x --force`,
+    ],
     ['register x.yaml'],
     ['status'],
     ['status orders-db -o json --endpoint-url https://127.0.0.1:4566'],
