@@ -383,6 +383,9 @@ function readRebalance(raw: unknown, nowMs: number): Parsed {
 /** Volumes, services and accounts are affected entities too: what names no instance is passed over. */
 const EntityTextSchema = v.nullish(v.string());
 
+/** An update of a long event names those too for which it is over; a status that is not known here is no all-clear. */
+const isOver = (status: unknown) => status === 'RESOLVED' || status === 'UNIMPAIRED';
+
 const HealthSchema = fields({
   id: IdSchema,
   time: TimeSchema,
@@ -394,7 +397,9 @@ const HealthSchema = fields({
     page: v.nullish(v.string()),
     statusCode: v.nullish(v.string()),
     lastUpdatedTime: v.nullish(TimeSchema),
-    affectedEntities: v.nullish(v.array(fields({ entityValue: EntityTextSchema }))),
+    affectedEntities: v.nullish(
+      v.array(fields({ entityValue: EntityTextSchema, status: v.nullish(v.unknown()) })),
+    ),
   }),
 });
 
@@ -410,15 +415,21 @@ function readHealth(raw: unknown, nowMs: number): Parsed {
     if (statusCode === 'closed') {
       return ignored('NOT_A_SIGNAL', `The Health event ${eventTypeCode} is closed.`);
     }
-    const named = [
-      ...(detail.affectedEntities ?? []).map(({ entityValue }) => entityValue),
-      ...(resources ?? []),
-    ];
-    const instanceIds = named
+    const entities = detail.affectedEntities ?? [];
+    const over = new Set(
+      entities
+        .filter(({ status }) => isOver(status))
+        .map(({ entityValue }) => instanceIdIn(entityValue ?? '')),
+    );
+    const instanceIds = [...entities.map(({ entityValue }) => entityValue), ...(resources ?? [])]
       .map((text) => instanceIdIn(text ?? ''))
-      .filter((instanceId) => instanceId !== undefined);
+      .filter((instanceId) => instanceId !== undefined)
+      .filter((instanceId) => !over.has(instanceId));
     if (instanceIds.length === 0) {
-      return ignored('NOT_A_SIGNAL', `The Health event ${eventTypeCode} names no instance.`);
+      return ignored(
+        'NOT_A_SIGNAL',
+        `The Health event ${eventTypeCode} names no instance that it is still about.`,
+      );
     }
     // `time` is when the trouble begins for some events, so the last update may be what is new.
     const atMs = Math.max(time, detail.lastUpdatedTime ?? time);

@@ -373,6 +373,22 @@ describe('a Health event', () => {
   ])('%s is no signal', (_, raw) => {
     expect(codeOf(parseEvent(raw, HEALTH_NOW))).toBe('NOT_A_SIGNAL');
   });
+  it.each(['RESOLVED', 'UNIMPAIRED'])('does not announce for an instance that is %s', (status) => {
+    const entities = [{ entityValue: INSTANCE_ARN, status }, { entityValue: OTHER }];
+    const raw = withEntities(entities, [INSTANCE_ARN, OTHER]);
+    expect(hintOf(parseEvent(raw, HEALTH_NOW))).toMatchObject({ instanceIds: [OTHER] });
+  });
+  it.each(['PENDING', 'IMPAIRED', 'UNKNOWN', 'whatever else', null])(
+    'announces for an instance that is %s',
+    (status) => {
+      const raw = withEntities([{ entityValue: INSTANCE, status }], undefined);
+      expect(hintOf(parseEvent(raw, HEALTH_NOW))).toMatchObject({ instanceIds: [INSTANCE] });
+    },
+  );
+  it('that is over for every instance it names is no signal', () => {
+    const raw = withEntities([{ entityValue: INSTANCE, status: 'RESOLVED' }], [INSTANCE]);
+    expect(codeOf(parseEvent(raw, HEALTH_NOW))).toBe('NOT_A_SIGNAL');
+  });
   it('of the same kin counts too', () => {
     const code = 'AWS_EC2_PERSISTENT_INSTANCE_RETIREMENT_SCHEDULED';
     expect(hintOf(parseEvent(set(HEALTH, 'detail.eventTypeCode', code), HEALTH_NOW))).toMatchObject({
