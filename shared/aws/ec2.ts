@@ -74,8 +74,9 @@ export function toInterface(from: NetworkInterface): InterfaceFact {
     status: from.Status ?? 'pending',
     attachment: toAttachment(from.Attachment),
     unmovable: unmovableBecause(from),
-    ipv4Count: from.PrivateIpAddresses?.length ?? 0,
-    ipv6Count: from.Ipv6Addresses?.length ?? 0,
+    // A delegated prefix takes the place of one address: that is how the limits of a type are counted.
+    ipv4Count: (from.PrivateIpAddresses?.length ?? 0) + (from.Ipv4Prefixes?.length ?? 0),
+    ipv6Count: (from.Ipv6Addresses?.length ?? 0) + (from.Ipv6Prefixes?.length ?? 0),
     tagged: isTagged(from.TagSet),
   };
 }

@@ -111,6 +111,14 @@ describe('interfaces', () => {
       tagged: true,
     });
   });
+  it('count a prefix as one address, as the limits of an instance type do', async () => {
+    const prefixed: NetworkInterface = {
+      ...attached,
+      Ipv4Prefixes: [{ Ipv4Prefix: '10.0.0.16/28' }, { Ipv4Prefix: '10.0.0.32/28' }],
+      Ipv6Prefixes: [{ Ipv6Prefix: '2001:db8:1::/80' }],
+    };
+    expect(await factOf(prefixed)).toMatchObject({ ipv4Count: 4, ipv6Count: 2 });
+  });
   it('have no attachment while they are on nothing', async () => {
     const { Attachment: _, ...rest } = attached;
     expect(await factOf({ ...rest, Status: 'available' })).toMatchObject({
