@@ -1,7 +1,7 @@
 /** A scenario as one JSON document: what moved, when, and the proof that it stayed itself. */
 import { msOf } from './facts.ts';
 import { gapMsOf, toMove } from './gap.ts';
-import { always, noticesOf } from './happened.ts';
+import { noticesOf, wantedOf } from './happened.ts';
 import type { InterfaceView } from './identity.ts';
 import type { Run } from './run-scenario.ts';
 import { toRecord } from './state-table.ts';
@@ -106,7 +106,7 @@ export function toDocument(run: Run) {
       head: facts.item?.trail.head ?? null,
       chain: happened.audit,
     },
-    expected: { ...scenario.expected, ...always },
+    expected: wantedOf(scenario.expected),
     happened,
     /** The names of the facts that came out differently. */
     differences: comparisons.filter((each) => !each.isSame).map((each) => each.name),

@@ -14,6 +14,8 @@ export interface Happened {
   readonly recorded: readonly string[];
   /** Why members were not eligible. */
   readonly reasons: readonly string[];
+  /** How many invocations of functions/failover were killed, threw, or ran out of time. */
+  readonly died: number;
   /** What functions/failover answered where it closed no episode. */
   readonly answers: readonly string[];
   /** The outcomes of the notices, as subscribers filter by them; copies of one (the same dedupe id) count once. */
@@ -39,6 +41,7 @@ export const labels: Readonly<Record<HappenedName, string>> = {
   registration: 'registration',
   recorded: 'audit trail says',
   reasons: 'not eligible',
+  died: 'function died, times',
   answers: 'function answers',
   notices: 'notices sent',
   says: 'notice says',
@@ -52,7 +55,17 @@ export const labels: Readonly<Record<HappenedName, string>> = {
 };
 
 /** What every scenario must keep, whatever else happens. */
-export const always = { identity: 'kept', audit: 'intact' } as const satisfies Partial<Happened>;
+const always = { identity: 'kept', audit: 'intact' } as const satisfies Partial<Happened>;
+
+/** What must be so where a scenario says nothing else: a crash that was announced must come, and no other. */
+const usually = { died: 0 } as const satisfies Partial<Happened>;
+
+/** Everything that a scenario is held against. */
+export const wantedOf = (expected: Partial<Happened>): Partial<Happened> => ({
+  ...usually,
+  ...expected,
+  ...always,
+});
 
 const codesIn = (problems: readonly string[]) => [
   ...new Set(problems.join(' ').match(/\b[A-Z]+_[A-Z_]+\b/g) ?? []),
@@ -79,8 +92,8 @@ export function toHappened(evidence: Evidence, wanted: Partial<Happened>): Happe
     .filter((row) => row.atMs >= sinceMs)
     .map(toRecord)
     .filter((record) => toldRecords.has(record.kind));
-  const answers = facts.invocations
-    .filter((each) => isFailover(each.function))
+  const invocations = facts.invocations.filter((each) => isFailover(each.function));
+  const answers = invocations
     .toSorted((one, other) => msOf(one.startedAt) - msOf(other.startedAt))
     .flatMap(reportsOf)
     .filter((report) => report.kind === 'nothing')
@@ -104,6 +117,7 @@ export function toHappened(evidence: Evidence, wanted: Partial<Happened>): Happe
     reasons: records.flatMap((record) =>
       (record.members ?? []).map(({ member, code }) => `${account.nameOf(member)} ${code}`),
     ),
+    died: invocations.filter(({ outcome }) => outcome !== 'success' && outcome !== 'running').length,
     answers: [...new Set(answers)],
     notices: noticesOf(facts).map((each) => each.attributes['outcome'] ?? '?'),
     says: said ? (wanted.says ?? '') : (texts[0]?.split('\n')[0] ?? 'nothing'),
@@ -133,7 +147,7 @@ const toText = (value: Happened[HappenedName]) =>
 
 /** Each fact that was expected, beside what came of it. */
 export function compare(expected: Partial<Happened>, happened: Happened): readonly Comparison[] {
-  const wanted: Partial<Happened> = { ...expected, ...always };
+  const wanted = wantedOf(expected);
   const names = (Object.keys(labels) as HappenedName[]).filter((name) => wanted[name] !== undefined);
   return names.map((name) => {
     const comparison = { expected: toText(wanted[name] ?? ''), happened: toText(happened[name]) };

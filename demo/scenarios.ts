@@ -246,7 +246,7 @@ export const scenarios: readonly Scenario[] = [
     story:
       'The process dies right after the second detach, with both interfaces on nothing. When its lease has run out, the watchdog goes on from the plan.',
     acts: [killAfter('DetachNetworkInterface', 2), impair('db-a', 'system')],
-    expected: movedTo('db-b'),
+    expected: { ...movedTo('db-b'), died: 1 },
   },
   {
     ...ordinary,
@@ -256,7 +256,7 @@ export const scenarios: readonly Scenario[] = [
       'The process dies when the claim and the brake counter are written, before any detach. The watchdog looks again: the holder is still down, so the plan is carried out.',
     // The first two updates are the claim, with its plan, and the brake's counter.
     acts: [killAfter('UpdateItem', 2, 'dynamodb'), impair('db-a', 'system')],
-    expected: movedTo('db-b'),
+    expected: { ...movedTo('db-b'), died: 1 },
   },
   {
     ...ordinary,
@@ -265,7 +265,7 @@ export const scenarios: readonly Scenario[] = [
     story:
       'The process dies right after the second attach, with the work done and nothing recorded. The watchdog finds it done, and says so.',
     acts: [killAfter('AttachNetworkInterface', 2), impair('db-a', 'system')],
-    expected: movedTo('db-b'),
+    expected: { ...movedTo('db-b'), died: 1 },
   },
   {
     ...ordinary,

@@ -4,6 +4,7 @@ import { isQuiet } from '../../demo/facts.ts';
 import { gapMsOf, toMove } from '../../demo/gap.ts';
 import { compare, type Happened, noticesOf, toHappened } from '../../demo/happened.ts';
 import { isSameIdentity, restsOn } from '../../demo/identity.ts';
+import { scenarios } from '../../demo/scenarios.ts';
 import { chainFaults } from '../../demo/state-table.ts';
 import { account, at, call, chain, change, facts, ids, startMs, view } from './made-up.ts';
 
@@ -89,20 +90,21 @@ describe('the hash chain', () => {
   });
 });
 
+const invocation = {
+  requestId: 'r1',
+  function: 'eni-failover-FailoverFunction',
+  accessKeyId: 'AKIA',
+  trigger: 'Event',
+  payload: '{}',
+  startedAt: at(20),
+  durationMs: 300,
+  initDurationMs: null,
+  outcome: 'success',
+  response: null,
+};
+
 describe('a story', () => {
   const delivery = { ruleArn: 'r', targetArn: 't', attempts: 1 };
-  const invocation = {
-    requestId: 'r1',
-    function: 'eni-failover-FailoverFunction',
-    accessKeyId: 'AKIA',
-    trigger: 'Event',
-    payload: '{}',
-    startedAt: at(20),
-    durationMs: 300,
-    initDurationMs: null,
-    outcome: 'success',
-    response: null,
-  };
   const item = { rev: 1, epoch: 1, declared: '{}', outbox: [], trail: { next: 1, head: '' } };
   const event = { at: at(1), event: {}, deliveries: [{ ...delivery, status: 'delivered' as const }] };
 
@@ -163,9 +165,33 @@ describe('what happened', () => {
     expect(happened({ calls }).refusedCalls).toEqual(['DescribeInstances RequestLimitExceeded ×2']);
   });
 
+  it('counts the failures of functions/failover, and of nobody else', () => {
+    const failed = ['exit', 'error', 'timeout'].map((outcome) => ({ ...invocation, outcome }));
+    const others = { ...invocation, function: 'eni-failover-SweepFunction', outcome: 'exit' };
+    expect(happened({ invocations: [invocation, ...failed, others] }).died).toBe(3);
+    expect(happened({ invocations: [invocation, { ...invocation, outcome: 'running' }] }).died).toBe(0);
+  });
+
+  it('is not as expected where a crash is announced and nobody dies', () => {
+    const crashes = scenarios.filter((each) => each.name.startsWith('crash-'));
+    expect(crashes.length).toBeGreaterThan(0);
+    const verdict = (expected: Partial<Happened>, outcome: string) =>
+      compare(expected, happened({ invocations: [{ ...invocation, outcome }] })).find(
+        (each) => each.name === 'died',
+      )?.isSame;
+    for (const { expected } of crashes)
+      expect([verdict(expected, 'success'), verdict(expected, 'exit')]).toEqual([false, true]);
+  });
+
+  it('is not as expected where somebody dies without notice', () => {
+    const died = happened({ invocations: [{ ...invocation, outcome: 'exit' }] });
+    expect(compare({}, died).find((each) => each.name === 'died')?.isSame).toBe(false);
+  });
+
   it('is held against what was expected, and always against identity and audit', () => {
     const comparisons = compare({ holder: 'db-b', detached: 0 }, happened({}));
     expect(comparisons.map(({ name, isSame }) => [name, isSame])).toEqual([
+      ['died', true],
       ['holder', false],
       ['detached', true],
       ['identity', true],
