@@ -100,6 +100,16 @@ describe('the stack', () => {
     expect(() => stack({ Fencing: 'true' })).toThrow("'true' is not one of off, on");
     expect(() => stack({ HookFunctions: 'yes' })).toThrow("'yes' is not one of off, on");
   });
+  it("hears of its own sweep only: a second stack's heartbeat is not this one's", () => {
+    const { template, properties } = stack();
+    const alarms = template.resources
+      .map((each) => each.properties)
+      .filter((each) => each['Namespace'] === 'EniFailover');
+    expect(alarms.length).toBeGreaterThan(4);
+    const { Variables } = properties('SweepFunction')['Environment'] as { Variables: Record<string, string> };
+    expect(Variables['POWERTOOLS_SERVICE_NAME']).toBe('stack');
+    for (const alarm of alarms) expect(alarm['Dimensions']).toEqual([{ Name: 'service', Value: 'stack' }]);
+  });
   it('stands in alarm for as long as the sweep counts a service without a standby', () => {
     expect(stack().properties('NoStandbyLeftAlarm')).toMatchObject({
       MetricName: 'NoStandbyLeft',

@@ -2,7 +2,9 @@
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import type { SweepReport } from '../app/sweep.ts';
 
-const metrics = new Metrics({ namespace: 'EniFailover', serviceName: 'eni-failover' });
+/** Each stack's own: the heartbeat of one must not keep the alarm of another quiet. */
+const stack = process.env['POWERTOOLS_SERVICE_NAME'] ?? 'eni-failover';
+const metrics = new Metrics({ namespace: 'EniFailover', serviceName: stack });
 
 /** `Heartbeat` is what the alarm on the controller itself waits for: no data means that nobody is looking. */
 export function publishSweep(report: SweepReport, tookMs: number): void {

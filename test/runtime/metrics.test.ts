@@ -30,7 +30,10 @@ beforeEach(() => {
     return true;
   });
 });
-afterEach(() => vi.restoreAllMocks());
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllEnvs();
+});
 
 /** The line that is logged for CloudWatch to read. */
 function published(given: SweepReport): Record<string, unknown> {
@@ -63,6 +66,13 @@ describe('the metrics of a sweep', () => {
   it('say nothing of what was sent or was not due', () => {
     expect(published({ ...report, canary: 'sent' })).toMatchObject({ CanaryNotSent: 0 });
     expect(published({ ...report, canary: 'not due' })).toMatchObject({ CanaryNotSent: 0 });
+  });
+  it('go by the name that the stack gives them, so that two stacks in one Region stay apart', async () => {
+    vi.stubEnv('POWERTOOLS_SERVICE_NAME', 'eni-failover-test');
+    vi.resetModules();
+    const { publishSweep: publishNamed } = await import('../../shared/runtime/metrics.ts');
+    publishNamed(report, 1_234);
+    expect(written).toContain('"service":"eni-failover-test"');
   });
   it('are what the alarms of the stack watch', () => {
     const template = readFileSync(new URL('../../template.yaml', import.meta.url), 'utf8');
