@@ -10,6 +10,12 @@ export interface Delivered {
   readonly MessageAttributes?: Readonly<Record<string, { readonly Value: string }>>;
 }
 
+/** A notice as a queue gets it: the text that people get by mail, and the facts around it. */
+export function told({ Message }: Delivered): { readonly text: string; readonly facts: object } {
+  const { text, ...facts } = JSON.parse(Message) as { readonly text: string };
+  return { text, facts };
+}
+
 export interface Subscriber {
   /** Takes what has arrived since the last time. */
   receive(): Promise<readonly Delivered[]>;

@@ -5,6 +5,7 @@ import { labels } from './happened.ts';
 import type { Run } from './run-scenario.ts';
 import { type Look, type Style, wrapped } from './screen.ts';
 import { chainFaults, toRecord } from './state-table.ts';
+import { told } from './subscriber.ts';
 import { beforeAndAfter, expectedAndHappened } from './tables.ts';
 import { heading, labelled, seconds } from './telling.ts';
 
@@ -38,9 +39,6 @@ export function figures(run: Run, look: Look): readonly string[] {
   ];
 }
 
-/** Where the notice turns from people to programs. */
-const forPrograms = '--- the same for programs ---';
-
 const chunks = (text: string, width: number): readonly string[] =>
   Array.from({ length: Math.ceil(text.length / width) }, (_, index) =>
     text.slice(index * width, (index + 1) * width),
@@ -53,25 +51,29 @@ export function messages(run: Run, isWhole: boolean, look: Look): readonly strin
   const beside = (texts: readonly string[], style?: Style) =>
     texts.map((line) => (line === '' ? gutter : `${gutter} ${style ? look.paint(style, line) : line}`));
   const lines = (text: string, style?: Style) => beside(wrapped(text, room), style);
-  const told = run.received.map(({ Subject = '', Message, MessageAttributes = {} }) => {
-    const [people = '', programs = ''] = Message.split(forPrograms).map((part) => part.trim());
+  const shown = run.received.map((message) => {
+    const { Subject = '', MessageAttributes = {} } = message;
+    const { text, facts } = told(message);
+    const programs = JSON.stringify(facts);
     const attributes = Object.entries(MessageAttributes).map(([name, { Value }]) => `${name}=${Value}`);
     const json = isWhole ? chunks(programs, room) : [`{…} ${Buffer.byteLength(programs)} bytes of JSON`];
     return [
       ...lines(Subject, 'bold'),
       gutter,
-      ...people.split('\n').flatMap((line) => lines(line)),
-      ...(programs === '' ? [] : [gutter, ...lines(forPrograms), ...beside(json, 'dim')]),
+      ...text.split('\n').flatMap((line) => lines(line)),
+      gutter,
+      ...lines('and the facts around it, for programs:'),
+      ...beside(json, 'dim'),
       gutter,
       ...lines(`attributes: ${attributes.join(' ')}`, 'dim'),
     ];
   });
-  if (told.length === 0) return [];
+  if (shown.length === 0) return [];
   const title =
-    told.length === 1
+    shown.length === 1
       ? "The message, as a subscriber's queue received it"
-      : `The ${told.length} messages, as a subscriber's queue received them`;
-  return [heading(title, look), ...told.flatMap((each, index) => (index === 0 ? each : ['', ...each]))];
+      : `The ${shown.length} messages, as a subscriber's queue received them`;
+  return [heading(title, look), ...shown.flatMap((each, index) => (index === 0 ? each : ['', ...each]))];
 }
 
 const short = (hash: string) => (hash === '' ? 'nothing' : hash.slice(0, 12));

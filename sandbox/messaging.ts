@@ -9,7 +9,10 @@ export interface SnsMessage {
   messageId: string;
   topicArn: string;
   subject: string | null;
+  /** Where the publisher gave one for each protocol: the default one. */
   message: string;
+  /** By protocol; only of a message that was published with MessageStructure json. */
+  variants?: Record<string, string>;
   attributes: Record<string, string>;
 }
 
@@ -34,19 +37,49 @@ export function makeMessaging(clock: SandboxClock, host: string, region: string)
   const app = buildApp({ logger: false, defaultRegion: region });
   const published: SnsMessage[] = [];
 
-  const dispatch = async (headers: Record<string, string>, body: Buffer): Promise<AwsAnswer> => {
+  /** `asSent` is what is recorded, where fauxqs was given something else. */
+  const dispatch = async (
+    headers: Record<string, string>,
+    body: Buffer,
+    asSent = body,
+  ): Promise<AwsAnswer> => {
     const answer = await app.inject({
       method: 'POST',
       url: '/',
       headers: { ...headers, host },
       payload: body,
     });
-    if (answer.statusCode === 200) record(headers['content-type'] ?? '', body, answer.body);
+    if (answer.statusCode === 200) record(headers['content-type'] ?? '', asSent, answer.body);
     return {
       status: answer.statusCode,
       headers: { 'content-type': String(answer.headers['content-type'] ?? 'text/plain') },
       body: NAMES_QUEUES.test(headers['x-amz-target'] ?? '') ? withOwnUrls(answer.body) : answer.rawPayload,
     };
+  };
+
+  // fauxqs knows no MessageStructure. All that it delivers to are queues, so they get what is meant for queues.
+  const publishStructured = async (headers: Record<string, string>, body: Buffer): Promise<AwsAnswer> => {
+    if (!isForm(headers['content-type'] ?? '')) return dispatch(headers, body);
+    const form = new URLSearchParams(body.toString());
+    const structured = prefixesOf(form).filter((prefix) => isStructured(form, prefix));
+    if (structured.length === 0) return dispatch(headers, body);
+    for (const prefix of structured) {
+      const variants = variantsOf(form.get(`${prefix}Message`) ?? '');
+      if (variants === undefined)
+        return snsError(
+          'InvalidParameter',
+          'Invalid parameter: Message Structure - JSON message body failed to parse',
+        );
+      const forQueues = variants['sqs'] ?? variants['default'];
+      if (forQueues === undefined || variants['default'] === undefined)
+        return snsError(
+          'InvalidParameter',
+          'Invalid parameter: Message Structure - No default entry in JSON message body',
+        );
+      form.set(`${prefix}Message`, forQueues);
+      form.delete(`${prefix}MessageStructure`);
+    }
+    return dispatch(headers, Buffer.from(form.toString()), body);
   };
 
   // fauxqs puts its queues at sqs.us-east-1.localhost, which not every resolver knows.
@@ -55,26 +88,21 @@ export function makeMessaging(clock: SandboxClock, host: string, region: string)
 
   // Recorded from the request, because fauxqs's own spy leaves the subject out.
   const record = (contentType: string, body: Buffer, answer: string): void => {
-    if (!contentType.startsWith('application/x-www-form-urlencoded')) return;
+    if (!isForm(contentType)) return;
     const form = new URLSearchParams(body.toString());
     const messageIds = [...answer.matchAll(/<MessageId>([^<]+)/g)].map((match) => match[1] ?? '');
     const at = new Date(clock.now()).toISOString();
     const topicArn = form.get('TopicArn') ?? '';
-    const entries =
-      form.get('Action') === 'Publish'
-        ? ['']
-        : form.get('Action') === 'PublishBatch'
-          ? [...form.keys()]
-              .filter((key) => /^PublishBatchRequestEntries\.member\.\d+\.Id$/.test(key))
-              .map((key) => key.slice(0, -2))
-          : [];
-    entries.forEach((prefix, index) => {
+    prefixesOf(form).forEach((prefix, index) => {
+      const message = form.get(`${prefix}Message`) ?? '';
+      const variants = isStructured(form, prefix) ? variantsOf(message) : undefined;
       published.push({
         at,
         messageId: messageIds[index] ?? '',
         topicArn,
         subject: form.get(`${prefix}Subject`),
-        message: form.get(`${prefix}Message`) ?? '',
+        message: variants?.['default'] ?? message,
+        ...(variants && { variants }),
         attributes: attributesOf(form, `${prefix}MessageAttributes.entry`),
       });
     });
@@ -114,7 +142,7 @@ export function makeMessaging(clock: SandboxClock, host: string, region: string)
           return value === undefined ? [] : [[name, String(value)]];
         }),
       );
-      return dispatch(headers, request.body);
+      return publishStructured(headers, request.body);
     },
     sqs,
     sns: async (operation, input) => {
@@ -145,6 +173,30 @@ export function makeMessaging(clock: SandboxClock, host: string, region: string)
       await app.close();
     },
   };
+}
+
+const isForm = (contentType: string) => contentType.startsWith('application/x-www-form-urlencoded');
+
+/** What stands before the fields of each message that the request publishes. */
+function prefixesOf(form: URLSearchParams): readonly string[] {
+  if (form.get('Action') === 'Publish') return [''];
+  if (form.get('Action') !== 'PublishBatch') return [];
+  return [...form.keys()]
+    .filter((key) => /^PublishBatchRequestEntries\.member\.\d+\.Id$/.test(key))
+    .map((key) => key.slice(0, -2));
+}
+
+const isStructured = (form: URLSearchParams, prefix: string) =>
+  form.get(`${prefix}MessageStructure`) === 'json';
+
+/** The texts by protocol; undefined if the message is no JSON map. */
+function variantsOf(message: string): Record<string, string> | undefined {
+  try {
+    const map = JSON.parse(message) as unknown;
+    return typeof map === 'object' && map !== null ? (map as Record<string, string>) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function attributesOf(form: URLSearchParams, prefix: string): Record<string, string> {

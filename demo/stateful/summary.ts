@@ -1,7 +1,7 @@
 /** What is told when a run is over: the dark time and its parts, what must be zero, the usual way, the notice. */
 import { cloudWatchMs } from '../document.ts';
 import { type Look, type Style, widthOf, wrapped } from '../screen.ts';
-import type { Delivered } from '../subscriber.ts';
+import { type Delivered, told } from '../subscriber.ts';
 import { heading } from '../telling.ts';
 import type { Outcome } from './outcome.ts';
 import type { Play } from './play.ts';
@@ -149,12 +149,11 @@ export function usualWay({ outcome, pairs, options }: Play, look: Look): readonl
 }
 
 const phoneWidth = 46;
-const forPrograms = '--- the same for programs ---';
 
 /** As a lock screen shows it: the subject, and the lines for people. */
-export function phone({ Subject = '', Message }: Delivered, look: Look): readonly string[] {
-  const [people = ''] = Message.split(forPrograms);
-  const [, ...body] = people.trim().split('\n');
+export function phone(message: Delivered, look: Look): readonly string[] {
+  const { Subject = '' } = message;
+  const [, ...body] = told(message).text.split('\n');
   const line = (text: string, style?: Style) =>
     wrapped(text, phoneWidth - 4).map((part) => {
       const padding = ' '.repeat(phoneWidth - 4 - widthOf(part));

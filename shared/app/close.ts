@@ -260,7 +260,7 @@ export function toFacts(
   ending: Ending,
   left: readonly string[],
   nowMs: number,
-): Omit<NoticeFacts, 'trailNumber' | 'headHash'> {
+): Omit<NoticeFacts, 'trail'> {
   const { plan, kind } = episode;
   const { source, target } = plan;
   const { outcome } = ending;
@@ -288,6 +288,7 @@ export function toFacts(
   ];
   return {
     service: state.name,
+    kind: 'episode',
     outcome,
     severity: ending.severity,
     headline: headlines[outcome],
@@ -308,9 +309,12 @@ export function toFacts(
       `Episode: ${episode.id}`,
     ],
     next,
+    instances: [...new Set([source, target].flatMap((id) => id ?? []))],
+    enis: plan.interfaces.map((each) => each.eni),
+    ...(code && { code }),
     data: {
       episodeId: episode.id,
-      kind,
+      episodeKind: kind,
       from: source ?? null,
       to: target,
       evidence: episode.evidence,
@@ -390,7 +394,7 @@ export async function closeEpisode(
       change: () => after,
       notice: ({ number, hash }) =>
         toNotice(
-          { ...facts, trailNumber: number, headHash: hash },
+          { ...facts, trail: { number, headHash: hash } },
           `${closing.id}.${ending.outcome}`,
           true,
           state,

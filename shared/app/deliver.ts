@@ -1,6 +1,7 @@
 /** Brings what is frozen into the trail and what is in the outbox to people; anyone may do it, any number of times. */
 import { messageOf } from '../core/errors.ts';
-import type { OutboxEntry, ServiceState } from '../core/state.ts';
+import type { OutboxEntry } from '../core/notice.ts';
+import type { ServiceState } from '../core/state.ts';
 import { times } from '../core/times.ts';
 import type { Ports } from './ports.ts';
 

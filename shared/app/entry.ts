@@ -1,5 +1,6 @@
 /** The one mould for what happened beside the end of an episode: its record for the trail, its notice for people. */
-import { type Severity, toNotice } from '../core/notice.ts';
+import type { ByHand } from '../core/aws-commands.ts';
+import { needsHuman, type Severity, toNotice } from '../core/notice.ts';
 import type { ServiceState } from '../core/state.ts';
 import type { RecordKind } from '../core/trail.ts';
 import type { Ports } from './ports.ts';
@@ -15,6 +16,12 @@ export interface Story {
   readonly headline: string;
   readonly lines: readonly string[];
   readonly next: readonly string[];
+  /** What a person can do with the AWS CLI alone. */
+  readonly byHand?: readonly ByHand[];
+  /** The alarms that it is about. */
+  readonly alarms?: readonly string[];
+  /** The section of the runbook, where the outcome is too coarse. */
+  readonly code?: string;
   /** What the record says beside who and when. */
   readonly facts: Readonly<Record<string, unknown>>;
   /** What the notice says to programs. */
@@ -31,8 +38,23 @@ export interface Story {
 export function toEntry(ports: Ports, service: Pick<ServiceState, 'name' | 'declared'>, story: Story): Entry {
   const atMs = ports.clock.now();
   const { kind, author, facts, instances, enis, change } = story;
-  const { outcome, severity, headline, lines, next, data } = story;
-  const told = { service: service.name, outcome, severity, headline, atMs, lines, next, data };
+  const { outcome, severity, headline, lines, next, data, byHand, alarms, code } = story;
+  const told = {
+    service: service.name,
+    kind,
+    outcome,
+    severity,
+    headline,
+    atMs,
+    lines,
+    next,
+    data,
+    instances,
+    enis,
+    ...(byHand && { byHand }),
+    ...(alarms && { alarms }),
+    ...(code && { code }),
+  };
   return {
     draft: { kind, atMs, author, outcome, facts, instances, enis },
     change,
@@ -40,9 +62,10 @@ export function toEntry(ports: Ports, service: Pick<ServiceState, 'name' | 'decl
       story.quiet
         ? undefined
         : toNotice(
-            { ...told, trailNumber: number, headHash: hash },
+            { ...told, trail: { number, headHash: hash } },
             `${service.name}.${kind}.${number}`,
-            severity === 'critical',
+            // One that comes again with the next change of readiness may make room (P23).
+            needsHuman({ severity }) && kind !== 'readiness',
             service,
           ),
   };

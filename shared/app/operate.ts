@@ -177,34 +177,19 @@ async function tellAll(
 ): Promise<string> {
   const atMs = ports.clock.now();
   const dedupeId = `controller.${outcome}.${atMs}`;
-  const at = new Date(atMs).toISOString();
-  const program = {
-    version: 1,
-    dedupeId,
-    service: '*',
-    outcome,
-    severity: 'warning',
-    at,
-    headline,
-    author,
-    reason,
-  };
   try {
     await ports.notifier.publish({
       dedupeId,
       atMs,
       keep: true,
-      subject: `[eni-failover] WARNING: all services: ${headline}`.slice(0, 100),
-      body: [
-        `All services: ${headline}`,
-        `By ${author}: ${reason}`,
-        '',
-        `At ${at}`,
-        '',
-        '--- the same for programs ---',
-        JSON.stringify(program),
-      ].join('\n'),
-      attributes: { service: '*', outcome, severity: 'warning', dedupeId },
+      service: '*',
+      kind: 'controller',
+      outcome,
+      severity: 'warning',
+      headline,
+      lines: [`By ${author}: ${reason}`],
+      next: [],
+      data: { author, reason },
     });
     return headline;
   } catch (error) {

@@ -1,8 +1,9 @@
 /** What the use cases need from the world. Adapters implement it, fakes stand in for it, proxies watch it. */
 import type { WorkMessage } from '../core/hint.ts';
 import type { AlarmArn, AttachmentId, EniId, InstanceId, OwnerId, ServiceName } from '../core/ids.ts';
+import type { OutboxEntry } from '../core/notice.ts';
 import type { AlarmFact, Fact, InterfaceFact, MemberFact, TypeLimits } from '../core/observation.ts';
-import type { ControllerState, Frozen, OutboxEntry, Pause, ServiceState } from '../core/state.ts';
+import type { ControllerState, Frozen, Pause, ServiceState } from '../core/state.ts';
 
 export interface Clock {
   now(): number;

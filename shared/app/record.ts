@@ -1,7 +1,8 @@
 /** Writes one record and its notice into a service's item without a lease, then delivers both. */
 import { messageOf } from '../core/errors.ts';
 import type { ServiceName } from '../core/ids.ts';
-import type { OutboxEntry, Service, ServiceState } from '../core/state.ts';
+import type { OutboxEntry } from '../core/notice.ts';
+import type { Service, ServiceState } from '../core/state.ts';
 import { toService } from '../core/state.ts';
 import { freeze, type RecordDraft, withRecord } from '../core/trail.ts';
 import { copyFrozen, deliver } from './deliver.ts';

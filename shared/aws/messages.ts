@@ -2,6 +2,8 @@
 import { PublishCommand, type SNSClient } from '@aws-sdk/client-sns';
 import { SendMessageCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import type { Notifier, WorkQueue } from '../app/ports.ts';
+import { placeOf } from '../core/console-links.ts';
+import { toMessage, toPublication } from '../core/notice.ts';
 import { type Retrying, withRetries, writes } from './retry.ts';
 
 /** SQS delays whole seconds, at most 15 minutes; the rest is cut off, for a look too early is harmless. */
@@ -32,16 +34,19 @@ export function makeNotifier(
   topicArn: string,
   retrying: Retrying,
 ): Notifier {
+  const place = placeOf(topicArn);
   return {
-    async publish({ subject, body, attributes }) {
+    async publish(entry) {
+      const publication = toPublication(entry, place);
       await withRetries(retrying, writes, () =>
         client.send(
           new PublishCommand({
             TopicArn: topicArn,
-            Subject: subject,
-            Message: body,
+            Subject: publication.subject,
+            MessageStructure: 'json',
+            Message: toMessage(publication),
             MessageAttributes: Object.fromEntries(
-              Object.entries(attributes).map(([name, value]) => [
+              Object.entries(publication.attributes).map(([name, value]) => [
                 name,
                 { DataType: 'String', StringValue: value },
               ]),

@@ -1,5 +1,6 @@
 /** The service's item: lock, write-ahead log and state in one, and the strict reader of what is stored. */
 import * as v from 'valibot';
+import { type ByHand, isByHand } from './aws-commands.ts';
 import { type Episode, type EpisodeState, type StageMark, type Step, statesBefore } from './episode.ts';
 import { InvalidInputError } from './errors.ts';
 import {
@@ -14,6 +15,7 @@ import {
   type ServiceName,
   ServiceNameSchema,
 } from './ids.ts';
+import type { OutboxEntry } from './notice.ts';
 import type { TypeLimits } from './observation.ts';
 import type { Plan, PlannedInterface } from './plan.ts';
 import { problemsOf } from './problems.ts';
@@ -45,17 +47,6 @@ export interface Frozen {
   readonly hash: string;
   /** Partition keys of the pointers that lead to it. */
   readonly pointers: readonly string[];
-}
-
-/** A notice that has not been published for certain. Rendered once, so that every copy says the same. */
-export interface OutboxEntry {
-  readonly dedupeId: string;
-  readonly atMs: number;
-  /** Ends of episodes and calls for a human are never dropped to make room (P23). */
-  readonly keep: boolean;
-  readonly subject: string;
-  readonly body: string;
-  readonly attributes: Readonly<Record<string, string>>;
 }
 
 export interface Stranded {
@@ -259,9 +250,22 @@ const ServiceStateSchema: v.GenericSchema<unknown, ServiceState> = v.object({
       dedupeId: v.string(),
       atMs: ms,
       keep: v.boolean(),
-      subject: v.string(),
-      body: v.string(),
-      attributes: v.record(v.string(), v.string()),
+      service: v.string(),
+      kind: v.string(),
+      outcome: v.string(),
+      severity: v.picklist(['info', 'warning', 'critical']),
+      headline: v.string(),
+      lines: v.array(v.string()),
+      next: v.array(v.string()),
+      byHand: v.exactOptional(v.array(v.custom<ByHand>(isByHand))),
+      code: v.exactOptional(v.string()),
+      instances: v.exactOptional(v.array(v.string())),
+      enis: v.exactOptional(v.array(v.string())),
+      alarms: v.exactOptional(v.array(v.string())),
+      data: v.record(v.string(), v.unknown()),
+      trail: v.exactOptional(v.object({ number: count, headHash: v.string() })),
+      description: v.exactOptional(v.string()),
+      contacts: v.exactOptional(v.array(v.string())),
     }),
   ),
   lastSeen: v.exactOptional(

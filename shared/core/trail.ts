@@ -1,6 +1,8 @@
 /** Records for the trail: canonical, chained by hash, frozen in the service item before they are copied (P21). */
+
 import type { EpisodeId } from './ids.ts';
-import type { Frozen, OutboxEntry, ServiceState } from './state.ts';
+import type { OutboxEntry } from './notice.ts';
+import type { Frozen, ServiceState } from './state.ts';
 
 /** What kinds of records there are, and what each is about. */
 export const recordKinds = {

@@ -866,11 +866,9 @@ describe('a completed episode', () => {
     await fails(world);
     const rows = world.store.rows(ordersDb);
     expect(verifyChain(rows, sha256, world.service().trail.head)).toEqual([]);
-    const notice = JSON.parse(world.notifier.published[0]?.body.split('\n').at(-1) ?? '{}') as object;
-    expect(notice).toMatchObject({
+    expect(world.notifier.published[0]?.program).toMatchObject({
       outcome: 'COMPLETED',
-      from: a,
-      to: b,
+      data: { from: a, to: b },
       trail: { number: 2, headHash: world.service().trail.head },
     });
   });
@@ -1118,8 +1116,10 @@ describe('the write that ends an episode', () => {
   story('where nothing was moved does not name the holder as a standby', async (world) => {
     const { journal, end } = await open(world);
     await end('ABORTED', 'it recovered');
-    const told = JSON.parse(world.notifier.published[0]?.body.split('\n').at(-1) ?? '{}') as object;
-    expect(told).toMatchObject({ outcome: 'ABORTED', from: a, to: b, standbysLeft: [c] });
+    expect(world.notifier.published[0]?.program).toMatchObject({
+      outcome: 'ABORTED',
+      data: { from: a, to: b, standbysLeft: [c] },
+    });
     await world.run(journal.stop());
   });
 

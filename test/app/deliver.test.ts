@@ -2,6 +2,7 @@
 import { describe, expect } from 'vitest';
 import { deliver } from '../../shared/app/deliver.ts';
 import { times } from '../../shared/core/times.ts';
+import { waitingNotice } from '../fakes/notices.ts';
 import { a, front, management, ordersDb, type World } from '../fakes/world.ts';
 import { story } from './story.ts';
 
@@ -93,14 +94,7 @@ describe('a notice', () => {
   story('is cleared only if it was published, also when another one is written meanwhile', async (world) => {
     world.notifier.fail(1);
     await fails(world);
-    const extra = {
-      dedupeId: 'another',
-      atMs: 0,
-      keep: true,
-      subject: 's',
-      body: 'b',
-      attributes: {},
-    };
+    const extra = waitingNotice('another');
     world.store.fail('write', {
       kind: 'meanwhile',
       run: () => world.store.change(ordersDb, (state) => ({ ...state, outbox: [...state.outbox, extra] })),
@@ -135,14 +129,7 @@ describe('a notice', () => {
   });
 
   story('of an end finds room in a full outbox, and no other end is dropped for it', async (world) => {
-    const entry = (index: number, keep: boolean) => ({
-      dedupeId: `old-${index}`,
-      atMs: index,
-      keep,
-      subject: 's',
-      body: 'b',
-      attributes: {},
-    });
+    const entry = (index: number, keep: boolean) => waitingNotice(`old-${index}`, { atMs: index, keep });
     world.store.change(ordersDb, (state) => ({
       ...state,
       outbox: Array.from({ length: 20 }, (_, index) => entry(index, index !== 7)),

@@ -41,13 +41,14 @@ describe('an entry', () => {
 
   it('is told under the name of its record', async () => {
     const { entry } = await entryOf('info');
-    const notice = entry.notice({ number: 7, hash: 'h7' });
-    expect(notice).toMatchObject({
+    expect(entry.notice({ number: 7, hash: 'h7' })).toMatchObject({
       dedupeId: 'orders-db.change.7',
-      attributes: { outcome: 'KEPT_ON_TERMINATION', severity: 'info' },
+      kind: 'change',
+      outcome: 'KEPT_ON_TERMINATION',
+      severity: 'info',
+      trail: { number: 7, headHash: 'h7' },
+      data: { for: 'programs' },
     });
-    expect(notice?.body).toContain('Trail #7, head h7');
-    expect(notice?.body).toContain('"for":"programs"');
   });
 
   it('that is on record only is told to nobody', async () => {

@@ -14,6 +14,7 @@ import type { Refusal } from '../../shared/core/decision.ts';
 import type { AttachmentId } from '../../shared/core/ids.ts';
 import { unknown } from '../../shared/core/observation.ts';
 import type { OperatorRequest, Service } from '../../shared/core/state.ts';
+import { told } from '../fakes/fake-notifier.ts';
 import { a, b, front, makeWorld, management, ordersDb, stranger, type World } from '../fakes/world.ts';
 
 async function looked(prepare: (world: World) => void = () => undefined) {
@@ -23,7 +24,10 @@ async function looked(prepare: (world: World) => void = () => undefined) {
   const observation = await world.run(observe(world.ports, service));
   return { world, service, observation };
 }
-const noticeOf = (entry: Entry | undefined) => entry?.notice({ number: 7, hash: 'h' });
+function noticeOf(entry: Entry | undefined) {
+  const notice = entry?.notice({ number: 7, hash: 'h' });
+  return notice && told(notice);
+}
 const severityOf = (entry: Entry | undefined) => noticeOf(entry)?.attributes['severity'];
 
 describe('a refusal', () => {

@@ -2,9 +2,10 @@
 import { describe, expect } from 'vitest';
 import type { Hint } from '../../shared/core/hint.ts';
 import type { InstanceId } from '../../shared/core/ids.ts';
-import type { OutboxEntry, ServiceState } from '../../shared/core/state.ts';
+import type { ServiceState } from '../../shared/core/state.ts';
 import { times } from '../../shared/core/times.ts';
 import type { StoreCall } from '../fakes/fake-store.ts';
+import { waitingNotice } from '../fakes/notices.ts';
 import {
   a,
   applicationAlarm,
@@ -1037,14 +1038,7 @@ describe('DeleteOnTermination', () => {
 });
 
 describe('a look that has nothing better to do', () => {
-  const left: OutboxEntry = {
-    dedupeId: 'left',
-    atMs: 0,
-    keep: true,
-    subject: 'left',
-    body: 'left',
-    attributes: { service: ordersDb, outcome: 'LEFT', severity: 'info', dedupeId: 'left' },
-  };
+  const left = waitingNotice('left', { outcome: 'LEFT' });
   const looks: readonly (readonly [string, Partial<ServiceState>, (world: World) => Hint])[] = [
     [
       'of a watchdog whose epoch is closed',

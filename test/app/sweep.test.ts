@@ -6,6 +6,7 @@ import type { Episode } from '../../shared/core/episode.ts';
 import type { InstanceId, ServiceName } from '../../shared/core/ids.ts';
 import { refusalKey } from '../../shared/core/reasons.ts';
 import { type Service, type ServiceState, toService } from '../../shared/core/state.ts';
+import { waitingNotice } from '../fakes/notices.ts';
 import {
   a,
   applicationAlarm,
@@ -27,14 +28,7 @@ const hour = 3_600_000;
 const change = (world: World, more: Partial<ServiceState>) =>
   world.store.change(ordersDb, (state) => ({ ...state, ...more }));
 const pauseUntil = (untilMs: number) => ({ reason: 'patching', author: 'ann', atMs: 0, untilMs });
-const notice = (atMs: number) => ({
-  dedupeId: 'orders-db.9.X',
-  atMs,
-  keep: false,
-  subject: 's',
-  body: 'b',
-  attributes: { outcome: 'X' },
-});
+const notice = (atMs: number) => waitingNotice('orders-db.9.X', { atMs, keep: false, outcome: 'X' });
 const strandedPlan = {
   target: b,
   tried: [b],

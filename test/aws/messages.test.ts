@@ -7,8 +7,11 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { parseEvent } from '../../functions/failover/event.ts';
 import { withDirectInvocation } from '../../shared/aws/direct-invocation.ts';
 import { makeNotifier, makeWorkQueue } from '../../shared/aws/messages.ts';
+import { placeOf } from '../../shared/core/console-links.ts';
 import type { WorkMessage } from '../../shared/core/hint.ts';
 import type { ServiceName } from '../../shared/core/ids.ts';
+import { toMessage, toPublication } from '../../shared/core/notice.ts';
+import { waitingNotice } from '../fakes/notices.ts';
 import { awsError, makeRetrying, START_MS, socketError, timeoutError } from './retrying.ts';
 
 const QUEUE = 'https://sqs.us-east-1.amazonaws.com/123456789012/work';
@@ -85,29 +88,28 @@ describe('the work queue', () => {
 });
 
 describe('the notifier', () => {
-  const publish = () =>
-    makeNotifier(snsClient, TOPIC, retrying).publish({
-      dedupeId: 'orders-db.7.COMPLETED',
-      atMs: START_MS,
-      keep: true,
-      subject: '[eni-failover] orders-db: moved',
-      body: 'orders-db: moved\n\n…',
-      attributes: { service: 'orders-db', severity: 'info', dedupeId: 'orders-db.7.COMPLETED' },
-    });
+  const waiting = waitingNotice('orders-db.7.COMPLETED', { outcome: 'COMPLETED', headline: 'moved' });
+  const publish = () => makeNotifier(snsClient, TOPIC, retrying).publish(waiting);
   const published = () => inputsOf(sns.commandCalls(PublishCommand));
 
-  it('publishes the notice as it was rendered, with its attributes to filter by', async () => {
+  it('publishes each form of the notice at once, with the attributes to filter by', async () => {
     sns.on(PublishCommand).resolves({ MessageId: 'm-1' });
     await publish();
     expect(published()).toStrictEqual([
       {
         TopicArn: TOPIC,
         Subject: '[eni-failover] orders-db: moved',
-        Message: 'orders-db: moved\n\n…',
+        MessageStructure: 'json',
+        Message: toMessage(toPublication(waiting, placeOf(TOPIC))),
         MessageAttributes: {
           service: { DataType: 'String', StringValue: 'orders-db' },
+          kind: { DataType: 'String', StringValue: 'change' },
+          outcome: { DataType: 'String', StringValue: 'COMPLETED' },
           severity: { DataType: 'String', StringValue: 'info' },
+          needsHuman: { DataType: 'String', StringValue: 'false' },
           dedupeId: { DataType: 'String', StringValue: 'orders-db.7.COMPLETED' },
+          account: { DataType: 'String', StringValue: '123456789012' },
+          region: { DataType: 'String', StringValue: 'us-east-1' },
         },
       },
     ]);

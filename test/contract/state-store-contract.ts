@@ -13,6 +13,7 @@ import type {
 } from '../../shared/core/ids.ts';
 import type { Plan } from '../../shared/core/plan.ts';
 import type { Frozen, OperatorRequest, Pause, ServiceState, Stranded } from '../../shared/core/state.ts';
+import { waitingNotice } from '../fakes/notices.ts';
 
 export interface StoreUnderTest {
   readonly store: StateStore;
@@ -129,14 +130,14 @@ export const fullState = (name: ServiceName = ORDERS): ServiceState => ({
   request: { id: 'request-2', kind: 'failback', target: HOLDER, author: 'bob', reason: 'back', atMs: NOW },
   frozen: frozenRecord(12),
   outbox: [
-    {
-      dedupeId: `${name}.6.COMPLETED`,
+    waitingNotice(`${name}.6.COMPLETED`, {
       atMs: NOW,
-      keep: true,
-      subject: 'moved',
-      body: 'moved\n\nto a standby',
-      attributes: { service: name, severity: 'info' },
-    },
+      lines: ['To: a standby'],
+      byHand: [{ do: 'detach', eni: ENI, attachment: ATTACHMENT, force: true }],
+      data: { to: STANDBY, members: [{ member: STANDBY }], tookMs: 1.5, none: null },
+      trail: { number: 12, headHash: 'h12' },
+      contacts: ['db@example.com'],
+    }),
   ],
   lastSeen: { holder: HOLDER, attachments: { [ENI]: ATTACHMENT } },
   detached: [ATTACHMENT],

@@ -11,6 +11,7 @@ import {
   toService,
 } from '../../shared/core/state.ts';
 import { times } from '../../shared/core/times.ts';
+import { waitingNotice } from '../fakes/notices.ts';
 import {
   a,
   admin,
@@ -42,7 +43,18 @@ const everything = {
   }),
   request: request(b),
   frozen: { number: 1, kind: 'episode', atMs: now, body: '{}', hash: 'h', pointers: ['BY#DAY#x'] },
-  outbox: [{ dedupeId: 'd', atMs: now, keep: true, subject: 's', body: 'b', attributes: { a: 'b' } }],
+  outbox: [
+    waitingNotice('d', {
+      byHand: [{ do: 'start', instance: b }],
+      code: 'FENCE_FAILED',
+      instances: [a],
+      enis: [data],
+      alarms: ['x'],
+      trail: { number: 1, headHash: 'h' },
+      description: 'x',
+      contacts: ['y'],
+    }),
+  ],
   lastSeen: seenOn(a),
   detached: [attachmentOf(data, b)],
   mayDetach: [attachmentOf(data, a)],

@@ -1,6 +1,6 @@
 /** The trail: equal content is equal text, each record hangs on the one before, and a break is found. */
 import { describe, expect, it } from 'vitest';
-import type { OutboxEntry } from '../../shared/core/state.ts';
+import type { OutboxEntry } from '../../shared/core/notice.ts';
 import {
   canonical,
   freeze,
@@ -9,6 +9,7 @@ import {
   withNotice,
   withRecord,
 } from '../../shared/core/trail.ts';
+import { waitingNotice } from '../fakes/notices.ts';
 import { a, data, now, stateOf } from './world.ts';
 
 /** Not a hash that would do outside of tests: it only has to differ where the text does. */
@@ -99,9 +100,7 @@ describe('a frozen record (P21)', () => {
   });
 });
 
-function entry(dedupeId: string, keep: boolean): OutboxEntry {
-  return { dedupeId, atMs: now, keep, subject: 's', body: 'b', attributes: {} };
-}
+const entry = (dedupeId: string, keep: boolean) => waitingNotice(dedupeId, { keep });
 const entries = (count: number, keep: boolean) =>
   Array.from({ length: count }, (_, index) => entry(`${keep ? 'keep' : 'may-go'}-${index}`, keep));
 const idsOf = (outbox: readonly OutboxEntry[]) => outbox.map((each) => each.dedupeId);

@@ -1,12 +1,23 @@
 /** The topic: keeps every notice that was published, with its time. */
 import type { Notifier } from '../../shared/app/ports.ts';
+import { placeOf } from '../../shared/core/console-links.ts';
 import { PortError } from '../../shared/core/errors.ts';
-import type { OutboxEntry } from '../../shared/core/state.ts';
+import { type OutboxEntry, type Publication, toPublication } from '../../shared/core/notice.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
-export interface Published extends OutboxEntry {
+export interface Published extends Omit<OutboxEntry, 'text'>, Publication {
+  /** What a person reads. */
+  readonly body: string;
   readonly publishedAtMs: number;
 }
+
+/** A notice as it is stored, and as it is read. */
+export function told(entry: OutboxEntry) {
+  const publication = toPublication(entry, place);
+  return { ...entry, ...publication, body: publication.text };
+}
+
+const place = placeOf('arn:aws:sns:us-east-1:123456789012:notices');
 
 export interface FakeNotifier extends Notifier {
   readonly published: readonly Published[];
@@ -38,7 +49,7 @@ export function makeFakeNotifier(clock: VirtualClock): FakeNotifier {
         failures -= 1;
         throw new PortError('unavailable', 'ServiceUnavailable', 'SNS does not answer');
       }
-      published.push({ ...entry, publishedAtMs: clock.now() });
+      published.push({ ...told(entry), publishedAtMs: clock.now() });
     },
   };
 }

@@ -200,6 +200,28 @@ describe('one port', () => {
     expect(await receive('InboxQueue')).toEqual({ n: 2 });
   });
 
+  it('gives each subscriber the form of a notice that is meant for its protocol, as SNS does', async () => {
+    const sns = new SNSClient(client());
+    const publish = (Message: string) =>
+      sns.send(
+        new PublishCommand({
+          TopicArn: 'arn:aws:sns:us-east-1:000000000000:eni-failover-Topic',
+          Message,
+          MessageStructure: 'json',
+          MessageAttributes: { severity: { DataType: 'String', StringValue: 'high' } },
+        }),
+      );
+    const variants = { default: 'for people', sqs: '{"for":"programs"}' };
+    await publish(JSON.stringify(variants));
+    expect(await receive('InboxQueue')).toEqual({ for: 'programs' });
+    await publish(JSON.stringify({ default: '{"n":3}' }));
+    expect(await receive('InboxQueue')).toEqual({ n: 3 });
+    const sent = (await control('GET', 'sns/messages')).body as unknown as readonly unknown[];
+    expect(sent.at(-2)).toMatchObject({ message: 'for people', variants });
+    await expect(publish('not JSON')).rejects.toThrow('JSON message body failed to parse');
+    await expect(publish('{"sqs":"x"}')).rejects.toThrow('No default entry in JSON message body');
+  });
+
   it('serves CloudWatch to the current SDK', async () => {
     const cloudwatch = new CloudWatchClient(client());
     await cloudwatch.send(systemAlarm('i-none'));

@@ -22,6 +22,7 @@ import type { Ports } from '../../shared/app/ports.ts';
 import { makeClients } from '../../shared/aws/clients.ts';
 import { classify, codeOf } from '../../shared/aws/retry.ts';
 import type { AlarmArn, EniId, InstanceId, ServiceName as Name } from '../../shared/core/ids.ts';
+import { waitingNotice } from '../fakes/notices.ts';
 import { planFor, type Story, walk } from './exhaustive.ts';
 import {
   type FaultKind,
@@ -125,14 +126,7 @@ describe('what adapters read', () => {
       brake: [await store.countFailover('us-east-1a', orders, 1), await store.readController()],
       trail: await store.trail(orders, 0, 10),
       queued: await queue.send({ service: orders, hint: { kind: 'request', atMs: 0 }, look: 0 }, 0),
-      published: await notifier.publish({
-        dedupeId: 'a',
-        atMs: 0,
-        keep: true,
-        subject: '“&”',
-        body: '<a> & b\n',
-        attributes: { outcome: 'x', service: 'orders' },
-      }),
+      published: await notifier.publish(waitingNotice('a', { headline: '“&”', lines: ['<a> & b\n'] })),
     });
     return world.asOperator('reader', read);
   }

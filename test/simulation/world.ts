@@ -514,7 +514,10 @@ export class World {
     };
     this.notices.push(notice);
     this.count(`notice ${notice.outcome}`);
-    this.log(() => `NOTICE ${notice.dedupeId}: ${Message.split('\n')[0]}`);
+    this.log(() => {
+      const { sms } = JSON.parse(Message) as { sms: string };
+      return `NOTICE ${notice.dedupeId}: ${sms}`;
+    });
     return {};
   }
 

@@ -43,7 +43,7 @@ const received = [
   {
     Timestamp: '2026-11-21T02:00:25.000Z',
     Subject: '[eni-failover] WARNING: orders-db: failover to i-00000000000000002 done',
-    Message: 'orders-db: failover\n\nFrom: i-1\nTo: i-2\n\n--- the same for programs ---\n{"secret":1}',
+    Message: JSON.stringify({ secret: 1, text: 'orders-db: failover\n\nFrom: i-1\nTo: i-2' }),
   },
 ];
 
