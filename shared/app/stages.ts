@@ -115,8 +115,7 @@ function end(
 
 /** No document runs on an instance that does not; sent all the same, it might when somebody starts that again. */
 function notRunning(observation: Observation, stage: Stage): Verdict | undefined {
-  if ((stage.kind !== 'hook' && stage.kind !== 'check') || stage.command.kind !== 'document')
-    return undefined;
+  if (stage.kind !== 'hook' || stage.command.kind !== 'document') return undefined;
   const { instance } = stage.command;
   const seen = stateSeen(observation, instance);
   return isFenced(seen) ? { end: 'failed', output: `${instance} is ${seen}` } : undefined;

@@ -1,7 +1,7 @@
 /** Stories of the time that a fence, a hook or a check has: looked at before it counts as over, and never a worker's own. */
 import { describe, expect } from 'vitest';
 import type { Ports } from '../../shared/app/ports.ts';
-import type { InstanceId } from '../../shared/core/ids.ts';
+import type { InstanceId, OwnerId } from '../../shared/core/ids.ts';
 import type { Worker } from '../fakes/worker.ts';
 import {
   a,
@@ -18,6 +18,7 @@ import { story } from './story.ts';
 const two: WorldOptions = { members: [a, b] };
 const fenced: WorldOptions = { ...two, policy: { fence: 'stop', fenceTimeout: '20s' } };
 const prepare = { document: 'prepare', on: 'target', deadline: '20s' };
+const hooks = { before: [prepare] };
 const attachedTo = (world: World) => [front, management].map((eni) => world.ec2.where(eni)?.instanceId);
 const last = (world: World) => world.episodes().at(-1);
 const stage = (world: World, id: string) => last(world)?.episode.stages?.[id];
@@ -39,30 +40,22 @@ const dieAfter = async (world: World, ms: number, forMs: number) => {
 };
 
 describe('a stage whose time was over before somebody came to look', () => {
-  story(
-    'a document that was done in time counts as done',
-    { ...two, hooks: { before: [prepare] } },
-    async (world) => {
-      world.hooks.behave('prepare', { tookMs: 12_000 });
-      await dieAfter(world, 5_000, 60_000);
-      expect(await watchdog(world)).toMatchObject({ code: 'COMPLETED' });
-      expect(stage(world, '1/before.0')).toMatchObject({ end: 'done' });
-      expect(world.hooks.begun).toHaveLength(1);
-    },
-  );
+  story('a document that was done in time counts as done', { ...two, hooks }, async (world) => {
+    world.hooks.behave('prepare', { tookMs: 12_000 });
+    await dieAfter(world, 5_000, 60_000);
+    expect(await watchdog(world)).toMatchObject({ code: 'COMPLETED' });
+    expect(stage(world, '1/before.0')).toMatchObject({ end: 'done' });
+    expect(world.hooks.begun).toHaveLength(1);
+  });
 
-  story(
-    'a document that hangs is given up after a short look',
-    { ...two, hooks: { before: [prepare] } },
-    async (world) => {
-      world.hooks.behave('prepare', { hangs: true });
-      await dieAfter(world, 5_000, 60_000);
-      const resumedAtMs = world.clock.now();
-      expect(await watchdog(world)).toMatchObject({ code: 'NEEDS_HUMAN' });
-      expect(stage(world, '1/before.0')).toMatchObject({ end: 'timed-out' });
-      expect(world.clock.now() - resumedAtMs).toBeLessThan(8_000);
-    },
-  );
+  story('a document that hangs is given up after a short look', { ...two, hooks }, async (world) => {
+    world.hooks.behave('prepare', { hangs: true });
+    await dieAfter(world, 5_000, 60_000);
+    const resumedAtMs = world.clock.now();
+    expect(await watchdog(world)).toMatchObject({ code: 'NEEDS_HUMAN' });
+    expect(stage(world, '1/before.0')).toMatchObject({ end: 'timed-out' });
+    expect(world.clock.now() - resumedAtMs).toBeLessThan(8_000);
+  });
 
   story('a source that was stopped meanwhile is fenced', fenced, async (world) => {
     world.ec2.latency.stopMs = 15_000;
@@ -190,6 +183,24 @@ describe('the time of a hook', () => {
       expect(stage(world, '1/before.0')?.begunAtMs).toBeGreaterThan(resumedAtMs);
     },
   );
+
+  story(
+    'does not begin there for a check by a function either',
+    { ...two, serving: { check: { function: 'eni-failover-hook-probe' } } },
+    async (world) => {
+      expect(await fail(world, world.worker(42_000))).toMatchObject({ kind: 'handed-over' });
+      expect(attachedTo(world)).toEqual([b, b]);
+      expect(world.hooks.calls).toEqual([]);
+      await world.settle();
+      expect(last(world)?.outcome).toBe('COMPLETED');
+    },
+  );
+
+  const slow = { before: [{ ...prepare, deadline: '60s' }] };
+  story('begins there for a document, which goes on by itself', { ...two, hooks: slow }, async (world) => {
+    await fail(world, world.worker(39_000));
+    expect(world.hooks.begun).toHaveLength(1);
+  });
 });
 
 story(
@@ -284,4 +295,53 @@ describe('a rescue to where the interfaces were', () => {
     expect(await world.look(world.sweep())).toMatchObject({ code: 'ATTACHED' });
     expect(world.notifier.of('ATTACHED')[0]?.body).toContain('dead');
   });
+});
+
+describe('a mark of a stage', () => {
+  story(
+    'that cannot be stored is tried at the pace of the looks, and left to the next worker in time',
+    { ...two, hooks },
+    async (world) => {
+      world.store.onWrite(({ after }) => after.episode && world.store.goDown());
+      const worker = world.worker();
+      await fail(world, worker);
+      expect(world.hooks.calls).toEqual([]);
+      expect(world.clock.now()).toBeLessThanOrEqual(worker.run.deadlineMs);
+      const tries = worker.calls.filter((each) => each === 'store.write').length;
+      expect(tries).toBeLessThan(35);
+    },
+  );
+
+  const byFunction = { before: [{ function: 'eni-failover-hook-prepare' }] };
+  story(
+    'of a worker that has lost its lease is not tried again',
+    { ...two, hooks: byFunction },
+    async (world) => {
+      world.hooks.fail('eni-failover-hook-prepare', {
+        kind: 'meanwhile',
+        run: () =>
+          world.store.change(ordersDb, (state) => ({
+            ...state,
+            epoch: state.epoch + 1,
+            lease: { owner: 'another' as OwnerId, untilMs: world.clock.now() + 600_000 },
+          })),
+      });
+      const beganAtMs = world.clock.now();
+      await fail(world);
+      // The lease was taken from one that lives: nobody does that but a test.
+      world.excuse(['S5']);
+      expect(world.clock.now() - beganAtMs).toBeLessThan(10_000);
+    },
+  );
+
+  story(
+    'says in the log how the stage ended, and what it printed',
+    { ...two, hooks: { before: [prepare, { ...prepare, document: 'silent' }] } },
+    async (world) => {
+      world.hooks.behave('silent', { output: '' });
+      await fail(world);
+      const ended = last(world)?.episode.steps.filter((each) => each.step.endsWith('-ended'));
+      expect(ended?.map((each) => each.detail)).toEqual(['done: prepare ok', 'done']);
+    },
+  );
 });
