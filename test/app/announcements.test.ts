@@ -149,6 +149,7 @@ describe('an announced spot interruption', () => {
     }));
     expect(await announce(world, a)).toMatchObject({ kind: 'refused', code: 'PAUSED' });
     expect(world.ec2.mutations()).toEqual([]);
+    expect(world.ec2.calls.filter((each) => each.operation === 'interfaces')).toHaveLength(2);
     expect(world.notifier.of('PAUSED')).toHaveLength(1);
   });
 
