@@ -1,4 +1,5 @@
 /** Before something is interrupted: shows what will happen, and asks for the service's name. `--yes` answers ahead. */
+import type { Command } from 'commander';
 import type { ServiceName } from '../shared/core/ids.ts';
 import { CliError } from './answer.ts';
 import type { Terminal } from './output.ts';
@@ -35,3 +36,7 @@ export async function callOff(
   const said = typed.trim() === '' ? 'no name was typed' : `"${typed.trim()}" was typed`;
   return { code: 'OTHER_NAME', detail: `the service is ${service}, but ${said}` };
 }
+
+/** For every command that asks. */
+export const addYes = (command: Command): Command =>
+  command.option('--yes', "do not ask for the service's name; without a terminal it is needed");

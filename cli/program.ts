@@ -7,12 +7,14 @@ import { parseEndpoint } from './arguments.ts';
 import { addInit } from './init.ts';
 import { addPause } from './pause.ts';
 import type { Person } from './person.ts';
+import { addPlan } from './plan.ts';
 import { addRegister } from './register.ts';
 import { addResume } from './resume.ts';
 import type { Screen } from './screen.ts';
 import type { Say } from './service-view.ts';
 import type { Connection } from './session.ts';
 import { addStatus } from './status.ts';
+import { addSwitchover } from './switchover.ts';
 
 /** What a command is run with. */
 export interface CommandContext {
@@ -45,7 +47,17 @@ const installedName = 'eni-failover';
 export const nameIn = (env: Readonly<Record<string, string | undefined>>) =>
   env['npm_lifecycle_event'] === 'cli' ? 'npm run cli --' : installedName;
 
-const allCommands = [addInit, addRegister, addStatus, addPause, addResume, addAck];
+/** In the order of the help, a line each. */
+const allCommands = [
+  addInit,
+  addRegister,
+  addStatus,
+  addPlan,
+  addSwitchover,
+  addPause,
+  addResume,
+  addAck,
+];
 
 export function makeProgram(name: string, runner: Runner): Command {
   const program = new Command(name)

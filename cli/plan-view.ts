@@ -1,0 +1,50 @@
+/** What would happen now, as a person reads it: who could take the interfaces, what would be done, what stands against it. */
+import type { Ahead, Obstacle } from '../shared/app/plan-ahead.ts';
+import { type Line, sheet, type Terminal } from './output.ts';
+import type { Say } from './service-view.ts';
+
+/** Hints are there to be pasted: as the command line is called here. */
+export const pasted = (command: string, say: Say) =>
+  command.startsWith('eni-failover ') ? say(command.slice('eni-failover '.length)) : command;
+
+const reasonLine = ({ code, detail, wayOut, member }: Obstacle): Line => ({
+  label: code,
+  // A detail names the member where it is about one.
+  text: `${member && !detail.includes(member) ? `${member}: ` : ''}${detail} → ${wayOut}`,
+  style: 'yellow',
+});
+
+function memberLine({ member, role, eligible, refusals }: Ahead['members'][number]): Line {
+  if (role === 'holder') return { label: 'holder', subject: member, text: '' };
+  const text = eligible ? 'eligible' : refusals.map((each) => each.code).join(', ');
+  return { label: 'standby', subject: member, text, style: eligible ? 'green' : 'yellow' };
+}
+
+/** Why it would not be done, and what helps; nothing where nothing stands against it. */
+export function obstaclesText({ reasons }: Pick<Ahead, 'reasons'>, terminal: Terminal, say: Say): string[] {
+  const commands = [...new Set(reasons.flatMap(({ command }) => command ?? []))];
+  return [
+    ...(reasons.length > 0 ? ['', 'Why not', sheet(reasons.map(reasonLine), terminal)] : []),
+    // Never wrapped: they are there to be copied.
+    ...(commands.length > 0 ? ['', 'Ways out', ...commands.map((each) => `  ${pasted(each, say)}`)] : []),
+  ];
+}
+
+/** `more` comes behind the steps: what only the one who asks knows. */
+export function planText(
+  plan: Ahead,
+  headline: string,
+  terminal: Terminal,
+  say: Say,
+  more: readonly Line[] = [],
+): string {
+  const steps = plan.steps.map(({ step, what }): Line => ({ label: step, text: what }));
+  const will = plan.wouldMove ? [...steps, ...more, { label: 'interrupts', text: plan.interrupts }] : [];
+  return [
+    headline,
+    ...obstaclesText(plan, terminal, say),
+    '',
+    sheet(plan.members.map(memberLine), terminal),
+    ...(will.length > 0 ? ['', 'What will happen', sheet(will, terminal)] : []),
+  ].join('\n');
+}
