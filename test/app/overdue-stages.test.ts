@@ -312,27 +312,27 @@ describe('a mark of a stage', () => {
     },
   );
 
-  const byFunction = { before: [{ function: 'eni-failover-hook-prepare' }] };
-  story(
-    'of a worker that has lost its lease is not tried again',
-    { ...two, hooks: byFunction },
-    async (world) => {
-      world.hooks.fail('eni-failover-hook-prepare', {
-        kind: 'meanwhile',
-        run: () =>
+  // A function's end is to be written then; a document's is still to come.
+  for (const hook of [{ function: 'eni-failover-hook-prepare' }, prepare])
+    story(
+      `of a worker that has lost its lease is not tried again (${Object.keys(hook)[0]})`,
+      { ...two, hooks: { before: [hook] } },
+      async (world) => {
+        const steal = () =>
           world.store.change(ordersDb, (state) => ({
             ...state,
             epoch: state.epoch + 1,
             lease: { owner: 'another' as OwnerId, untilMs: world.clock.now() + 600_000 },
-          })),
-      });
-      const beganAtMs = world.clock.now();
-      await fail(world);
-      // The lease was taken from one that lives: nobody does that but a test.
-      world.excuse(['S5']);
-      expect(world.clock.now() - beganAtMs).toBeLessThan(10_000);
-    },
-  );
+          }));
+        for (const name of ['eni-failover-hook-prepare', 'prepare'])
+          world.hooks.fail(name, { kind: 'meanwhile', run: steal });
+        const beganAtMs = world.clock.now();
+        await fail(world);
+        // The lease was taken from one that lives: nobody does that but a test.
+        world.excuse(['S5']);
+        expect(world.clock.now() - beganAtMs).toBeLessThan(10_000);
+      },
+    );
 
   story(
     'says in the log how the stage ended, and what it printed',
