@@ -117,6 +117,12 @@ export const equivalents: readonly Equivalent[] = [
     why: 'it tells the type: a function runs on no instance',
   },
   {
+    file: 'shared/app/stages.ts',
+    guard: "journal.status() === 'held'",
+    instead: 'true',
+    why: 'as with begun: nobody comes here with that instance stopped',
+  },
+  {
     file: 'shared/app/status.ts',
     guard: "where.kind === 'together'",
     instead: 'true',
