@@ -1,6 +1,7 @@
 /** What operators do beside moving: pause, resume, acknowledge. Each is a record with its author. */
 import { messageOf } from '../core/errors.ts';
 import type { InstanceId, ServiceName } from '../core/ids.ts';
+import type { Severity } from '../core/notice.ts';
 import type { CommandReasonCode, ReasonCode } from '../core/reasons.ts';
 import type { Service, ServiceState } from '../core/state.ts';
 import type { RecordKind } from '../core/trail.ts';
@@ -37,6 +38,9 @@ export interface Deed {
   readonly kind: RecordKind;
   readonly outcome: string;
   readonly headline: string;
+  readonly severity?: Severity;
+  /** As people read it; the facts, each on a line, where it is not said. */
+  readonly lines?: readonly string[];
   readonly facts: Readonly<Record<string, unknown>>;
   /** By these the record is found again. */
   readonly instances?: readonly string[];
@@ -74,14 +78,16 @@ export async function carryOut(
     if (!service || service.tombstone) return refused('NO_SUCH_SERVICE', `${name} is not registered`);
     const deed = await toDeed(service);
     if (!('change' in deed)) return deed;
-    const { kind, outcome, headline, facts, instances = [], enis = [], quiet, data, change } = deed;
+    const { kind, outcome, headline, severity = 'info', facts } = deed;
+    const { instances = [], enis = [], quiet, data, change } = deed;
+    const told = Object.entries(facts).map(([key, value]) => `${key}: ${String(value)}`);
     const entry = toEntry(ports, service, {
       kind,
       author,
       outcome,
-      severity: 'info',
+      severity,
       headline,
-      lines: Object.entries(facts).map(([key, value]) => `${key}: ${String(value)}`),
+      lines: deed.lines ?? told,
       next: [],
       facts,
       data: { author, ...facts },

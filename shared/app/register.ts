@@ -1,5 +1,6 @@
 /** Registration: a declaration is checked against EC2, then stored: owner rows, ways back, the service (P25). */
 import { aroundTheMove } from '../core/around-the-move.ts';
+import { changesBetween } from '../core/declaration-changes.ts';
 import { refusalsOf } from '../core/eligibility.ts';
 import { InvalidInputError, messageOf } from '../core/errors.ts';
 import type { AlarmArn, EniId, InstanceId, ServiceName } from '../core/ids.ts';
@@ -23,6 +24,7 @@ import { toEntry } from './entry.ts';
 import { observe } from './observe.ts';
 import type { AttachOrder, Ports } from './ports.ts';
 import { type Entry, readService, record, withEntry } from './record.ts';
+import { operator, sourceOf } from './source.ts';
 
 export type Registered =
   | {
@@ -30,6 +32,8 @@ export type Registered =
       readonly name: ServiceName;
       readonly isNew: boolean;
       readonly holder: InstanceId;
+      /** What differs from the registration before, spelled out; empty for a new one. */
+      readonly changes: readonly string[];
       /** What stands in the way of a failover today, though not of the registration. */
       readonly warnings: readonly string[];
     }
@@ -39,13 +43,26 @@ export type Registered =
       readonly holder: InstanceId;
       readonly warnings: readonly string[];
     }
-  | { readonly kind: 'rejected'; readonly problems: readonly string[] };
+  | {
+      readonly kind: 'rejected';
+      readonly code: 'REJECTED' | 'OWNED_BY_OTHERS' | 'EPISODE_OPEN';
+      readonly problems: readonly string[];
+    };
 
 export interface RegisterRequest {
   /** The declaration as it was written: what is stored, and parsed again when it is read. */
   readonly declaration: unknown;
   readonly author: string;
+  readonly reason?: string;
   readonly allowed?: Allowed;
+  /** Where it comes from, such as a stack's ARN; an operator's own hand unless said otherwise. */
+  readonly source?: string;
+  /** What another source registered is overwritten only on request. */
+  readonly takeOver?: boolean;
+  /** Checks, and stores nothing. */
+  readonly dryRun?: boolean;
+  /** The stored declaration that this one was made from: if it is another one by now, nothing is stored. */
+  readonly replaces?: string;
 }
 
 /** What the deployed stack may do around a move, by its parameters; undefined where nobody said. */
@@ -57,7 +74,14 @@ export interface Allowed {
 
 const nothingSaid: Allowed = { fencing: undefined, hookDocuments: undefined, hookFunctions: undefined };
 
-const rejected = (...problems: readonly string[]): Registered => ({ kind: 'rejected', problems });
+const rejected = (...problems: readonly string[]): Registered => ({
+  kind: 'rejected',
+  code: 'REJECTED',
+  problems,
+});
+
+const overtaken = (name: ServiceName): Registered =>
+  rejected(`${name}: it was changed by somebody else meanwhile; look at it and register again`);
 
 /** Reasons that no waiting ends: a member that never can take the interfaces is a mistake in the declaration. */
 const neverEnds: ReadonlySet<MemberReasonCode> = new Set([
@@ -268,11 +292,13 @@ function draftState(ports: Ports, declaration: Declaration, request: RegisterReq
 function changeEntry(
   ports: Ports,
   service: Service,
-  author: string,
+  { author, reason }: RegisterRequest,
   change: Entry['change'],
   isNew: boolean,
+  changes: readonly string[],
 ): Entry {
   const { declaration, lastSeen } = service;
+  const source = sourceOf(service);
   const enis = declaration.interfaces.map((each) => each.eni);
   const members = declaration.members.map((each) => each.instance);
   return toEntry(ports, service, {
@@ -282,13 +308,16 @@ function changeEntry(
     severity: 'info',
     headline: `${isNew ? 'registered' : 'registration changed'} by ${author}`,
     lines: [
+      ...changes,
+      ...(reason === undefined ? [] : [`Why: ${reason}`]),
+      ...(source === operator ? [] : [`Source: ${source}`]),
       `Interfaces: ${enis.join(', ')}`,
       `Members: ${members.join(', ')}`,
       ...aroundTheMove(declaration).map(({ step, what }) => `${step}: ${what}`),
     ],
     next: [],
-    facts: { declaration: JSON.parse(service.declared) as unknown, lastSeen },
-    data: { author, interfaces: enis, members },
+    facts: { declaration: JSON.parse(service.declared) as unknown, lastSeen, source, changes, reason },
+    data: { author, source, changes, interfaces: enis, members },
     instances: members,
     enis,
     change,
@@ -329,8 +358,18 @@ export async function register(ports: Ports, request: RegisterRequest): Promise<
     const why = `${name}: the stored item cannot be understood (${error.problems.join('; ')})`;
     return rejected(`${why}; restore it from a point in time, or correct the item by hand`);
   }
-  if (existing?.episode)
-    return rejected(`${name}: episode ${existing.episode.id} is open; register again when it has ended`);
+  if (existing?.episode) {
+    const why = `${name}: episode ${existing.episode.id} is open; register again when it has ended`;
+    return { kind: 'rejected', code: 'EPISODE_OPEN', problems: [why] };
+  }
+  if (request.replaces !== undefined && request.replaces !== existing?.declared) return overtaken(name);
+  const source = request.source ?? operator;
+  const current = existing?.tombstone ? undefined : existing;
+  const others = current ? sourceOf(current) : source;
+  if (others !== source && !request.takeOver) {
+    const why = `${name}: ${others} registered it, not ${source}; change it there, or take it over`;
+    return { kind: 'rejected', code: 'OWNED_BY_OTHERS', problems: [why] };
+  }
 
   const base: ServiceState = existing ?? draftState(ports, declaration, request);
   const draft: Service = { ...base, declared: JSON.stringify(request.declaration), declaration };
@@ -347,7 +386,20 @@ export async function register(ports: Ports, request: RegisterRequest): Promise<
   if (problems.length > 0 || !holder) return rejected(...problems);
 
   // Whole again on a member of the new declaration: then it is not stranded any more, whoever did it (P26).
-  const isSame = existing?.declared === draft.declared && !existing.tombstone && !existing.stranded;
+  const isSame = current?.declared === draft.declared && !current.stranded && others === source;
+  const changes = current
+    ? [
+        ...(others === source ? [] : [`source: ${others} → ${source}`]),
+        ...changesBetween(
+          { written: JSON.parse(current.declared), declaration: current.declaration },
+          { written: request.declaration, declaration },
+        ),
+      ]
+    : [];
+  const done: Registered = isSame
+    ? { kind: 'unchanged', name, holder, warnings }
+    : { kind: 'registered', name, isNew: !current, holder, changes, warnings };
+  if (request.dryRun) return done;
   const enis = declaration.interfaces.map((each) => each.eni);
   const before = existing?.declaration.interfaces.map((each) => each.eni) ?? [];
   const taken = await own(ports, name, enis, before);
@@ -356,22 +408,36 @@ export async function register(ports: Ports, request: RegisterRequest): Promise<
 
   const first = observation.interfaces.values().next().value;
   const availabilityZone = first?.kind === 'known' ? first.value.availabilityZone : '';
+  const { source: _, ...unsourced } = draft;
   const service: Service = {
-    ...draft,
+    ...unsourced,
+    ...(source !== operator && { source }),
     facts: { availabilityZone, limits },
     registeredBy: request.author,
     lastSeen: { holder, attachments: attachmentsIn(draft, observation) },
   };
   if (!isSame) {
     const change: Entry['change'] = (state) => {
-      const { tombstone: _, stranded: __, ...rest } = state;
+      const { tombstone: _, stranded: __, source: ___, ...rest } = state;
       const { declared, facts, registeredBy, lastSeen } = service;
-      return { ...rest, declared, facts, registeredBy, ...(lastSeen && { lastSeen }) };
+      return {
+        ...rest,
+        declared,
+        facts,
+        registeredBy,
+        ...(source !== operator && { source }),
+        ...(lastSeen && { lastSeen }),
+        // Of who is no member any more, nothing is to be cleared.
+        quarantine: Object.fromEntries(
+          Object.entries(state.quarantine).filter(([id]) =>
+            declaration.members.some((each) => each.instance === id),
+          ),
+        ),
+      };
     };
-    const entry = changeEntry(ports, service, request.author, change, !existing);
+    const entry = changeEntry(ports, service, request, change, !current, changes);
     if (existing) {
-      if ((await record(ports, existing, entry)) === 'conflict')
-        return rejected(`${name}: it was changed by somebody else meanwhile; look at it and register again`);
+      if ((await record(ports, existing, entry)) === 'conflict') return overtaken(name);
     } else {
       const { declaration: _, ...state } = service;
       const created = withEntry(ports, state, entry);
@@ -386,7 +452,5 @@ export async function register(ports: Ports, request: RegisterRequest): Promise<
   // Only now: a released interface may be registered by others at once.
   await Promise.all(before.filter((eni) => !enis.includes(eni)).map((eni) => ports.store.release(eni, name)));
   await ports.queue.send({ service: name, hint: { kind: 'request', atMs: ports.clock.now() }, look: 0 }, 0);
-  return isSame
-    ? { kind: 'unchanged', name, holder, warnings }
-    : { kind: 'registered', name, isNew: !existing, holder, warnings };
+  return done;
 }

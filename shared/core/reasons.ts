@@ -127,6 +127,22 @@ export const commandReasons = {
     'The holder has failed: a failover comes before what was asked for.',
     'wait for the failover',
   ),
+  LATE_EFFECTS: reason(
+    'A detach of an earlier episode may still take effect, and nobody else would repair that.',
+    'ask again in ten minutes',
+  ),
+  NOT_TOGETHER: reason(
+    'The interfaces do not rest together on one instance.',
+    'attach them all to one member by hand',
+  ),
+  NOTHING_TO_ADOPT: reason('The service is where the controller left it.', 'nothing to do'),
+  SAME_MODE: reason('The service is in that mode already.', 'nothing to do'),
+  IS_HOLDER: reason('That member has the interfaces.', 'move them to another member first: switchover'),
+  ALREADY_A_MEMBER: reason('That instance is a member of the service already.', 'nothing to do'),
+  OWNED_BY_OTHERS: reason(
+    'Another source registered the service, and would undo the change.',
+    'change it there, or take it over',
+  ),
   REJECTED: reason(
     'The declaration does not hold against what EC2 says.',
     'see the problems; nothing was stored',

@@ -96,6 +96,8 @@ export interface ServiceState {
   readonly declared: string;
   readonly facts: CachedFacts;
   readonly registeredBy: string;
+  /** Where the registration comes from, such as a stack's ARN; absent where an operator made it by hand. */
+  readonly source?: string;
   readonly lease?: Lease;
   readonly episode?: Episode;
   readonly request?: OperatorRequest;
@@ -211,6 +213,7 @@ const ServiceStateSchema: v.GenericSchema<unknown, ServiceState> = v.object({
     ),
   }),
   registeredBy: v.string(),
+  source: v.exactOptional(v.string()),
   lease: v.exactOptional(
     v.object({
       owner: v.pipe(

@@ -27,6 +27,7 @@ describe('a registration', () => {
       name: ordersDb,
       isNew: true,
       holder: a,
+      changes: [],
       warnings: [],
     });
     expect(world.store.ownerOf(front)).toBe(ordersDb);
@@ -560,7 +561,7 @@ describe('an edit', () => {
 
   story('of an unregistered service brings it back', async (world) => {
     world.store.change(ordersDb, (state) => ({ ...state, tombstone: true }));
-    expect(await enter(world)).toMatchObject({ kind: 'registered', isNew: false });
+    expect(await enter(world)).toMatchObject({ kind: 'registered', isNew: true });
     expect(world.service().tombstone).toBeUndefined();
     world.ec2.impair(a);
     expect((await world.look(world.alarm(a))).code).toBe('COMPLETED');
@@ -646,5 +647,104 @@ describe('two registrations at once', () => {
       winner?.kind === 'registered' && winner.name === ordersDb ? rival : world.declaration,
     );
     expect(again.kind).toBe(winner ? 'rejected' : 'registered');
+  });
+});
+
+describe('a registration by a stack', () => {
+  const stack = 'arn:aws:cloudformation:eu-central-1:000000000000:stack/orders/1';
+  const by = (world: World, more: object) =>
+    world.run(
+      register(world.ports, { declaration: world.declaration, author: 'deploy', source: stack, ...more }),
+    );
+
+  story('is the stack’s: nobody else overwrites it unless told', nothingYet, async (world) => {
+    await by(world, {});
+    expect(world.service().source).toBe(stack);
+    expect(world.notifier.of('REGISTERED')[0]?.body).toContain(`Source: ${stack}`);
+    expect(await by(world, {})).toMatchObject({ kind: 'unchanged', holder: a });
+    const before = world.service();
+    const edited = { ...world.declaration, policy: { mode: 'observe' } };
+    expect(await enter(world, edited)).toEqual({
+      kind: 'rejected',
+      code: 'OWNED_BY_OTHERS',
+      problems: [expect.stringContaining(stack)],
+    });
+    expect(world.service()).toEqual(before);
+    expect(await by(world, { source: 'operator', takeOver: true })).toMatchObject({
+      kind: 'registered',
+      isNew: false,
+      changes: [`source: ${stack} → operator`],
+    });
+    expect(world.service()).not.toHaveProperty('source');
+    expect(await enter(world, edited)).toMatchObject({ kind: 'registered' });
+  });
+
+  story('takes over what an operator registered only if told', nothingYet, async (world) => {
+    await enter(world);
+    expect(await by(world, {})).toMatchObject({ code: 'OWNED_BY_OTHERS' });
+    await by(world, { takeOver: true });
+    expect(world.service().source).toBe(stack);
+  });
+
+  story('continues what another source had unregistered', nothingYet, async (world) => {
+    await by(world, {});
+    world.store.change(ordersDb, (state) => ({ ...state, tombstone: true }));
+    expect(await enter(world)).toMatchObject({ kind: 'registered', isNew: true, changes: [] });
+    expect(world.service()).not.toHaveProperty('source');
+  });
+});
+
+describe('a registration that is only tried', () => {
+  const tried = (world: World, declaration: unknown) =>
+    world.run(register(world.ports, { declaration, author: 'ann', dryRun: true }));
+
+  story('checks everything and stores nothing', nothingYet, async (world) => {
+    expect(await tried(world, world.declaration)).toMatchObject({
+      kind: 'registered',
+      isNew: true,
+      holder: a,
+    });
+    expect(world.store.writes).toEqual([]);
+    expect(world.store.ownerOf(front)).toBeUndefined();
+    expect(world.queue.sent).toEqual([]);
+    const wrong = { ...world.declaration, members: [{ instance: b }] };
+    expect(await tried(world, wrong)).toMatchObject({ kind: 'rejected', code: 'REJECTED' });
+  });
+
+  story('says what would change', async (world) => {
+    const edited = { ...world.declaration, policy: { confirm: '5m' } };
+    expect(await tried(world, edited)).toMatchObject({
+      changes: ['policy.confirm: the default → 5m'],
+    });
+    expect(world.kinds()).toEqual([]);
+  });
+});
+
+describe('a changed registration', () => {
+  story('says what changed and why, in record and notice', async (world) => {
+    const declaration = {
+      ...world.declaration,
+      members: [{ instance: a }, { instance: b }],
+      policy: { confirm: '5m' },
+    };
+    world.store.change(ordersDb, (state) => ({
+      ...state,
+      quarantine: { [b]: { sinceMs: 0, why: 'x' }, [c]: { sinceMs: 0, why: 'x' } },
+    }));
+    await world.run(register(world.ports, { declaration, author: 'ann', reason: 'slow disks' }));
+    const changes = [`member removed: ${c}`, 'policy.confirm: the default → 5m'];
+    expect(world.records('change').at(-1)).toMatchObject({ changes, reason: 'slow disks' });
+    for (const line of [...changes, 'Why: slow disks'])
+      expect(world.notifier.of('CHANGED')[0]?.body).toContain(`\n${line}\n`);
+    expect(Object.keys(world.service().quarantine)).toEqual([b]);
+  });
+
+  story('is refused in the middle of an episode', async (world) => {
+    world.excuse(['S12']);
+    world.ec2.impair(a);
+    world.begin(world.alarm(a));
+    await world.clock.advance(400);
+    expect(await enter(world)).toMatchObject({ kind: 'rejected', code: 'EPISODE_OPEN' });
+    await world.clock.advance(60_000);
   });
 });
