@@ -224,6 +224,8 @@ export interface StateStore {
   pauseController(pause: Pause | undefined): Promise<void>;
   /** Adds a service to its zone's registered services: the brake's denominator. */
   joinZone(zone: string, name: ServiceName): Promise<void>;
+  /** Takes it out again: an unregistered service is looked at no more, and counts no more. */
+  leaveZone(zone: string, name: ServiceName): Promise<void>;
 }
 
 /** Every registered service. A row of the registry that cannot be understood is named, never left out silently. */

@@ -384,8 +384,8 @@ export async function sweep(
   ]);
   const failed = new Set<string>(listing.unreadable);
   for (const row of failed) log.error('a row of the registry cannot be understood', { row });
-  // Nothing is ever deleted (P25): what is not listed any more is still there.
-  const names = [...new Set([...listing.names, ...memory.services.keys()])];
+  // Nothing is ever deleted (P25): what is not listed any more is still there, and may have something to tell.
+  const names = [...new Set([...listing.names, ...memory.services.keys(), ...snapshot.attention])];
 
   const orFail = (name: ServiceName, work: Promise<() => void>) =>
     work.catch((error: unknown) => () => {

@@ -72,7 +72,9 @@ function changeOf(before: Row, after: Row): Expression {
 
 /** The services of a zone's row; undefined when the row holds no set of names. */
 function namesIn(row: Row): readonly ServiceName[] | undefined {
-  const { services } = row;
+  const { services, left } = row;
+  // A set that lost its last name is no attribute any more.
+  if (services === undefined && left === true) return [];
   return services instanceof Set ? ([...services] as ServiceName[]) : undefined;
 }
 
@@ -400,6 +402,14 @@ export function makeStateTable(
         UpdateExpression: 'ADD #services :name',
         ExpressionAttributeNames: { '#services': 'services' },
         ExpressionAttributeValues: toItem({ ':name': new Set([name]) }),
+      });
+    },
+
+    async leaveZone(zone, name) {
+      await update(keyOf('CONTROLLER', `STATE#ZONE#${zone}`), {
+        UpdateExpression: 'DELETE #services :name SET #left = :yes',
+        ExpressionAttributeNames: { '#services': 'services', '#left': 'left' },
+        ExpressionAttributeValues: toItem({ ':name': new Set([name]), ':yes': true }),
       });
     },
   };

@@ -635,4 +635,17 @@ describe('the controller', () => {
       },
     ]);
   });
+  it('takes a service out of its zone, and leaves the row', async () => {
+    aws.on(UpdateItemCommand).resolves({});
+    await store.leaveZone('us-east-1a', ORDERS);
+    expect(inputs()).toStrictEqual([
+      {
+        TableName: TABLE,
+        Key: { pk: { S: 'CONTROLLER' }, sk: { S: 'STATE#ZONE#us-east-1a' } },
+        UpdateExpression: 'DELETE #services :name SET #left = :yes',
+        ExpressionAttributeNames: { '#services': 'services', '#left': 'left' },
+        ExpressionAttributeValues: { ':name': { SS: ['orders-db'] }, ':yes': { BOOL: true } },
+      },
+    ]);
+  });
 });

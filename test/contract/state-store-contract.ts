@@ -836,6 +836,18 @@ export function stateStoreContract(make: () => Promise<StoreUnderTest>): void {
       await Promise.all(names.map((name) => store.joinZone(ZONE, name as ServiceName)));
       expect((await store.list()).names).toEqual(names);
     });
+    it('lists a service no more that left its zone, the last one too, until it joins again', async () => {
+      await store.joinZone(ZONE, ORDERS);
+      await store.joinZone(ZONE, BILLING);
+      await store.leaveZone(ZONE, BILLING);
+      await store.leaveZone(ZONE, BILLING);
+      expect(await store.list()).toEqual({ names: [ORDERS], unreadable: [] });
+      await store.leaveZone(ZONE, ORDERS);
+      expect(await store.list()).toEqual({ names: [], unreadable: [] });
+      expect((await store.readController()).servicesByZone[ZONE] ?? []).toEqual([]);
+      await store.joinZone(ZONE, BILLING);
+      expect(await store.list()).toEqual({ names: [BILLING], unreadable: [] });
+    });
     it('keeps pause, brakes and zones apart', async () => {
       await store.joinZone(ZONE, ORDERS);
       await store.tripBrake(ZONE, ['a'], NOW);

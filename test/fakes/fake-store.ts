@@ -374,6 +374,11 @@ export function makeFakeStore(clock: Pick<VirtualClock, 'now' | 'sleep'>): FakeS
       through('joinZone', () => {
         zones.set(zone, (zones.get(zone) ?? new Set()).add(name));
       }),
+
+    leaveZone: (zone, name) =>
+      through('leaveZone', () => {
+        zones.get(zone)?.delete(name);
+      }),
   };
   return handle;
 }
