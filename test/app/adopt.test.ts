@@ -1,0 +1,91 @@
+/** A person moved the interfaces by hand; an operator says that this is how it is meant. */
+import { describe, expect } from 'vitest';
+import { adopt } from '../../shared/app/adopt.ts';
+import type { InstanceId } from '../../shared/core/ids.ts';
+import { a, b, c, front, management, ordersDb, stranger, type World } from '../fakes/world.ts';
+import { story } from './story.ts';
+
+const by = { author: 'ann', reason: 'moved for the audit' };
+const ask = (world: World) => world.run(adopt(world.ports, ordersDb, by));
+
+function moveByHand(world: World, to: InstanceId, enis = [front, management]): void {
+  for (const eni of enis) {
+    world.ec2.detachByHand(eni);
+    world.ec2.attachByHand(eni, to, eni === front ? 1 : 2);
+  }
+}
+
+describe('adopting', () => {
+  story('makes the service be where it is, on record', async (world) => {
+    moveByHand(world, c);
+    world.store.change(ordersDb, (state) => ({ ...state, lastRefusal: 'SPLIT', lastObserved: 'SPLIT x' }));
+    expect(await ask(world)).toMatchObject({ kind: 'done', data: { from: a, to: c } });
+    const { lastSeen, lastMoveAtMs, ...state } = world.service();
+    expect(lastSeen).toEqual({
+      holder: c,
+      attachments: { [front]: world.ec2.where(front)?.id, [management]: world.ec2.where(management)?.id },
+    });
+    expect(lastMoveAtMs).toBeGreaterThan(0);
+    expect(state.lastRefusal ?? state.lastObserved).toBeUndefined();
+    expect(world.records('change').at(-1)).toMatchObject({
+      outcome: 'ADOPTED',
+      from: a,
+      to: c,
+      was: 'SPLIT x',
+      ...by,
+    });
+    expect(world.ec2.mutations()).toEqual([]);
+    expect((await world.look(world.sweep())).code).toBe('HOLDER_HEALTHY');
+    expect(world.kinds()).toEqual(['change']);
+  });
+
+  story('ends the call for a person of a service that is whole again', async (world) => {
+    const plan = { target: b, tried: [b], detach: 'plain', plainDetachMs: 1, interfaces: [] } as const;
+    const stranded = { sinceMs: 0, plan, why: 'nobody took it', tries: 1 };
+    world.store.change(ordersDb, (state) => ({ ...state, stranded }));
+    expect(await ask(world)).toMatchObject({ kind: 'done' });
+    expect(world.service()).not.toHaveProperty('stranded');
+    // Nothing was moved: no grace for its alarms.
+    expect(world.service()).not.toHaveProperty('lastMoveAtMs');
+    expect(world.records('change').at(-1)).toMatchObject({ was: 'nobody took it' });
+  });
+
+  story('forgets the detaches that can hit nothing any more', async (world) => {
+    const id = world.ec2.where(front)?.id;
+    world.store.change(ordersDb, (state) => ({ ...state, mayDetach: id ? [id] : [] }));
+    moveByHand(world, c, [management]);
+    moveByHand(world, c, [front]);
+    await ask(world);
+    expect(world.service().mayDetach).toEqual([]);
+  });
+
+  const refused: readonly (readonly [string, string, (world: World) => unknown])[] = [
+    ['nothing has changed', 'NOTHING_TO_ADOPT', () => undefined],
+    ['they are on no member', 'NOT_A_MEMBER', (world) => moveByHand(world, stranger)],
+    ['they are on two', 'NOT_TOGETHER', (world) => moveByHand(world, c, [front])],
+    ['one is on nothing', 'NOT_TOGETHER', (world) => world.ec2.detachByHand(front)],
+    ['one is gone', 'UNMOVABLE_INTERFACE', (world) => world.ec2.deleteInterface(front)],
+    [
+      'EC2 cannot be read',
+      'UNKNOWN_STATE',
+      (world) => world.ec2.fail('interfaces', { kind: 'throttled' }, { times: 9 }),
+    ],
+    [
+      'an episode is open',
+      'EPISODE_OPEN',
+      async (world) => {
+        world.excuse(['S12']);
+        world.ec2.impair(a);
+        world.begin(world.alarm(a));
+        await world.clock.advance(400);
+      },
+    ],
+  ];
+  for (const [when, code, prepare] of refused)
+    story(`is refused where ${when}`, async (world) => {
+      await prepare(world);
+      expect(await ask(world)).toMatchObject({ kind: 'refused', code });
+      expect(world.records('change')).toHaveLength(1);
+      await world.clock.advance(60_000);
+    });
+});
