@@ -179,26 +179,21 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     if (url.pathname.startsWith('/_sandbox')) {
       return send(response, await control(method, url.pathname, body.toString()));
     }
-    const awsRequest = toAwsRequest(method, url, request.headers, body);
     const functionUrl = /^\/_url\/([^/]+)(\/.*)?$/.exec(url.pathname);
     if (functionUrl !== null) {
       const pool = deployment.lambda.pool(functionUrl[1] ?? '');
       if (pool === undefined) return send(response, jsonAnswer({ Message: null }, 404));
-      const signed = awsRequest ?? {
-        service: '',
-        operation: '',
-        accessKeyId: 'anonymous',
+      const signed = {
         method,
         path: url.pathname,
+        query: url.search.slice(1),
         headers: request.headers,
         body,
       };
       const context = { accountId: ACCOUNT_ID, nowMs: clock.now() };
-      return send(
-        response,
-        await answerFunctionUrl(pool, signed, functionUrl[2] ?? '/', url.searchParams, context),
-      );
+      return send(response, await answerFunctionUrl(pool, signed, functionUrl[2] ?? '/', context));
     }
+    const awsRequest = toAwsRequest(method, url, request.headers, body);
     if (awsRequest === undefined) {
       const message =
         'Nothing in this request says which AWS service it is for: it has no signature, no X-Amz-Target and no API version. The sandbox’s own endpoints are under /_sandbox/.';

@@ -16,7 +16,7 @@ function stack(parameters: Record<string, string> = {}) {
     parameters,
     ignores: () => false,
     attributesOf: ({ logicalId }) => {
-      const known = { Arn: `arn-${logicalId}`, QueueName: logicalId };
+      const known = { Arn: `arn-${logicalId}`, QueueName: logicalId, FunctionUrl: `url-of-${logicalId}` };
       return { ref: logicalId, attributes: known };
     },
   });
@@ -89,6 +89,30 @@ describe('the stack', () => {
     const { statements } = stack({ Fencing: 'on', HookDocuments: 'promote', HookFunctions: 'on' });
     const rights = may(statements('SweepFunction'), /Stop|Attach|Detach|Modify|ssm:|InvokeFunction/);
     expect(rights.map((each) => each['Sid'])).toEqual(['InvokeWhenTheQueueRefuses']);
+  });
+  it('never gives functions/control a right to change EC2, to delete or to run anything', () => {
+    const { statements } = stack({ Fencing: 'on', HookDocuments: 'promote', HookFunctions: 'on' });
+    const more = may(statements('ControlFunction'), /Stop|Attach|Detach|Modify|ssm:|lambda:|Delete|Scan/);
+    expect(more.map((each) => each['Sid'])).toEqual(['NothingOfTheStateIsEverDeleted']);
+    expect(more.map((each) => each['Effect'])).toEqual(['Deny']);
+  });
+  it('lets nobody invoke a function past its URL, where an event could name any caller', () => {
+    const { properties } = stack();
+    const { Statement } = properties('OperatorPolicy')['PolicyDocument'] as unknown as {
+      Statement: readonly Statement[];
+    };
+    expect(may(Statement, /lambda:/)).toMatchObject([
+      {
+        Action: 'lambda:InvokeFunctionUrl',
+        Condition: { StringEquals: { 'lambda:FunctionUrlAuthType': 'AWS_IAM' } },
+      },
+      { Action: 'lambda:InvokeFunction', Condition: { Bool: { 'lambda:InvokedViaFunctionUrl': 'true' } } },
+    ]);
+    expect(may(Statement, /Put|Update|Delete|Send|Publish|Attach|Detach/)).toEqual([]);
+    expect(properties('ControlFunction')).toMatchObject({
+      Timeout: 15,
+      FunctionUrlConfig: { AuthType: 'AWS_IAM' },
+    });
   });
   it('joins by fixed text only: CloudFormation takes no function as a delimiter', () => {
     const text = readFileSync(file, 'utf8');

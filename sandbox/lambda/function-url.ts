@@ -1,8 +1,9 @@
 // A function's URL with IAM auth: the function is told who signed the request, as behind Lambda's own URLs.
 
 import { randomUUID } from 'node:crypto';
-import { type AwsAnswer, type AwsRequest, type JsonObject, jsonAnswer } from '../aws-request.ts';
+import { type AwsAnswer, type JsonObject, jsonAnswer } from '../aws-request.ts';
 import type { FunctionPool } from './function-pool.ts';
+import { checkSignature, type SignedRequest } from './signature.ts';
 
 interface UrlResponse {
   statusCode?: number;
@@ -11,22 +12,23 @@ interface UrlResponse {
   isBase64Encoded?: boolean;
 }
 
-/** The request was signed (or not) for the service `lambda`; `path` and `query` are what follows the URL. */
+/** `path` is what follows the URL; the whole of it is signed. */
 export async function answerFunctionUrl(
   pool: FunctionPool,
-  request: AwsRequest,
+  request: SignedRequest,
   path: string,
-  query: URLSearchParams,
   context: { accountId: string; nowMs: number },
 ): Promise<AwsAnswer> {
   const { functionUrl } = pool.spec;
   if (functionUrl === undefined) return jsonAnswer({ Message: null }, 404, 'application/json');
-  const isSigned = request.accessKeyId !== 'anonymous' && request.service === 'lambda';
-  if (functionUrl.authType === 'AWS_IAM' && !isSigned) {
-    return jsonAnswer({ Message: 'Forbidden' }, 403, 'application/json');
+  let accessKeyId: string | undefined;
+  if (functionUrl.authType === 'AWS_IAM') {
+    const check = checkSignature(request, context.nowMs);
+    if (check.kind === 'refused') return jsonAnswer({ Message: check.message }, 403, 'application/json');
+    accessKeyId = check.accessKeyId;
   }
   const requestId = randomUUID();
-  const event = toEvent(request, path, query, requestId, context);
+  const event = toEvent(request, accessKeyId, path, requestId, context);
   const answer = await pool.invoke({
     requestId,
     payload: JSON.stringify(event),
@@ -41,26 +43,27 @@ export async function answerFunctionUrl(
 
 /** Payload format 2.0. */
 function toEvent(
-  request: AwsRequest,
+  request: SignedRequest,
+  accessKeyId: string | undefined,
   path: string,
-  query: URLSearchParams,
   requestId: string,
   { accountId, nowMs }: { accountId: string; nowMs: number },
 ): JsonObject {
-  const { accessKeyId, headers, method, body } = request;
+  const { headers, method, body } = request;
+  const query = new URLSearchParams(request.query);
   const text = body.toString();
   const isText = Buffer.from(text).equals(body);
   return {
     version: '2.0',
     routeKey: '$default',
     rawPath: path,
-    rawQueryString: query.toString(),
+    rawQueryString: request.query,
     headers,
     ...(query.size === 0 ? {} : { queryStringParameters: Object.fromEntries(query) }),
     requestContext: {
       accountId,
       apiId: 'sandbox',
-      ...(accessKeyId === 'anonymous'
+      ...(accessKeyId === undefined
         ? {}
         : {
             authorizer: {

@@ -27,6 +27,19 @@ const patienceMs = 20_000;
 /** A function's URL says in which Region it is; any other host (the sandbox) takes the client's. */
 const regionIn = (host: string) => /\.lambda-url\.([a-z0-9-]+)\.on\.aws$/.exec(host)?.[1];
 
+/** RFC 3986, as it is signed: URLSearchParams would write a space as `+`. */
+const escaped = (text: string): string =>
+  encodeURIComponent(text).replace(
+    /[!'()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+
+function onTheWire(url: URL): URL {
+  const wired = new URL(url);
+  wired.search = [...url.searchParams].map(([name, value]) => `${escaped(name)}=${escaped(value)}`).join('&');
+  return wired;
+}
+
 async function signed(
   { credentials, region, sha256 }: LambdaClient['config'],
   { method, url, body }: UrlRequest,
@@ -83,7 +96,7 @@ export function makeCallUrl(
     }
     try {
       return await within(clock, patienceMs, async (signal) => {
-        const answer = await send(url, {
+        const answer = await send(onTheWire(url), {
           method,
           headers,
           signal,

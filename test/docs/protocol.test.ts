@@ -125,11 +125,13 @@ describe('the tables of values', () => {
 
   it('hold every permission of template.yaml', () => {
     const template = readText('template.yaml');
-    const functions = [
-      ...template.matchAll(/^ {2}(\w+):\n {4}Type: AWS::Serverless::Function\n([\s\S]*?)(?=^ {2}\S)/gm),
+    const holders = [
+      ...template.matchAll(
+        /^ {2}(\w+):\n {4}Type: AWS::(?:Serverless::Function|IAM::ManagedPolicy)\n([\s\S]*?)(?=^ {2}\S)/gm,
+      ),
     ];
-    expect(functions.map(([, name]) => name)).toContain('FailoverFunction');
-    const statements = functions.flatMap(([, name, body = '']) =>
+    expect(holders.map(([, name]) => name)).toContain('FailoverFunction');
+    const statements = holders.flatMap(([, name, body = '']) =>
       [
         ...body.matchAll(/- Sid: (\w+)\n\s+Effect: (\w+)\n\s+Action:((?: \S+|\n\s+- [a-z]\w*:[A-Z]\w+)+)/g),
       ].map(([, sid, effect, actions = '']) => {

@@ -1,5 +1,6 @@
 // The whole sandbox through its one port, with the clients that a user has: every service, every control endpoint.
 
+import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import {
@@ -31,11 +32,45 @@ import {
   SendMessageCommand,
   SQSClient,
 } from '@aws-sdk/client-sqs';
+import { Sha256 } from '@smithy/core/checksum';
+import { SignatureV4 } from '@smithy/signature-v4';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { InvocationRecord } from '../../sandbox/lambda/function-pool.ts';
 import { type Sandbox, startSandbox } from '../../sandbox/server.ts';
 
 const templateFile = fileURLToPath(new URL('fixtures/template.yaml', import.meta.url));
+
+interface SigningOptions {
+  secret?: string;
+  sessionToken?: string;
+  service?: string;
+  atMs?: number;
+}
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+/** As Alice signs, with the SDK's own signer. */
+async function signedHeaders(method: string, to: string, body: string, how: SigningOptions = {}) {
+  const { secret = 'sandbox', sessionToken, service = 'lambda', atMs = Date.now() } = how;
+  const url = new URL(to);
+  const signer = new SignatureV4({
+    service,
+    region: 'us-east-1',
+    credentials: {
+      accessKeyId: 'AKIAALICE',
+      secretAccessKey: secret,
+      ...(sessionToken && { sessionToken }),
+    },
+    sha256: Sha256,
+  });
+  const request = { method, protocol: url.protocol, hostname: url.hostname, path: url.pathname };
+  const { headers } = await signer.sign(
+    { ...request, query: Object.fromEntries(url.searchParams), headers: { host: url.host }, body },
+    { signingDate: new Date(atMs) },
+  );
+  const { host: _, ...rest } = headers;
+  return rest;
+}
 
 let sandbox: Sandbox;
 beforeAll(async () => {
@@ -388,11 +423,7 @@ describe('Lambda', () => {
 
   it('answers at a function’s URL and tells the function who signed', async () => {
     const url = sandbox.stack.outputs['FunctionUrl'] ?? '';
-    expect((await fetch(url, { method: 'POST', body: '{}' })).status).toBe(403);
-    const headers = {
-      authorization:
-        'AWS4-HMAC-SHA256 Credential=AKIAALICE/20260101/us-east-1/lambda/aws4_request, SignedHeaders=host, Signature=0',
-    };
+    const headers = await signedHeaders('POST', `${url}orders?dry=yes`, '{"a":1}');
     const response = await fetch(`${url}orders?dry=yes`, { method: 'POST', headers, body: '{"a":1}' });
     expect(await response.json()).toMatchObject({
       version: '2.0',
@@ -403,6 +434,51 @@ describe('Lambda', () => {
         authorizer: { iam: { accessKey: 'AKIAALICE', userArn: 'arn:aws:iam::000000000000:user/AKIAALICE' } },
       },
     });
+  });
+});
+
+describe('a function’s URL', () => {
+  const call = async (headers: Record<string, string>, body = '{"a":1}') => {
+    const url = `${sandbox.stack.outputs['FunctionUrl']}orders`;
+    const response = await fetch(url, { method: 'POST', headers, body });
+    const { Message } = (await response.json()) as { Message?: string };
+    return { status: response.status, Message };
+  };
+  const sign = (how: SigningOptions = {}) =>
+    signedHeaders('POST', `${sandbox.stack.outputs['FunctionUrl']}orders`, '{"a":1}', how);
+
+  it('answers to a request that is signed with the sandbox’s secret', async () => {
+    expect(await call(await sign())).toMatchObject({ status: 200 });
+    expect(await call(await sign({ sessionToken: 'a-token' }))).toMatchObject({ status: 200 });
+  });
+  it('turns away one that nobody signed', async () => {
+    expect(await call({})).toEqual({ status: 403, Message: 'Forbidden' });
+  });
+  it('turns away one with another secret, and says which one is right here', async () => {
+    const { status, Message } = await call(await sign({ secret: 'guessed' }));
+    expect(status).toBe(403);
+    expect(Message).toMatch(/signature we calculated does not match.*'sandbox'/);
+  });
+  it('turns away one whose body was changed on the way', async () => {
+    const tampered = await call(await sign(), '{"a":2}');
+    expect(tampered).toMatchObject({ status: 403, Message: expect.stringContaining('x-amz-content-sha256') });
+    const { 'x-amz-content-sha256': _, ...rehashed } = await sign();
+    expect((await call({ ...rehashed, 'x-amz-content-sha256': sha256('{"a":2}') }, '{"a":2}')).status).toBe(
+      403,
+    );
+  });
+  it('turns away one that is older or newer than five minutes', async () => {
+    const expired = await call(await sign({ atMs: Date.now() - 301_000 }));
+    expect(expired).toMatchObject({ status: 403, Message: expect.stringContaining('Signature expired') });
+    const early = await call(await sign({ atMs: Date.now() + 310_000 }));
+    expect(early).toMatchObject({ status: 403, Message: expect.stringContaining('not yet current') });
+    expect((await call(await sign({ atMs: Date.now() - 290_000 }))).status).toBe(200);
+  });
+  it('turns away one that was signed for another service, or another path', async () => {
+    const other = await call(await sign({ service: 'execute-api' }));
+    expect(other).toMatchObject({ status: 403, Message: expect.stringContaining("'lambda'") });
+    const path = await signedHeaders('POST', `${sandbox.stack.outputs['FunctionUrl']}else`, '{"a":1}');
+    expect((await call(path)).status).toBe(403);
   });
 });
 
