@@ -47,7 +47,7 @@ export function toDeclaration(
 /** What the command would take from the environment: somebody's own identity and stack have no business here. */
 const ofOtherStacks = [
   ...['STATE_TABLE', 'IDEMPOTENCY_TABLE', 'WORK_QUEUE_URL', 'TOPIC_ARN'],
-  ...['FENCING', 'HOOK_DOCUMENTS', 'HOOK_FUNCTIONS'],
+  ...['CONTROL_URL', 'AUDIT_URL', 'ENI_FAILOVER_STACK'],
 ];
 
 function environment(): NodeJS.ProcessEnv {
