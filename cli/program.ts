@@ -4,6 +4,7 @@ import type { Site } from '../shared/app/ports.ts';
 import { addAck } from './ack.ts';
 import type { Answer } from './answer.ts';
 import { parseEndpoint } from './arguments.ts';
+import { addDoctor } from './doctor.ts';
 import { addInit } from './init.ts';
 import { addPause } from './pause.ts';
 import type { Person } from './person.ts';
@@ -57,6 +58,7 @@ const allCommands = [
   addPause,
   addResume,
   addAck,
+  addDoctor,
 ];
 
 export function makeProgram(name: string, runner: Runner): Command {
@@ -89,6 +91,11 @@ export function makeProgram(name: string, runner: Runner): Command {
     )
     .addOption(new Option('--queue-url <url>', 'output WorkQueueUrl of the stack').env('WORK_QUEUE_URL'))
     .addOption(new Option('--topic-arn <arn>', 'output NoticeTopicArn of the stack').env('TOPIC_ARN'))
+    .addOption(
+      new Option('--failover-function <name>', 'output FailoverFunctionName of the stack').env(
+        'FAILOVER_FUNCTION',
+      ),
+    )
     .addOption(new Option('--control-url <url>', 'output ControlUrl of the stack').env('CONTROL_URL'))
     .addOption(new Option('--audit-url <url>', 'output AuditUrl of the stack').env('AUDIT_URL'))
     .option('--debug', 'say more on standard error, with stack traces')

@@ -1,4 +1,5 @@
 /** From options and environment to where things are asked: AWS itself, and the stack's functions behind their URLs. */
+import type { StackNames } from '../shared/app/doctor-stack.ts';
 import type { Log, Ports } from '../shared/app/ports.ts';
 import { InvalidInputError } from '../shared/core/errors.ts';
 import { type Config, parseConfig } from '../shared/runtime/config.ts';
@@ -19,6 +20,7 @@ export interface GlobalOptions {
   readonly idempotencyTable?: string;
   readonly queueUrl?: string;
   readonly topicArn?: string;
+  readonly failoverFunction?: string;
   readonly controlUrl?: string;
   readonly auditUrl?: string;
 }
@@ -35,6 +37,11 @@ const stackSettings = {
   },
   queueUrl: { option: '--queue-url', variable: 'WORK_QUEUE_URL', output: 'WorkQueueUrl' },
   topicArn: { option: '--topic-arn', variable: 'TOPIC_ARN', output: 'NoticeTopicArn' },
+  failoverFunction: {
+    option: '--failover-function',
+    variable: 'FAILOVER_FUNCTION',
+    output: 'FailoverFunctionName',
+  },
   controlUrl: { option: '--control-url', variable: 'CONTROL_URL', output: 'ControlUrl' },
   auditUrl: { option: '--audit-url', variable: 'AUDIT_URL', output: 'AuditUrl' },
 } as const;
@@ -67,6 +74,10 @@ export function awsEnvironment(
   };
 }
 
+/** Undefined where nobody said. */
+const knownAs = (key: SettingKey, options: GlobalOptions, outputs: Outputs | undefined) =>
+  options[key] || outputs?.[stackSettings[key].output];
+
 /** The settings by their variables. Throws {@link CliError} that names every one that nobody said. */
 function settingsOf(
   keys: readonly SettingKey[],
@@ -75,7 +86,7 @@ function settingsOf(
 ): Readonly<Record<string, string>> {
   const found = keys.map((key) => ({
     ...stackSettings[key],
-    value: options[key] || outputs?.[stackSettings[key].output],
+    value: knownAs(key, options, outputs),
   }));
   const missing = found.filter((each) => !each.value);
   if (missing.length === 0)
@@ -134,6 +145,8 @@ export interface Connection {
   /** Whatever changes anything is asked of it. */
   readonly control: ControlClient;
   readonly audit: AuditClient;
+  /** What is known of the stack without asking anybody. */
+  readonly names: StackNames;
 }
 
 /** Finds out where to go. Throws {@link CliError} where something is missing or out of reach, also when it is first used. */
@@ -165,5 +178,10 @@ export async function connect(
     },
     control: makeControlClient(() => urlOf('controlUrl', options, outputs), call),
     audit: makeAuditClient(() => urlOf('auditUrl', options, outputs), call),
+    names: {
+      queueUrl: knownAs('queueUrl', options, outputs),
+      topicArn: knownAs('topicArn', options, outputs),
+      failoverFunction: knownAs('failoverFunction', options, outputs),
+    },
   };
 }

@@ -104,6 +104,11 @@ export const connectionTo = ({ ports }: World, allowed: Allowed = nothingSaid): 
     overUrl((event) => handle(event, ports, allowed)),
   ),
   audit: { get: () => Promise.reject(new Error('nobody answers queries of the trail here')) },
+  names: {
+    queueUrl: 'https://sqs.eu-central-1.amazonaws.com/123456789012/work',
+    topicArn: 'arn:aws:sns:eu-central-1:123456789012:notices',
+    failoverFunction: 'failover',
+  },
 });
 
 export const contextOf = (world: World, more: Partial<CommandContext> = {}): CommandContext => ({

@@ -84,6 +84,8 @@ describe('usage', () => {
     [
       `init --name a --interface ${eni} --member ${one} --member ${other} --preferred ${other} --file x --force`,
     ],
+    ['doctor'],
+    ['doctor orders-db --all --test-notice'],
     ['register x.yaml'],
     ['status'],
     ['status orders-db -o json --endpoint-url https://127.0.0.1:4566'],

@@ -12,6 +12,7 @@ import type {
 } from '../../shared/app/ports.ts';
 import { PortError } from '../../shared/core/errors.ts';
 import type { EniId } from '../../shared/core/ids.ts';
+import { alarmNamed } from './fake-alarms.ts';
 import type { World } from './world.ts';
 
 export interface FakeEnvironment extends Environment {
@@ -78,6 +79,44 @@ export function makeFakeEnvironment({ ec2 }: Pick<World, 'ec2'>): FakeEnvironmen
     },
     subscriptions: () => read('subscriptions', fake.subscribed),
   };
+  return fake;
+}
+
+/** A stack as it is deployed, with nothing wrong: rules, alarms, queues, and somebody who receives the notices. */
+export function makeHealthyEnvironment(world: Pick<World, 'ec2'>): FakeEnvironment {
+  const fake = makeFakeEnvironment(world);
+  const arn = (name: string) => `arn:aws:sqs:eu-central-1:123456789012:${name}`;
+  const rule = (name: string, ...detailTypes: readonly string[]): RuleFact => ({
+    name,
+    enabled: true,
+    pattern: JSON.stringify({ 'detail-type': detailTypes }),
+    deadLetters: [arn('failed-events')],
+  });
+  fake.rules.push(
+    rule('stopped', 'EC2 Instance State-change Notification'),
+    rule('alarms', 'CloudWatch Alarm State Change'),
+    rule('announced', 'EC2 Spot Instance Interruption Warning'),
+    rule('health', 'AWS Health Event'),
+  );
+  const own = { namespace: 'EniFailover', of: 'eni-failover', state: 'OK', actionsEnabled: true } as const;
+  fake.telling.push(
+    { ...own, name: 'heartbeat', metric: 'Heartbeat' },
+    { ...own, name: 'stranded', metric: 'Stranded' },
+  );
+  const queue = (name: string, deadLetters?: string): QueueFact => ({ name, visible: 0, deadLetters });
+  fake.queues.set(
+    'https://sqs.eu-central-1.amazonaws.com/123456789012/work',
+    queue('work', arn('dead-work')),
+  );
+  for (const name of ['dead-work', 'failed-events']) fake.queues.set(arn(name), queue(name));
+  fake.subscribed.push({ protocol: 'email', endpoint: 'on-call@example.com', confirmed: true });
+  for (const { id } of world.ec2.census().instances)
+    fake.checks.push({
+      arn: alarmNamed(`${id}-system`),
+      instanceIds: [id],
+      metric: 'StatusCheckFailed_System',
+      state: 'OK',
+    });
   return fake;
 }
 
