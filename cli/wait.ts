@@ -21,9 +21,12 @@ export function parsePatience(text: string): number {
 }
 
 /** For every command that can wait for what it began. */
-export const addWait = (command: Command): Command =>
+export const addWait = (
+  command: Command,
+  what = 'follow it to its end, and exit with what became of it',
+): Command =>
   command
-    .option('--wait', 'follow it to its end, and exit with what became of it')
+    .option('--wait', what)
     .option('--timeout <duration>', 'how long --wait waits (default: 15m)', parsePatience);
 
 /** A time that nobody waits would be a lie. */

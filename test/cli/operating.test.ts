@@ -4,7 +4,7 @@ import { ackServiceCommand, ackZoneCommand } from '../../cli/ack.ts';
 import { pauseCommand } from '../../cli/pause.ts';
 import { resumeCommand } from '../../cli/resume.ts';
 import type { ServiceName } from '../../shared/core/ids.ts';
-import { a, b, makeWorld, ordersDb, zone } from '../fakes/world.ts';
+import { a, b, front, makeWorld, ordersDb, zone } from '../fakes/world.ts';
 import { ann, contextOf, pipe } from './screen.ts';
 
 const options = { reason: 'kernel upgrade', for: 30 * 60_000 };
@@ -37,6 +37,40 @@ describe('pause and resume', () => {
     );
     const everything = await world.run(resumeCommand(undefined, 'upgraded', contextOf(world)));
     expect(everything).toMatchObject({ outcome: 'refused', data: { code: 'NOT_PAUSED', service: null } });
+  });
+
+  it.each([ordersDb, undefined])('waits for the end of a move under way, if it should: %s', async (name) => {
+    const world = await makeWorld();
+    world.ec2.impair(a);
+    const { report } = world.begin(world.alarm(a));
+    await world.clock.advance(2_000);
+    const wait = { ...options, wait: true } as const;
+    const paused = await world.run(pauseCommand(name, wait, contextOf(world)));
+    await world.run(report);
+    expect(paused).toMatchObject({
+      outcome: 'done',
+      data: { underWay: [{ service: ordersDb, end: { outcome: 'COMPLETED', to: b } }] },
+    });
+    expect(paused.text(pipe)).toMatch(
+      /\norders-db: failover orders-db\.1 ended as COMPLETED on i-0bbbbbbbbbbbbbbb2$/,
+    );
+  });
+
+  it('waits for nothing where nothing is under way, and says what it could not see', async () => {
+    const world = await makeWorld();
+    const wait = { ...options, wait: true, timeout: 1_000 } as const;
+    const still = await world.run(pauseCommand(ordersDb, wait, contextOf(world)));
+    expect(still).toMatchObject({ outcome: 'done', data: { underWay: [] } });
+    world.ec2.stick(front, 'forced-too');
+    world.ec2.impair(a);
+    await world.run(resumeCommand(ordersDb, 'over', contextOf(world)));
+    const { report } = world.begin(world.alarm(a));
+    await world.clock.advance(3_000);
+    const unseen = await world.run(pauseCommand(ordersDb, wait, contextOf(world)));
+    expect(unseen).toMatchObject({ outcome: 'needs-human', data: { underWay: [{ end: null }] } });
+    expect(unseen.text(pipe)).toMatch(/its move was not seen to the end .*eni-failover status orders-db$/);
+    world.ec2.loosen(front);
+    await world.run(report);
   });
 
   it('pauses and resumes everything', async () => {
