@@ -2,10 +2,13 @@
 import { Command, Option } from 'commander';
 import type { Site } from '../shared/app/ports.ts';
 import { addAck } from './ack.ts';
+import { addAdopt } from './adopt.ts';
 import type { Answer } from './answer.ts';
 import { parseEndpoint } from './arguments.ts';
 import { addDoctor } from './doctor.ts';
 import { addInit } from './init.ts';
+import { addMember } from './member.ts';
+import { addMode } from './mode.ts';
 import { addPause } from './pause.ts';
 import type { Person } from './person.ts';
 import { addPlan } from './plan.ts';
@@ -16,6 +19,7 @@ import type { Say } from './service-view.ts';
 import type { Connection } from './session.ts';
 import { addStatus } from './status.ts';
 import { addSwitchover } from './switchover.ts';
+import { addUnregister } from './unregister.ts';
 
 /** What a command is run with. */
 export interface CommandContext {
@@ -58,6 +62,10 @@ const allCommands = [
   addPause,
   addResume,
   addAck,
+  addMode,
+  addMember,
+  addAdopt,
+  addUnregister,
   addDoctor,
 ];
 

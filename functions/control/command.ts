@@ -1,5 +1,7 @@
 /** Every command an operator may give, as data: what its body must be, and the use case that does it. */
 import * as v from 'valibot';
+import { adopt } from '../../shared/app/adopt.ts';
+import { setMode } from '../../shared/app/mode.ts';
 import {
   acknowledge,
   type By,
@@ -13,7 +15,9 @@ import {
 import { planAhead } from '../../shared/app/plan-ahead.ts';
 import type { Ports } from '../../shared/app/ports.ts';
 import { type Allowed, type Registered, register } from '../../shared/app/register.ts';
+import { replaceMember } from '../../shared/app/replace-member.ts';
 import { switchover } from '../../shared/app/request.ts';
+import { unregister } from '../../shared/app/unregister.ts';
 import { ReasonSchema } from '../../shared/core/control.ts';
 import { InstanceIdSchema, type ServiceName, ServiceNameSchema } from '../../shared/core/ids.ts';
 import { problemsOf } from '../../shared/core/problems.ts';
@@ -145,5 +149,24 @@ export const commands: Readonly<Record<string, Command>> = {
       const { service: name, to, force } = body;
       return on(name, await switchover(given.ports, name, to, byOf(given, body), { force }));
     },
+  ),
+  unregister: command(v.strictObject({ service, reason }), async (given, body) =>
+    on(body.service, await unregister(given.ports, body.service, byOf(given, body))),
+  ),
+  'replace-member': command(
+    v.strictObject({ service, old: InstanceIdSchema, new: InstanceIdSchema, reason }),
+    async (given, body) => {
+      const { service: name, old, new: incoming } = body;
+      const { ports, allowed } = given;
+      return on(name, await replaceMember(ports, name, { old, by: incoming }, byOf(given, body), allowed));
+    },
+  ),
+  adopt: command(v.strictObject({ service, reason }), async (given, body) =>
+    on(body.service, await adopt(given.ports, body.service, byOf(given, body))),
+  ),
+  mode: command(
+    v.strictObject({ service, mode: v.picklist(['act', 'observe'], 'must be act or observe'), reason }),
+    async (given, body) =>
+      on(body.service, await setMode(given.ports, body.service, body.mode, byOf(given, body))),
   ),
 };

@@ -13,7 +13,8 @@ async function parse(args: readonly string[]): Promise<{ ran: string[]; refused:
     },
   };
   const program = makeProgram('eni-failover', runner);
-  for (const each of [program, ...program.commands]) each.configureOutput({ writeErr: () => undefined });
+  for (const each of [program, ...program.commands.flatMap((one) => [one, ...one.commands])])
+    each.configureOutput({ writeErr: () => undefined });
   try {
     await program.parseAsync(args, { from: 'user' });
     return { ran, refused: undefined };
@@ -63,6 +64,13 @@ describe('usage', () => {
       ['switchover', 'a', '--to', 'i-0123456789abcdef0', '--reason', 'x', '--wait', '--timeout', '25h'],
       'must be 24h or less',
     ],
+    [['pause', 'a', '--for', '3m', '--reason', 'x', '--timeout', '5m'], "'--timeout' belongs to --wait"],
+    [['unregister', 'a'], "'--reason <text>' not specified"],
+    [['adopt', '--reason', 'x'], "missing required argument 'service'"],
+    [['mode', 'a', 'watch', '--reason', 'x'], "'watch' is invalid", 'Allowed choices are observe, act'],
+    [['member', 'replace', 'a', 'i-0123456789abcdef0', '--reason', 'x'], "missing required argument 'new'"],
+    [['member', 'replace', 'a', 'b', 'c', '--reason', 'x'], "'b' is invalid", 'i-0123456789abcdef0'],
+    [['member', 'swap'], "unknown command 'swap'"],
     [['resume', '--reason', 'x'], 'name one of <service> or --all'],
     [['resume', 'a'], "'--reason <text>' not specified"],
     [['ack', '--reason', 'x'], 'name one of <service> or --zone'],
@@ -90,6 +98,11 @@ describe('usage', () => {
     ['status'],
     ['status orders-db -o json --endpoint-url https://127.0.0.1:4566'],
     ['--region us-east-1 status --profile dev --debug'],
+    ['pause orders-db --for 90s --reason x --wait --timeout 5m'],
+    ['unregister orders-db --reason x --yes'],
+    ['adopt orders-db --reason x'],
+    ['mode orders-db act --reason x'],
+    ['member replace orders-db i-0123456789abcdef0 i-0123456789abcdef1 --reason x'],
     ['plan orders-db'],
     ['plan orders-db --to i-0123456789abcdef0'],
     ['switchover orders-db --to i-0123456789abcdef0 --reason x --yes --wait --timeout 5m --force'],
