@@ -43,30 +43,41 @@ export interface Line {
   readonly text: string;
   /** The style of the text. */
   readonly style?: Style | undefined;
+  /** What to type about it: at the right where there is room for all of them, else beneath. Never wrapped. */
+  readonly command?: string | undefined;
 }
 
 /** Labels, what they are about, and a text that wraps at the edge of the terminal. Ids are never cut. */
 export function sheet(lines: readonly Line[], terminal: Terminal): string {
+  const columns = terminal.columns ?? 10_000;
   const label = widest(lines.map((each) => each.label)) + gap;
   const subject = widest(lines.map((each) => each.subject ?? ''));
   const subjectWidth = subject === 0 ? 0 : subject + gap;
+  const textStart = ({ subject: own }: Line) => label + (own === undefined ? 0 : subjectWidth);
+  const textEnd = Math.max(0, ...lines.map((each) => textStart(each) + each.text.length));
+  const isBeside = textEnd + gap + widest(lines.map((each) => each.command ?? '')) <= columns;
   const longestWord = (each: Line) =>
     widest(each.text.split(/\s+/)) - (each.subject === undefined ? subjectWidth : 0);
   // A word that does not fit is cut by the table: rather a line that is too long than half an ARN.
-  const rest = Math.max((terminal.columns ?? 10_000) - label - subjectWidth, ...lines.map(longestWord));
+  const rest = Math.max(columns - label - subjectWidth, ...lines.map(longestWord));
   const colWidths = [label, ...(subjectWidth > 0 ? [subjectWidth] : []), rest + gap];
-  const table = new Table({ chars: frameless, style: plain, wordWrap: true, colWidths });
   let last = '';
-  for (const each of lines) {
-    const shown = each.label === last ? '' : each.label;
-    last = each.label;
-    const text = each.style ? terminal.style(each.style, each.text) : each.text;
-    const head = terminal.style('dim', shown);
-    if (subjectWidth === 0) table.push([head, text]);
-    else if (each.subject === undefined) table.push([head, { content: text, colSpan: 2 }]);
-    else table.push([head, each.subject, text]);
-  }
-  return rendered(table);
+  return lines
+    .map((each) => {
+      const shown = each.label === last ? '' : each.label;
+      last = each.label;
+      const text = each.style ? terminal.style(each.style, each.text) : each.text;
+      const head = terminal.style('dim', shown);
+      const table = new Table({ chars: frameless, style: plain, wordWrap: true, colWidths });
+      if (subjectWidth === 0) table.push([head, text]);
+      else if (each.subject === undefined) table.push([head, { content: text, colSpan: 2 }]);
+      else table.push([head, each.subject, text]);
+      const { command } = each;
+      if (command === undefined) return rendered(table);
+      if (!isBeside) return `${rendered(table)}\n${' '.repeat(textStart(each))}${command}`;
+      return rendered(table) + ' '.repeat(textEnd - textStart(each) - each.text.length + gap) + command;
+    })
+    .join('\n');
 }
 
 export interface Cell {
@@ -74,19 +85,23 @@ export interface Cell {
   readonly style?: Style | undefined;
 }
 
-/** One line for each row; the last column ends at the edge of the terminal. */
+/** The last column ends at the edge of the terminal: it is cut there, so that each row is one line, or wrapped. */
 export function table(
   head: readonly string[],
   rows: readonly (readonly Cell[])[],
   terminal: Terminal,
+  atTheEdge: 'cut' | 'wrap' = 'cut',
 ): string {
   const widths = head.map((title, column) =>
     Math.max(title.length, widest(rows.map((row) => row[column]?.text ?? ''))),
   );
   const before = widths.slice(0, -1).reduce((sum, width) => sum + width + gap, 0);
-  const last = Math.min(widths.at(-1) ?? 0, Math.max(10, (terminal.columns ?? 10_000) - before));
+  const isWrapped = atTheEdge === 'wrap';
+  const words = isWrapped ? rows.flatMap((row) => row.at(-1)?.text.split(/\s+/) ?? []) : [];
+  const least = Math.max(10, widest(words));
+  const last = Math.min(widths.at(-1) ?? 0, Math.max(least, (terminal.columns ?? 10_000) - before));
   const colWidths = [...widths.slice(0, -1), last].map((width) => width + gap);
-  const shown = new Table({ chars: frameless, style: plain, colWidths });
+  const shown = new Table({ chars: frameless, style: plain, wordWrap: isWrapped, colWidths });
   shown.push(head.map((title) => terminal.style('dim', title)));
   for (const row of rows)
     shown.push(row.map(({ text, style }) => (style ? terminal.style(style, text) : text)));

@@ -34,6 +34,19 @@ describe('a sheet', () => {
     expect(shown).toContain(arn);
   });
 
+  it('puts commands at the right where there is room for all of them, else beneath, and never wraps them', () => {
+    const lines = [
+      { label: 'PAUSED', text: 'by ann', command: 'eni-failover resume orders-db' },
+      { label: 'NOT_READY', text: 'a replica lags behind' },
+    ];
+    expect(sheet(lines, narrow)).toBe(
+      'PAUSED     by ann                 eni-failover resume orders-db\nNOT_READY  a replica lags behind',
+    );
+    expect(sheet(lines, { ...narrow, columns: 40 })).toBe(
+      'PAUSED     by ann\n           eni-failover resume orders-db\nNOT_READY  a replica lags behind',
+    );
+  });
+
   it('does not wrap where nobody reads along', () => {
     expect(sheet([{ label: 'why', text: words }], pipe)).toBe(`why  ${words}`);
   });
@@ -49,6 +62,19 @@ describe('a table', () => {
     const lines = table(['SERVICE', 'WHY'], rows, { ...pipe, columns: 30 }).split('\n');
     expect(lines).toEqual(['SERVICE    WHY', 'orders-db  PAUSED, CONTROLLER…', 'x']);
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(30);
+  });
+
+  it('wraps its last column where that is asked for, and cuts no word of it', () => {
+    const shown = table(['SERVICE', 'WHY'], rows, { ...pipe, columns: 34 }, 'wrap');
+    expect(`\n${shown}\n`).toMatchInlineSnapshot(`
+      "
+      SERVICE    WHY
+      orders-db  PAUSED,
+                 CONTROLLER_PAUSED,
+                 NO_ELIGIBLE_STANDBY
+      x
+      "
+    `);
   });
 
   it('is whole in a pipe', () => {
