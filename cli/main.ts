@@ -71,6 +71,7 @@ const runner: Runner = {
       site: () => connectSite(options, env),
       say,
       screen,
+      now: Date.now,
       person,
     };
     show(spelled(command), await work(context));

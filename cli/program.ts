@@ -6,6 +6,7 @@ import { addAdopt } from './adopt.ts';
 import type { Answer } from './answer.ts';
 import { parseEndpoint } from './arguments.ts';
 import { addDoctor } from './doctor.ts';
+import { addExplain } from './explain.ts';
 import { addInit } from './init.ts';
 import { addMember } from './member.ts';
 import { addMode } from './mode.ts';
@@ -28,6 +29,8 @@ export interface CommandContext {
   site(): Promise<Site>;
   readonly say: Say;
   readonly screen: Screen;
+  /** Milliseconds since the epoch. */
+  now(): number;
   readonly person: Person;
 }
 
@@ -57,6 +60,7 @@ const allCommands = [
   addInit,
   addRegister,
   addStatus,
+  addExplain,
   addPlan,
   addSwitchover,
   addPause,

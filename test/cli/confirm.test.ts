@@ -13,6 +13,7 @@ const contextWith = (person: CommandContext['person']): CommandContext => ({
   site: () => Promise.reject(new Error('asked AWS')),
   say: (command) => command,
   screen: makeFakeScreen(),
+  now: () => 0,
   person,
 });
 const what = () => 'the interfaces leave i-1';

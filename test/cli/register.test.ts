@@ -80,6 +80,7 @@ async function refusedAtOnce(text: string) {
     site: () => Promise.reject(new Error('asked AWS')),
     say: (command: string) => command,
     screen: makeFakeScreen(),
+    now: () => 0,
     person: nobody,
   };
   const answer = await registerCommand(fileWith(text), offline);

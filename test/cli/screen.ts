@@ -116,6 +116,7 @@ export const contextOf = (world: World, more: Partial<CommandContext> = {}): Com
   site: async () => siteOf(world),
   say: (command) => `eni-failover ${command}`,
   screen: makeFakeScreen(),
+  now: world.clock.now,
   person: nobody,
   ...more,
 });
