@@ -5,7 +5,7 @@ import { ReasonSchema } from '../shared/core/control.ts';
 import { EniIdSchema, InstanceIdSchema, ServiceNameSchema } from '../shared/core/ids.ts';
 import { DurationSchema } from '../shared/core/service.ts';
 
-const parserOf =
+export const parserOf =
   <T>(schema: v.GenericSchema<unknown, T>) =>
   (text: string): T => {
     const result = v.safeParse(schema, text);

@@ -7,6 +7,7 @@ import type { Answer } from './answer.ts';
 import { parseEndpoint } from './arguments.ts';
 import { addDoctor } from './doctor.ts';
 import { addExplain } from './explain.ts';
+import { addHistory } from './history.ts';
 import { addInit } from './init.ts';
 import { addMember } from './member.ts';
 import { addMode } from './mode.ts';
@@ -61,6 +62,7 @@ const allCommands = [
   addRegister,
   addStatus,
   addExplain,
+  addHistory,
   addPlan,
   addSwitchover,
   addPause,

@@ -1,0 +1,52 @@
+/** The options by which `history` and `export` pick records, and the questions to functions/audit that they become. */
+import { type Command, Option } from 'commander';
+import { EniIdSchema, type InstanceId, type ServiceName } from '../shared/core/ids.ts';
+import { recordKinds } from '../shared/core/trail.ts';
+import { parseInstanceId, parserOf, parseServiceName } from './arguments.ts';
+import { type Moment, parseMoment } from './moment.ts';
+import { timeOf } from './output.ts';
+import type { RecordFilters } from './trail-answers.ts';
+
+export interface FilterOptions {
+  readonly instance?: InstanceId;
+  readonly interface?: string;
+  readonly author?: string;
+  readonly since?: Moment;
+  readonly until?: Moment;
+  readonly kind?: string;
+  readonly outcome?: string;
+}
+
+export const addFilters = (command: Command): Command =>
+  command
+    .argument('[service]', 'a service, registered or not any more', parseServiceName)
+    .option('--instance <id>', 'records that name this instance', parseInstanceId)
+    .option('--interface <eni>', 'records that name this interface', parserOf(EniIdSchema))
+    .option('--author <name>', 'records by this author; eni-failover is the controller itself')
+    .option('--since <time>', '2026-11-21T02:11Z, 2026-11-21, 02:11 (UTC) or 2h (ago)', parseMoment)
+    .option('--until <time>', 'the same; records of that very moment are left out', parseMoment)
+    .addOption(new Option('--kind <kind>', 'records of one kind').choices(Object.keys(recordKinds)))
+    .option('--outcome <code>', 'how an episode ended, or a reason code', (text) =>
+      text.toUpperCase().replaceAll('-', '_'),
+    );
+
+const isoAt = (moment: Moment | undefined, nowMs: number) =>
+  moment && new Date(moment.at(nowMs)).toISOString();
+
+export function toFilters(
+  service: ServiceName | undefined,
+  { since, until, instance, interface: eni, author, kind, outcome }: FilterOptions,
+  nowMs: number,
+): RecordFilters {
+  const from = isoAt(since, nowMs);
+  const to = isoAt(until, nowMs);
+  return { service, instance, interface: eni, author, from, to, kind, outcome };
+}
+
+/** Which time was understood: whoever types 02:11 should see of which day. Empty where none was named. */
+export function spanWords({ since, until }: FilterOptions, nowMs: number): string {
+  return [
+    ...(since ? [`since ${timeOf(since.at(nowMs))}`] : []),
+    ...(until ? [`until ${timeOf(until.at(nowMs))}`] : []),
+  ].join(' ');
+}

@@ -1,0 +1,55 @@
+/** A record of the trail in one line of words: what happened, whatever kind of record it is. Pure. */
+import type { EpisodeRecord, TrailRecord } from '../shared/core/audit-query.ts';
+import type { Style } from './output.ts';
+
+export const isEpisode = (record: TrailRecord): record is EpisodeRecord =>
+  record.kind === 'episode' && typeof record['episode'] === 'object' && record['episode'] !== null;
+
+/** `orders-db#12`, as `show` takes it. */
+export const placeOf = ({ service, number }: Pick<TrailRecord, 'service' | 'number'>) =>
+  `${service}#${number}`;
+
+const wordOf = (value: unknown) => (typeof value === 'string' ? value : undefined);
+
+/** From where to where; nothing held what a rescue brings back. */
+export const movement = ({ plan }: EpisodeRecord['episode']) =>
+  `${plan.source ?? 'nothing'} → ${plan.target}`;
+
+/** The first that the record has of what records say about themselves. */
+function detailOf(record: TrailRecord): string {
+  const { what, detail, reason, holder, code } = record;
+  if (wordOf(what)) return `${wordOf(what)}: ${wordOf(detail) ?? ''}`;
+  const said = wordOf(detail) ?? wordOf(reason);
+  if (said) return said;
+  if (wordOf(holder)) return `all on ${wordOf(holder)}`;
+  if (record.kind === 'change' && record['declaration']) return `members ${record.instances.join(', ')}`;
+  return wordOf(code) ?? '';
+}
+
+/** Nobody has to be told that the controller did what it is for. */
+const byWhom = ({ author }: TrailRecord) => (author === 'eni-failover' ? '' : `, by ${author}`);
+
+export function summaryOf(record: TrailRecord): string {
+  if (isEpisode(record)) {
+    const { episode, why } = record;
+    return `${episode.kind} ${movement(episode)}: ${why}${byWhom(record)}`;
+  }
+  const detail = detailOf(record);
+  return `${record.kind}${detail ? `: ${detail}` : ''}${byWhom(record)}`;
+}
+
+const good = new Set(['COMPLETED', 'READY', 'RECOVERED', 'NOTHING_TO_DO']);
+const bad = new Set(['STRANDED', 'NEEDS_HUMAN', 'ATTACHED', 'RETURNED_TO_SOURCE', 'REFUSED']);
+
+export function styleOf({ kind, outcome }: TrailRecord): Style | undefined {
+  if (good.has(outcome)) return 'green';
+  if (bad.has(outcome)) return 'red';
+  return kind === 'refusal' || kind === 'observed' || kind === 'readiness' ? 'yellow' : undefined;
+}
+
+/** From the first detach that was answered to the last interface seen attached, as the notice says it. */
+export function detachToVerifiedMs({ steps }: EpisodeRecord['episode']): number | undefined {
+  const first = steps.find((each) => each.step.startsWith('detach'));
+  const last = steps.find((each) => each.step === 'verified');
+  return first && last && last.atMs >= first.atMs ? last.atMs - first.atMs : undefined;
+}

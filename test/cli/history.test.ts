@@ -1,0 +1,157 @@
+/** Proves that `history` asks the trail for just what was asked of it, and how what it answers looks. */
+import { describe, expect, it } from 'vitest';
+import { type HistoryOptions, historyCommand } from '../../cli/history.ts';
+import { parseMoment } from '../../cli/moment.ts';
+import { pauseService } from '../../shared/app/operate.ts';
+import type { ServiceName } from '../../shared/core/ids.ts';
+import { a, b, makeWorld, ordersDb, type World } from '../fakes/world.ts';
+import { trailContext } from './fake-audit.ts';
+import { connectionTo, contextOf, narrow, pipe, seen } from './screen.ts';
+
+const ask = (
+  world: World,
+  options: Partial<HistoryOptions> = {},
+  service: ServiceName | undefined = ordersDb,
+) => world.run(historyCommand(service, { limit: 20, ...options }, trailContext(world)));
+
+/** A failover, a pause, and the failover that it forbids. */
+async function eventful(): Promise<World> {
+  const world = await makeWorld();
+  world.ec2.impair(a);
+  await world.look(world.alarm(a));
+  await world.run(
+    pauseService(world.ports, ordersDb, { author: 'local:ann', reason: 'kernel upgrade', forMs: 1_800_000 }),
+  );
+  world.ec2.impair(b);
+  await world.look(world.alarm(b));
+  return world;
+}
+
+describe('history', () => {
+  it('has a line for each record, newest first, and says how to see one in full', async () => {
+    const answer = await ask(await eventful());
+    expect(answer).toMatchObject({ outcome: 'done', data: { code: null, cursor: null, missing: [] } });
+    expect(seen(answer, { ...narrow, columns: 120 })).toMatchInlineSnapshot(`
+      "
+      TIME                  RECORD       OUTCOME     WHAT
+      2026-11-21 02:01:04Z  orders-db#4  PAUSED      refusal: by local:ann; i-0bbbbbbbbbbbbbbb2: system check impaired
+      2026-11-21 02:01:03Z  orders-db#3  PAUSED      pause: kernel upgrade, by local:ann
+      2026-11-21 02:01:03Z  orders-db#2  COMPLETED   failover i-0aaaaaaaaaaaaaaa1 → i-0bbbbbbbbbbbbbbb2: system check impaired
+      2026-11-21 02:00:00Z  orders-db#1  REGISTERED  change: members i-0aaaaaaaaaaaaaaa1, i-0bbbbbbbbbbbbbbb2,
+                                                     i-0ccccccccccccccc3, by ops@example.com
+
+      One in full:  eni-failover show orders-db#4
+      "
+    `);
+    expect(seen(answer, narrow)).toMatchInlineSnapshot(`
+      "
+      TIME                  RECORD       OUTCOME     WHAT
+      2026-11-21 02:01:04Z  orders-db#4  PAUSED      refusal: by local:ann;
+                                                     i-0bbbbbbbbbbbbbbb2: system check
+                                                     impaired
+      2026-11-21 02:01:03Z  orders-db#3  PAUSED      pause: kernel upgrade, by
+                                                     local:ann
+      2026-11-21 02:01:03Z  orders-db#2  COMPLETED   failover i-0aaaaaaaaaaaaaaa1 →
+                                                     i-0bbbbbbbbbbbbbbb2: system check
+                                                     impaired
+      2026-11-21 02:00:00Z  orders-db#1  REGISTERED  change: members
+                                                     i-0aaaaaaaaaaaaaaa1,
+                                                     i-0bbbbbbbbbbbbbbb2,
+                                                     i-0ccccccccccccccc3, by
+                                                     ops@example.com
+
+      One in full:  eni-failover show orders-db#4
+      "
+    `);
+  });
+
+  it('gives the command that goes on, with the times as they were understood', async () => {
+    const world = await eventful();
+    const answer = await ask(world, { limit: 2, since: parseMoment('2h'), kind: 'pause' });
+    expect(answer.data['cursor']).toBeNull();
+    const some = await ask(world, { limit: 2, since: parseMoment('2h') });
+    const text = some.text(pipe);
+    expect(text).toMatch(/^since 2026-11-21 00:01:\d\dZ\n/);
+    const cursor = String(some.data['cursor']);
+    expect(text).toMatch(
+      /\nOlder ones: {3}eni-failover history orders-db --since 2026-11-21T00:01:\S+ --limit 2 --cursor \S+$/,
+    );
+    expect(text.endsWith(cursor)).toBe(true);
+    const since = parseMoment(/--since (\S+)/.exec(text)?.[1] ?? '');
+    const rest = await ask(world, { limit: 2, since, cursor });
+    expect(numbersOf(rest)).toEqual([2, 1]);
+    expect(rest.data['cursor']).toBeNull();
+  });
+
+  it('pages through everything where that is asked for', async () => {
+    const world = await eventful();
+    expect(numbersOf(await ask(world, { all: true }))).toEqual([4, 3, 2, 1]);
+  });
+
+  it.each<[Partial<HistoryOptions>, readonly number[]]>([
+    [{ kind: 'episode' }, [2]],
+    [{ outcome: 'PAUSED' }, [4, 3]],
+    [{ author: 'local:ann' }, [3]],
+  ])('shows only what fits %j', async (options, numbers) => {
+    expect(numbersOf(await ask(await eventful(), options))).toEqual(numbers);
+  });
+
+  it('says so where there is nothing', async () => {
+    const world = await makeWorld();
+    const answer = await ask(world, { kind: 'episode', until: parseMoment('2026-11-20') });
+    expect(answer.outcome).toBe('done');
+    expect(answer.text(pipe)).toBe('until 2026-11-20 00:00:00Z\n\nNothing on record.');
+  });
+
+  it('asks on until the screen is full, however short the pages are, and names what is missing', async () => {
+    const world = await makeWorld();
+    const record = {
+      service: 'orders-db',
+      number: 1,
+      kind: 'ack',
+      at: '2026-11-21T02:00:00.000Z',
+      author: 'ann',
+      outcome: 'ACKNOWLEDGED',
+      reason: "it's repaired",
+      previous: '',
+      hash: 'x',
+      instances: [],
+      interfaces: [],
+    };
+    const asked: unknown[] = [];
+    const pages = [
+      {
+        records: [{ ...record, number: 9 }],
+        cursor: 'c1',
+        read: 5,
+        missing: [{ service: 'orders-db', number: 8 }],
+      },
+      { records: [], cursor: 'c2', read: 5, missing: [] },
+      { records: [{ ...record, number: 3 }], cursor: 'c3', read: 5, missing: [] },
+    ];
+    const audit = {
+      get: async (_: string, parameters: unknown = {}) => {
+        asked.push(parameters);
+        return { status: 200, body: pages[asked.length - 1] };
+      },
+    };
+    const context = contextOf(world, { connect: async () => ({ ...connectionTo(world), audit }) });
+    const answer = await historyCommand(ordersDb, { limit: 2, author: "o'neil", cursor: 'c0' }, context);
+    expect(asked).toMatchObject([{ cursor: 'c0' }, { cursor: 'c1' }, { cursor: 'c2' }]);
+    expect(answer.data).toMatchObject({ read: 15, cursor: 'c3', missing: [{ number: 8 }] });
+    expect(seen(answer)).toMatchInlineSnapshot(`
+      "
+      TIME                  RECORD       OUTCOME       WHAT
+      2026-11-21 02:00:00Z  orders-db#9  ACKNOWLEDGED  ack: it's repaired, by ann
+      2026-11-21 02:00:00Z  orders-db#3  ACKNOWLEDGED  ack: it's repaired, by ann
+      orders-db#8 is named, but not in the table: eni-failover show orders-db#8 --verify
+
+      One in full:  eni-failover show orders-db#9
+      Older ones:   eni-failover history orders-db --author 'o'\\''neil' --limit 2 --cursor c3
+      "
+    `);
+  });
+});
+
+const numbersOf = ({ data }: Awaited<ReturnType<typeof ask>>) =>
+  (data['records'] as readonly { number: number }[]).map((each) => each.number);
