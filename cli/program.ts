@@ -19,6 +19,7 @@ import { addResume } from './resume.ts';
 import type { Screen } from './screen.ts';
 import type { Say } from './service-view.ts';
 import type { Connection } from './session.ts';
+import { addShow } from './show.ts';
 import { addStatus } from './status.ts';
 import { addSwitchover } from './switchover.ts';
 import { addUnregister } from './unregister.ts';
@@ -63,6 +64,7 @@ const allCommands = [
   addStatus,
   addExplain,
   addHistory,
+  addShow,
   addPlan,
   addSwitchover,
   addPause,
