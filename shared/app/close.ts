@@ -147,7 +147,9 @@ export function afterwards(
 ): ServiceState {
   const { plan } = episode;
   const { outcome, facts, seen } = ending;
-  const { episode: _, lease: __, request: ___, stranded, unfencedAtMs: ____, ...kept } = state;
+  // After every episode the preferred member's time counts anew: what was just given up is not tried again at once.
+  const { preferredSinceMs: _______, ...timeless } = state;
+  const { episode: _, lease: __, request: ___, stranded, unfencedAtMs: ____, ...kept } = timeless;
 
   const gone: AttachmentId[] = [];
   const late: AttachmentId[] = [];

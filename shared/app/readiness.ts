@@ -1,5 +1,6 @@
 /** Whether a failover would work if it were needed now, and what of a service's item is kept up for it. */
 import { type Candidates, candidates, refusalsOf } from '../core/eligibility.ts';
+import { preferredSince } from '../core/failback.ts';
 import { healthOf, memberOf, type Observation } from '../core/observation.ts';
 import { describeMember } from '../core/reasons.ts';
 import type { CachedFacts, Quarantine, Service } from '../core/state.ts';
@@ -124,7 +125,8 @@ function tendedLimits(service: Service, observation: Observation): CachedFacts |
 }
 
 /**
- * Keeps up what an outage will find in the item: healthy times of quarantined members, limits of instance types.
+ * Keeps up what an outage will find in the item: healthy times of quarantined members and of the preferred one,
+ * limits of instance types.
  * Writes only what changed. Answers the service as it is afterwards; undefined when somebody else wrote meanwhile:
  * then the next sweep looks again.
  */
@@ -135,10 +137,16 @@ export async function tend(
 ): Promise<Service | undefined> {
   const quarantine = tendedQuarantine(service, observation, ports.clock.now());
   const facts = tendedLimits(service, observation);
-  if (!quarantine && !facts) return service;
+  // What could not be read is no break.
+  const sinceMs = isRead(observation)
+    ? preferredSince(service, observation, ports.clock.now())
+    : service.preferredSinceMs;
+  if (!quarantine && !facts && sinceMs === service.preferredSinceMs) return service;
   const { declaration, ...before } = service;
+  const { preferredSinceMs: _, ...rest } = before;
   const after = {
-    ...before,
+    ...rest,
+    ...(sinceMs !== undefined && { preferredSinceMs: sinceMs }),
     ...(quarantine && { quarantine }),
     ...(facts && { facts }),
     rev: before.rev + 1,

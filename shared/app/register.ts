@@ -418,7 +418,7 @@ export async function register(ports: Ports, request: RegisterRequest): Promise<
   };
   if (!isSame) {
     const change: Entry['change'] = (state) => {
-      const { tombstone: _, stranded: __, source: ___, ...rest } = state;
+      const { tombstone: _, stranded: __, source: ___, preferredSinceMs: ____, ...rest } = state;
       const { declared, facts, registeredBy, lastSeen } = service;
       return {
         ...rest,

@@ -5,6 +5,7 @@
 import { decide } from '../core/decide.ts';
 import { isPlannedMove } from '../core/episode.ts';
 import { messageOf } from '../core/errors.ts';
+import { failbackFromMs, isFailbackDue, preferredOf } from '../core/failback.ts';
 import type { InstanceId, ServiceName } from '../core/ids.ts';
 import type { Observation } from '../core/observation.ts';
 import { reasons } from '../core/reasons.ts';
@@ -14,6 +15,7 @@ import {
   isMember,
   type OperatorRequest,
   type Service,
+  type ServiceState,
 } from '../core/state.ts';
 import { whereabouts } from '../core/whereabouts.ts';
 import { observe } from './observe.ts';
@@ -76,6 +78,10 @@ interface Wish {
   readonly kind: OperatorRequest['kind'];
   readonly target: (service: Service) => InstanceId | undefined;
   readonly force?: true;
+  /** What stands against this kind of wish only. */
+  readonly unless?: (service: Service, nowMs: number) => Refused | undefined;
+  /** What the wish changes beside. */
+  readonly change?: (state: ServiceState) => ServiceState;
 }
 
 async function ask(ports: Ports, name: ServiceName, by: By, wish: Wish): Promise<Operated> {
@@ -93,7 +99,8 @@ async function ask(ports: Ports, name: ServiceName, by: By, wish: Wish): Promise
       atMs,
       ...(wish.force && { force: wish.force }),
     };
-    const refusal = refusalOf(service, controller, observation, request, atMs);
+    const refusal =
+      refusalOf(service, controller, observation, request, atMs) ?? wish.unless?.(service, atMs);
     if (refusal) return refusal;
     const where = whereabouts(service, observation);
     const from = where.kind === 'together' ? where.holder : undefined;
@@ -108,7 +115,7 @@ async function ask(ports: Ports, name: ServiceName, by: By, wish: Wish): Promise
       // The end of its episode tells, or its refusal.
       quiet: true,
       data: { request: id, from, to: target },
-      change: (state) => ({ ...state, request }),
+      change: (state) => ({ ...(wish.change?.(state) ?? state), request }),
     };
   });
   if (operated.kind === 'refused') return operated;
@@ -136,4 +143,42 @@ export function switchover(
   { force = false }: How = {},
 ): Promise<Operated> {
   return ask(ports, name, by, { kind: 'switchover', target: () => to, ...(force && { force }) });
+}
+
+/** Too short a time in good health is no time: it may be the pause between two failures. */
+function tooSoon(service: Service, nowMs: number): Refused | undefined {
+  const preferred = preferredOf(service);
+  const fromMs = failbackFromMs(service);
+  if (fromMs === undefined)
+    return refused(
+      'NOT_LONG_ENOUGH',
+      `${preferred} has not been seen eligible yet; its time begins within a minute`,
+    );
+  const from = new Date(fromMs).toISOString();
+  return nowMs < fromMs
+    ? refused('NOT_LONG_ENOUGH', `${preferred} may have it back from ${from}`, { from })
+    : undefined;
+}
+
+/** Asks for the move back to the preferred member, once that has been eligible for long enough; otherwise as a switchover. */
+export function failback(ports: Ports, name: ServiceName, by: By): Promise<Operated> {
+  return ask(ports, name, by, { kind: 'failback', target: preferredOf, unless: tooSoon });
+}
+
+/**
+ * The same where a service declares that it goes back by itself. One that is refused or comes back is not asked for
+ * again before the time has passed anew.
+ */
+export function failbackByItself(ports: Ports, name: ServiceName): Promise<Operated> {
+  const by = {
+    author: 'eni-failover',
+    reason: 'policy.failback: the preferred member has been eligible for so long',
+  };
+  return ask(ports, name, by, {
+    kind: 'failback',
+    target: preferredOf,
+    unless: (service, nowMs) =>
+      isFailbackDue(service, nowMs) ? undefined : refused('NOT_LONG_ENOUGH', 'it is not due any more'),
+    change: ({ preferredSinceMs: _, ...state }) => state,
+  });
 }

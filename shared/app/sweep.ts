@@ -1,7 +1,11 @@
-/** The look at every service each minute: it reads EC2, enqueues what should be looked at, and never moves anything. */
+/**
+ * The look at every service each minute: it reads EC2, enqueues what should be looked at, asks for the failbacks that
+ * services declare, and never moves anything.
+ */
 import { decide } from '../core/decide.ts';
 import type { Decision } from '../core/decision.ts';
 import { messageOf } from '../core/errors.ts';
+import { awaitsFailback, isFailbackDue } from '../core/failback.ts';
 import type { Hint } from '../core/hint.ts';
 import type { InstanceId, ServiceName } from '../core/ids.ts';
 import type { InterfaceFact, TypeLimits } from '../core/observation.ts';
@@ -21,6 +25,7 @@ import { observe } from './observe.ts';
 import type { Clock, Fleet, Ports, RedAlarm } from './ports.ts';
 import { readinessOf, tellReadiness, tend } from './readiness.ts';
 import { readService } from './record.ts';
+import { failbackByItself } from './request.ts';
 
 /** What a warm process remembers between sweeps. Losing it costs one read of each item, nothing else. */
 export interface SweepMemory {
@@ -115,7 +120,8 @@ export function suspicion(service: Service, snapshot: Snapshot, nowMs: number): 
   if (red.some((each) => readiness.includes(each.arn))) return standing('a readiness alarm is red');
   if (service.notReady !== undefined) return standing('it was not ready');
   const isLocked = Object.values(service.quarantine).some((each) => (each.untilMs ?? nowMs + 1) > nowMs);
-  return isLocked ? standing('a member is quarantined') : undefined;
+  if (isLocked) return standing('a member is quarantined');
+  return awaitsFailback(service, nowMs) ? standing('it is not on its preferred member') : undefined;
 }
 
 /** The first interface that is not as the service's item remembers it, in words. */
@@ -240,6 +246,9 @@ async function lookAt(ports: Ports, name: ServiceName, why: string, round: Round
   const tended = await tend(ports, service, observation);
   const mayTell = isCertain || round.uncertain.has(name);
   const isTold = mayTell && tended !== undefined && (await tellReadiness(ports, tended, readiness));
+  const isDue = tended !== undefined && isCertain && notReady === undefined && isFailbackDue(tended, nowMs);
+  if (isDue && (await failbackByItself(ports, name)).kind === 'done')
+    return { ...looked, service: await readItem(ports, name), enqueued: true };
   // What was written now, by whomever, is what the next sweep must remember.
   return { ...looked, service: tended === undefined || isTold ? await readItem(ports, name) : tended };
 }

@@ -22,7 +22,8 @@ export function unfinishedIn(service: Service, nowMs: number): Refused | undefin
 /** What people were told, and what they asked for: it ends with the registration. Everything else is kept. */
 function buried(state: ServiceState): ServiceState {
   const { pause: _, lastRefusal: __, lastObserved: ___, notReady: ____, lastSeen: _____, ...kept } = state;
-  return { ...kept, tombstone: true };
+  const { preferredSinceMs: ______, ...buried } = kept;
+  return { ...buried, tombstone: true };
 }
 
 /** First the tombstone, then the interfaces: a released one may be registered by others at once. */

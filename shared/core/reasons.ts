@@ -123,6 +123,10 @@ export const commandReasons = {
     'That member may not take the interfaces now.',
     "end the member's own reasons, listed beside it",
   ),
+  NOT_LONG_ENOUGH: reason(
+    'The preferred member has not been healthy and ready for long enough to fail back to it.',
+    'wait, or ask for a switchover to it',
+  ),
   HOLDER_FAILED: reason(
     'The holder has failed: a failover comes before what was asked for.',
     'wait for the failover',

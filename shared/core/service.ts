@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import { AlarmArnSchema, EniIdSchema, InstanceIdSchema, ServiceNameSchema } from './ids.ts';
 import { problemsOf } from './problems.ts';
+import { times } from './times.ts';
 
 const unitMs: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 };
 
@@ -119,6 +120,21 @@ const ServingSchema = eitherBy(
   ['check', v.strictObject({ check: CommandSchema, within })],
 );
 
+/** Automatic after the preferred member has been eligible for so long; never sooner than a person would be allowed to. */
+const AutomaticSchema = v.strictObject({
+  after: v.pipe(
+    v.string(),
+    isDuration,
+    v.check((text) => !(toMs(text) < times.failbackAfterMs), 'must be 10m or more'),
+    v.transform(toMs),
+  ),
+});
+const FailbackSchema = v.lazy((input) =>
+  isMap(input)
+    ? AutomaticSchema
+    : v.picklist(['manual'], 'must be manual, or after: with a time, such as 30m'),
+);
+
 const AnnouncementPolicySchema = v.optional(v.picklist(['notify', 'switchover']), 'notify');
 
 const PolicySchema = v.strictObject({
@@ -135,6 +151,8 @@ const PolicySchema = v.strictObject({
   fence: v.optional(v.picklist(['none', 'stop']), 'none'),
   fenceTimeout: v.optional(PatienceSchema, '2m'),
   onFenceTimeout: v.optional(v.picklist(['page', 'proceed']), 'page'),
+  /** Back to the preferred member: when an operator asks for it, or by itself. */
+  failback: v.optional(FailbackSchema, 'manual'),
   onSpotInterruption: AnnouncementPolicySchema,
   onRebalance: AnnouncementPolicySchema,
   onRetirement: AnnouncementPolicySchema,

@@ -120,6 +120,8 @@ export interface ServiceState {
   /** When failovers ended because their source could not be seen stopped, within the same window. */
   readonly unfencedAtMs?: readonly number[];
   readonly lastMoveAtMs?: number;
+  /** Since when the preferred member could have the interfaces back; absent while it has them, or could not. */
+  readonly preferredSinceMs?: number;
   readonly pause?: Pause;
   readonly stranded?: Stranded;
   /** The refusal recorded last; the same one is not recorded again (P24). */
@@ -288,6 +290,7 @@ const ServiceStateSchema: v.GenericSchema<unknown, ServiceState> = v.object({
   failoversAtMs: v.array(ms),
   unfencedAtMs: v.exactOptional(v.array(ms)),
   lastMoveAtMs: v.exactOptional(ms),
+  preferredSinceMs: v.exactOptional(ms),
   pause: v.exactOptional(v.object({ reason: v.string(), author: v.string(), atMs: ms, untilMs: ms })),
   stranded: v.exactOptional(
     v.object({

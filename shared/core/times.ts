@@ -51,6 +51,8 @@ export const times = {
   lateEffectMs: 10 * minute,
   /** How long a member that refused an attach is not asked again. */
   refusedQuarantineMs: 10 * minute,
+  /** For so long the preferred member must have been eligible without a break before anybody may fail back to it. */
+  failbackAfterMs: 10 * minute,
   /** A notice younger than this is still being sent by whoever wrote it. */
   noticeIsTheirsMs: 3 * second,
   budgetWindowMs: 60 * minute,

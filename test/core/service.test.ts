@@ -29,6 +29,7 @@ describe('a declaration', () => {
       policy: {
         mode: 'act',
         confirm: 3 * minute,
+        failback: 'manual',
         budgetPerHour: 3,
         plainDetach: 5 * second,
         quarantine: 'until-acknowledged',
@@ -49,6 +50,11 @@ describe('a declaration', () => {
     ['1h', 60 * minute],
   ])('takes %s for %i milliseconds', (confirm, ms) => {
     expect(accepted({ ...smallest, policy: { confirm } }).policy.confirm).toBe(ms);
+  });
+
+  it('takes ten minutes for the soonest failback by itself', () => {
+    const policy = { failback: { after: '10m' } };
+    expect(accepted({ ...smallest, policy }).policy.failback).toEqual({ after: 10 * minute });
   });
   it('may bind an alarm to a member', () => {
     const alarms = [{ arn: alarm('app'), member: a }];
@@ -120,6 +126,16 @@ describe('a declaration', () => {
         fact: 'has durations that are not negative',
         raw: { ...smallest, policy: { confirm: '-3m' } },
         says: /^policy\.confirm: /,
+      },
+      {
+        fact: 'fails back by itself after ten minutes at the soonest',
+        raw: { ...smallest, policy: { failback: { after: '9m' } } },
+        says: /^policy\.failback\.after: must be 10m or more/,
+      },
+      {
+        fact: 'fails back by request, or after a time',
+        raw: { ...smallest, policy: { failback: 'automatic' } },
+        says: /^policy\.failback: .*manual/,
       },
       {
         fact: 'has a budget of at least one',
