@@ -133,6 +133,36 @@ describe('a source that one answer does not show', () => {
       expect(firstDetachAtMs(world)).toBeGreaterThan(stopsAtMs);
     },
   );
+
+  story(
+    'is not stopped yet by one stale answer either, once its interfaces are off it',
+    fenced,
+    async (world) => {
+      const isFencing = () => world.service().episode?.state === 'FENCING';
+      let reads = 0;
+      world.ec2.onCall(({ operation }) => {
+        if (operation === 'instances' && isFencing()) reads += 1;
+        if (reads !== 2) return;
+        for (const eni of [front, management]) if (world.ec2.where(eni)) world.ec2.detachByHand(eni);
+      });
+      await fail(
+        world,
+        hide(world, 1, () => isFencing() && reads === 4),
+      );
+      await world.settle();
+      expect(stage(world, 'fence')).toMatchObject({ end: 'done', output: `${a} is stopped` });
+      expect(reads).toBeGreaterThan(4);
+    },
+  );
+
+  story('is terminated where EC2 does not know it twice in a row', fenced, async (world) => {
+    world.ec2.latency.stopMs = 60_000;
+    world.clock.after(3_000, () => world.ec2.forget(a));
+    await fail(world);
+    await world.settle();
+    expect(stage(world, 'fence')).toMatchObject({ end: 'done', output: `${a} is terminated` });
+    expect(attachedTo(world)).toEqual([b, b]);
+  });
 });
 
 describe('an order to stop that EC2 does not take', () => {
@@ -143,6 +173,7 @@ describe('an order to stop that EC2 does not take', () => {
     expect(at.length).toBeGreaterThan(5);
     const gaps = at.slice(1).map((ms, index) => ms - (at[index] ?? 0));
     expect(Math.min(...gaps)).toBeGreaterThanOrEqual(2_000);
+    expect(stage(world, 'fence')?.output).toBe(`${a} is running, RequestLimitExceeded`);
   });
 });
 

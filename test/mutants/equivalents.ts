@@ -123,6 +123,12 @@ export const equivalents: readonly Equivalent[] = [
     why: 'as with begun: nobody comes here with that instance stopped',
   },
   {
+    file: 'shared/app/stages.ts',
+    guard: 'answer.handle !== this.#handle',
+    instead: 'true',
+    why: 'the next renewal writes the same handle once more',
+  },
+  {
     file: 'shared/app/status.ts',
     guard: "where.kind === 'together'",
     instead: 'true',
