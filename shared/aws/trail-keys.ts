@@ -9,6 +9,8 @@ export const keyOf = (pk: string, sk: string) => toItem({ pk, sk });
 export const servicePartition = (name: string) => `SERVICE#${name}`;
 const padded = (number: number) => String(number).padStart(12, '0');
 export const trailSort = (number: number) => `TRAIL#${padded(number)}`;
+/** Sorts behind the highest number. */
+export const afterAllRecords = 'TRAIL#~';
 /** By time first: a range of time is a range of keys, in every partition of pointers. */
 export const pointerSort = (atMs: number, name: string, number: number) =>
   `${new Date(atMs).toISOString()}#${name}#${padded(number)}`;

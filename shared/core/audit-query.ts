@@ -55,14 +55,15 @@ export interface Verified {
   readonly cursor: string | null;
 }
 
+const timePattern = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d))?$/;
+
 /** How a time is written: a day, or a moment with its offset from UTC. */
 const TimeSchema = v.pipe(
   v.string(),
-  v.regex(
-    /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d))?$/,
+  v.check(
+    (text) => timePattern.test(text) && Number.isFinite(Date.parse(text)),
     'must be a day such as 2026-11-21 (UTC), or a moment such as 2026-11-21T02:11:00Z or 2026-11-21T03:11+01:00',
   ),
-  v.check((text) => Number.isFinite(Date.parse(text)), 'must be a time that exists'),
   v.transform((text) => Date.parse(text)),
 );
 
@@ -97,7 +98,8 @@ const RecordsSchema = v.pipe(
     cursor: v.exactOptional(v.string()),
   }),
   v.check(
-    ({ from, to }) => from === undefined || to === undefined || from < to,
+    // Where one of them is no time, that is the problem.
+    ({ from, to }) => typeof from !== 'number' || typeof to !== 'number' || from < to,
     'from: must be earlier than to',
   ),
 );

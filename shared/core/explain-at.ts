@@ -1,5 +1,7 @@
 /** What the controller knew of a service at a past moment, and why it did or did not act: from its trail alone. */
-import type { EpisodeKind, Step } from './episode.ts';
+import type { EpisodeRecord, TrailRecord } from './audit-query.ts';
+import type { Episode, EpisodeKind, Step } from './episode.ts';
+import { type MemberRefusal, type ReasonCode, reasons } from './reasons.ts';
 
 interface FromRecord {
   /** The record's place in the service's trail. */
@@ -44,7 +46,7 @@ export interface PastFinding extends FromRecord {
   readonly code: string;
   readonly detail: string;
   /** Each member's own reason, where the record names them. */
-  readonly members: readonly { readonly member: string; readonly code: string; readonly detail: string }[];
+  readonly members: readonly MemberRefusal[];
 }
 
 /**
@@ -83,4 +85,266 @@ export interface ExplainedPast {
   readonly service: string;
   readonly at: string;
   readonly answer: Past;
+}
+
+export interface Sources {
+  readonly service: string;
+  readonly atMs: number;
+  /** Those around the moment, by number. */
+  readonly records: readonly TrailRecord[];
+  /** The first of them is the first of the service. */
+  readonly isWhole: boolean;
+  /** The episode that is open now; `unreadable` where the item that would say so cannot be understood. */
+  readonly open?: Episode | 'unreadable';
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  value !== null && typeof value === 'object' && !Array.isArray(value);
+const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
+const list = (value: unknown): readonly Readonly<Record<string, unknown>>[] =>
+  Array.isArray(value) ? value.filter(isRecord) : [];
+const iso = (atMs: number) => new Date(atMs).toISOString();
+const placeOf = ({ number, at }: TrailRecord): FromRecord => ({ number, at });
+
+const isEpisode = (record: TrailRecord): record is EpisodeRecord =>
+  record.kind === 'episode' && isRecord(record['episode']);
+
+function toFinding(record: TrailRecord): PastFinding {
+  const { kind, outcome } = record;
+  const members = list(record['members']) as unknown as readonly MemberRefusal[];
+  const code = text(record['code']) ?? outcome;
+  return { ...placeOf(record), kind, code, detail: text(record['detail']) ?? '', members };
+}
+
+/** Where the interfaces were when it was written, if it says so: one instance, null for split or on nothing. */
+function holderIn(record: TrailRecord): string | null | undefined {
+  const attachedTo = record['attachedTo'];
+  if (isRecord(attachedTo)) {
+    const holders = [...new Set(Object.values(attachedTo))];
+    return holders.length === 1 ? (text(holders[0]) ?? null) : null;
+  }
+  if (record.outcome === 'ADOPTED') return text(record['to']);
+  const lastSeen = record['lastSeen'];
+  return text(record['holder']) ?? (isRecord(lastSeen) ? text(lastSeen['holder']) : undefined);
+}
+
+function registrationIn(record: TrailRecord): PastRegistration | undefined {
+  const { declaration } = record;
+  if (!isRecord(declaration)) return undefined;
+  const policy = isRecord(declaration['policy']) ? declaration['policy'] : {};
+  const ids = (value: unknown, key: string) => list(value).flatMap((each) => text(each[key]) ?? []);
+  return {
+    ...placeOf(record),
+    author: record.author,
+    mode: text(policy['mode']) ?? 'act',
+    members: ids(declaration['members'], 'instance'),
+    interfaces: ids(declaration['interfaces'], 'eni'),
+  };
+}
+
+/** The mode that a command set, without a registration of its own. */
+function modeIn({
+  number,
+  changes,
+}: TrailRecord): { readonly number: number; readonly mode: string } | undefined {
+  const lines = Array.isArray(changes) ? changes.flatMap((each) => text(each) ?? []) : [];
+  const mode = lines.flatMap((each) => /^policy\.mode: .* → (\w+)$/.exec(each)?.[1] ?? []).at(-1);
+  return mode === undefined ? undefined : { number, mode };
+}
+
+/** Members that stay out: put there by the ends of episodes, let back by acknowledgements. */
+function quarantinedBy(records: readonly TrailRecord[], atMs: number): readonly PastQuarantine[] {
+  const out = new Map<string, PastQuarantine & { readonly untilMs?: number }>();
+  for (const record of records) {
+    if (isEpisode(record)) {
+      for (const { member, why, untilMs } of list(record['quarantined'])) {
+        const ends = typeof untilMs === 'number' ? { untilMs } : {};
+        out.set(String(member), { ...placeOf(record), member: String(member), why: String(why), ...ends });
+      }
+    }
+    const ended = text(record['quarantinesEnded'])?.split(', ') ?? [];
+    for (const member of ended) out.delete(member);
+  }
+  return [...out.values()].flatMap(({ untilMs, ...each }) =>
+    untilMs === undefined || untilMs > atMs ? [each] : [],
+  );
+}
+
+function toPastEpisode(episode: Episode, atMs: number, end?: EpisodeRecord): PastEpisode {
+  const { id, kind, openedAtMs, plan, evidence, steps } = episode;
+  return {
+    id,
+    kind,
+    openedAt: iso(openedAtMs),
+    from: plan.source ?? null,
+    to: plan.target,
+    evidence,
+    steps: steps.filter((each) => each.atMs <= atMs),
+    end: end ? { ...placeOf(end), outcome: end.outcome, why: end.why } : null,
+  };
+}
+
+type Blocker = Past['blockers'][number];
+
+const wayOutOf = (code: string) =>
+  Object.hasOwn(reasons, code) ? reasons[code as ReasonCode].wayOut : 'see the record';
+
+const blockedBy = (code: string, detail: string): Blocker => ({ code, detail, wayOut: wayOutOf(code) });
+
+/** A refusal stands until the service moves, or somebody acknowledges it or registers it anew. */
+const endsRefusal = ({ kind }: TrailRecord) =>
+  ['episode', 'ack', 'recovered', 'change', 'resume'].includes(kind);
+
+const lasting = [
+  'PAUSED',
+  'CONTROLLER_PAUSED',
+  'BRAKE',
+  'BUDGET_SPENT',
+  'NO_ELIGIBLE_STANDBY',
+  'OBSERVE_ONLY',
+  'SIGNAL_NOT_DECLARED',
+  'SPLIT',
+  'STRANDED',
+  'UNMOVABLE_INTERFACE',
+  'NOT_TAGGED',
+  'NO_MEMBERS',
+];
+
+interface Known extends Omit<Past, 'verdict' | 'sentence' | 'blockers' | 'unknown'> {
+  readonly isGone: boolean;
+  readonly refusalStands: boolean;
+}
+
+function blockersIn({ pause, registered, lastRefusal, refusalStands, readiness }: Known): readonly Blocker[] {
+  const refusal = refusalStands ? lastRefusal : null;
+  const found = [
+    ...(pause ? [blockedBy('PAUSED', `by ${pause.author} until ${pause.until}: ${pause.reason}`)] : []),
+    ...(registered?.mode === 'observe'
+      ? [blockedBy('OBSERVE_ONLY', 'registered in mode observe: it tells, and moves nothing')]
+      : []),
+    ...(refusal ? [blockedBy(refusal.code, `refused at ${refusal.at}: ${refusal.detail}`)] : []),
+    ...(readiness && !readiness.ready && readiness.code !== 'HOLDER_NOT_HEALTHY'
+      ? [blockedBy(readiness.code, `since ${readiness.at} a failover would not have worked`)]
+      : []),
+  ];
+  return found.filter((each, index) => found.findIndex(({ code }) => code === each.code) === index);
+}
+
+function sentenceOf(known: Known, verdict: PastVerdict, blockers: readonly Blocker[], at: string): string {
+  const { episode, lastEpisode, registered } = known;
+  const before = lastEpisode
+    ? ` Its last episode, ${lastEpisode.id}, had ended ${lastEpisode.outcome} at ${lastEpisode.at}.`
+    : '';
+  switch (verdict) {
+    case 'acting': {
+      const way = `${episode?.kind} from ${episode?.from ?? 'nothing'} to ${episode?.to}`;
+      const end = episode?.end
+        ? `; it ended ${episode.end.outcome} at ${episode.end.at}`
+        : '; it is still open';
+      return `It was acting: ${episode?.id}, a ${way}, because ${episode?.evidence}${end}.`;
+    }
+    case 'would-not-act':
+      return `It would not have moved by itself: ${blockers.map(({ code, detail }) => `${code} (${detail})`).join('; ')}.${before}`;
+    case 'watching':
+      return `Nothing on record held it back, and nothing called for a move: it was watching.${before}`;
+    case 'not-registered':
+      return registered ? `It was not registered any more at ${at}.` : `It was not registered yet at ${at}.`;
+    case 'unknown':
+      return `The records that were read do not reach back to its registration.${before}`;
+  }
+}
+
+/** What the trail cannot tell, whatever it holds. */
+function unknowns({ quarantined, lastRefusal }: Known, isWhole: boolean): readonly string[] {
+  return [
+    'What EC2 and CloudWatch showed at that moment: only what led to a record was written down.',
+    'Whether the whole controller was paused, or the brake of the zone was on, unless a refusal says so.',
+    ...(quarantined.length > 0
+      ? ['Whether a quarantine had ended by itself by then, where the policy or readyWhen alarms let it.']
+      : []),
+    ...(lastRefusal
+      ? ['Whether the cause of the last refusal was still there: that one goes away leaves no record.']
+      : []),
+    ...(isWhole ? [] : ['What was recorded before the oldest record that was read.']),
+  ];
+}
+
+/** What was known, and what follows from it. Pure. */
+export function explainAt({ service: _, atMs, records, isWhole, open }: Sources): Past {
+  const isBefore = ({ at }: TrailRecord) => Date.parse(at) <= atMs;
+  const before = records.filter(isBefore);
+  const after = records.filter((each) => !isBefore(each));
+  const last = (wanted: (record: TrailRecord) => boolean) => before.findLast(wanted);
+
+  const registration = before.flatMap((each) => registrationIn(each) ?? []).at(-1) ?? null;
+  const mode = before.flatMap((each) => modeIn(each) ?? []).at(-1);
+  const isModeLater = mode && registration && mode.number > registration.number;
+  const registered = isModeLater ? { ...registration, mode: mode.mode } : registration;
+
+  const pauseOrResume = last(({ kind }) => kind === 'pause' || kind === 'resume');
+  const until = text(pauseOrResume?.['until']);
+  const isPaused = pauseOrResume?.kind === 'pause' && until !== undefined && Date.parse(until) > atMs;
+  const pause =
+    isPaused && pauseOrResume
+      ? {
+          ...placeOf(pauseOrResume),
+          author: pauseOrResume.author,
+          reason: text(pauseOrResume['reason']) ?? '',
+          until,
+        }
+      : null;
+
+  const ended = before.filter(isEpisode).at(-1);
+  const under = after.filter(isEpisode).find((each) => each.episode.openedAtMs <= atMs);
+  const isOpen = open !== undefined && open !== 'unreadable' && open.openedAtMs <= atMs;
+  const openThen = isOpen ? toPastEpisode(open, atMs) : null;
+  const refusal = last(({ kind }) => kind === 'refusal');
+  const readiness = last(({ kind }) => kind === 'readiness');
+  const observed = last(({ kind }) => kind === 'observed');
+  const gone = last(({ kind }) => kind === 'change');
+  const holderRecord = last((each) => holderIn(each) !== undefined);
+  const [next] = after;
+
+  const known: Known = {
+    registered,
+    holder: holderRecord ? { ...placeOf(holderRecord), instance: holderIn(holderRecord) ?? null } : null,
+    pause,
+    quarantined: quarantinedBy(before, atMs),
+    episode: under ? toPastEpisode(under.episode, atMs, under) : openThen,
+    lastEpisode: ended
+      ? { ...placeOf(ended), id: ended.episode.id, outcome: ended.outcome, why: ended.why }
+      : null,
+    lastRefusal: refusal ? toFinding(refusal) : null,
+    lastObserved: observed ? toFinding(observed) : null,
+    readiness: readiness ? { ...toFinding(readiness), ready: readiness['ready'] === true } : null,
+    next: next ? { ...placeOf(next), kind: next.kind, outcome: next.outcome } : null,
+    isGone: gone?.outcome === 'UNREGISTERED',
+    refusalStands:
+      refusal !== undefined &&
+      lasting.includes(toFinding(refusal).code) &&
+      !before.some((each) => each.number > refusal.number && endsRefusal(each)),
+  };
+  const blockers = blockersIn(known);
+  const verdict = verdictOf(known, before.length === 0 ? isWhole : undefined, blockers);
+  const { isGone: __, refusalStands: ___, ...facts } = known;
+  return {
+    verdict,
+    sentence: sentenceOf(known, verdict, blockers, iso(atMs)),
+    blockers: verdict === 'would-not-act' ? blockers : [],
+    ...facts,
+    unknown: [
+      ...unknowns(known, isWhole),
+      ...(open === 'unreadable'
+        ? ["Whether an episode is open now: the service's item cannot be understood."]
+        : []),
+    ],
+  };
+}
+
+/** `isFirst`: nothing is recorded before, and nothing before was left out; undefined where something is. */
+function verdictOf(known: Known, isFirst: boolean | undefined, blockers: readonly Blocker[]): PastVerdict {
+  if (known.episode) return 'acting';
+  if (known.isGone || isFirst) return 'not-registered';
+  if (blockers.length > 0) return 'would-not-act';
+  return known.registered ? 'watching' : 'unknown';
 }

@@ -116,33 +116,67 @@ export function withRecord(
   };
 }
 
-function previousIn(body: string): unknown {
+interface ChainRow {
+  readonly number: number;
+  readonly body: string;
+  readonly hash: string;
+  /** Beside the text, where the row has them: what queries go by must say what the text says. */
+  readonly kind?: string;
+  readonly atMs?: number;
+  readonly outcome?: string;
+  readonly author?: string;
+}
+
+/** Where a chain stands: the last number and its hash. */
+export interface ChainLink {
+  readonly number: number;
+  readonly hash: string;
+}
+
+export const beginning: ChainLink = { number: 0, hash: '' };
+
+function bodyOf(text: string): Readonly<Record<string, unknown>> {
   try {
-    return (JSON.parse(body) as { previous?: unknown } | null)?.previous;
+    return (JSON.parse(text) ?? {}) as Readonly<Record<string, unknown>>;
   } catch {
-    return undefined;
+    return {};
   }
+}
+
+/** What a row says beside its text, and the text says otherwise. */
+function otherwise(row: ChainRow, body: Readonly<Record<string, unknown>>): readonly string[] {
+  const { number, kind, outcome, author, atMs } = row;
+  const at = atMs === undefined ? undefined : new Date(atMs).toISOString();
+  return Object.entries({ number, kind, outcome, author, at })
+    .filter(([key, value]) => value !== undefined && body[key] !== undefined && body[key] !== value)
+    .map(([key]) => key);
 }
 
 export type ChainFault = { readonly number: number; readonly why: string };
 
-/** Checks a run of trail rows: numbers without gaps, each hash over its body, each linked to the one before. */
+/**
+ * Checks a run of trail rows that follows `before`: numbers without gaps, each hash over its body, each linked to the
+ * one before. With `head`, the last one must be it.
+ */
 export function verifyChain(
-  rows: readonly { readonly number: number; readonly body: string; readonly hash: string }[],
+  rows: readonly ChainRow[],
   sha256: (text: string) => string,
   head?: string,
+  before: ChainLink = beginning,
 ): readonly ChainFault[] {
   const faults: ChainFault[] = [];
-  rows.forEach((row, index) => {
-    const before = rows[index - 1];
-    const previous = before ? before.hash : '';
+  let last: ChainLink = before;
+  for (const row of rows) {
+    const body = bodyOf(row.body);
     const fault = (why: string) => faults.push({ number: row.number, why });
-    if (row.number !== (before ? before.number + 1 : 1)) fault('a record before it is missing');
+    if (row.number !== last.number + 1) fault('a record before it is missing');
     if (sha256(row.body) !== row.hash) fault('its text does not match its hash');
-    if (previousIn(row.body) !== previous) fault('it does not follow the record before it');
-  });
-  const last = rows.at(-1);
-  if (head !== undefined && head !== (last?.hash ?? ''))
-    faults.push({ number: last?.number ?? 0, why: "the service's head hash is another one" });
+    if (body['previous'] !== last.hash) fault('it does not follow the record before it');
+    const others = otherwise(row, body);
+    if (others.length > 0) fault(`its row says another ${others.join(', ')} than its text`);
+    last = row;
+  }
+  if (head !== undefined && head !== last.hash)
+    faults.push({ number: last.number, why: "the service's head hash is another one" });
   return faults;
 }

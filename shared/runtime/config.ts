@@ -19,15 +19,25 @@ const ConfigSchema = v.object({
 });
 export type Config = v.InferOutput<typeof ConfigSchema>;
 
-/** Throws {@link InvalidInputError} that names every variable that is missing or wrong. */
-export function parseConfig(env: Readonly<Record<string, string | undefined>>): Config {
-  const result = v.safeParse(ConfigSchema, env);
+/** What functions/audit takes: it has nothing else to reach. */
+const AuditConfigSchema = v.object({ STATE_TABLE: name });
+export type AuditConfig = v.InferOutput<typeof AuditConfigSchema>;
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+function parse<T>(schema: v.GenericSchema<unknown, T>, env: Env): T {
+  const result = v.safeParse(schema, env);
   if (result.success) return result.output;
   throw new InvalidInputError(
     'the environment is incomplete',
     result.issues.map((issue) => `${v.getDotPath(issue)}: ${issue.message}`),
   );
 }
+
+/** Throws {@link InvalidInputError} that names every variable that is missing or wrong. */
+export const parseConfig = (env: Env): Config => parse(ConfigSchema, env);
+/** The same for functions/audit. */
+export const parseAuditConfig = (env: Env): AuditConfig => parse(AuditConfigSchema, env);
 
 const isOn = (value: 'off' | 'on' | undefined) => (value === undefined ? undefined : value === 'on');
 
