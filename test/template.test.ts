@@ -96,6 +96,17 @@ describe('the stack', () => {
     expect(more.map((each) => each['Sid'])).toEqual(['NothingOfTheStateIsEverDeleted']);
     expect(more.map((each) => each['Effect'])).toEqual(['Deny']);
   });
+  it('lets functions/audit read the table and do nothing else', () => {
+    const { statements, properties } = stack({
+      Fencing: 'on',
+      HookDocuments: 'promote',
+      HookFunctions: 'on',
+    });
+    expect(statements('AuditFunction')).toMatchObject([
+      { Effect: 'Allow', Action: ['dynamodb:GetItem', 'dynamodb:BatchGetItem', 'dynamodb:Query'] },
+    ]);
+    expect(properties('AuditFunction')).toMatchObject({ FunctionUrlConfig: { AuthType: 'AWS_IAM' } });
+  });
   it('lets nobody invoke a function past its URL, where an event could name any caller', () => {
     const { properties } = stack();
     const { Statement } = properties('OperatorPolicy')['PolicyDocument'] as unknown as {
