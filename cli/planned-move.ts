@@ -33,6 +33,8 @@ export interface NotDone {
   readonly author: string | null;
   readonly code: string;
   readonly detail: string;
+  /** What else could be done. */
+  readonly hint?: string;
 }
 
 export type Planned = { readonly kind: 'planned'; readonly author: string; readonly plan: Ahead } | NotDone;
@@ -252,7 +254,7 @@ export function saidText(said: Said, end: EpisodeEnd | null, terminal: Terminal)
 }
 
 export function notDoneAnswer(
-  { author, code, detail }: NotDone,
+  { author, code, detail, hint: other = '' }: NotDone,
   service: ServiceName,
   plan: Ahead | undefined,
   say: Say,
@@ -268,7 +270,7 @@ export function notDoneAnswer(
     end: null,
     plan: plan ?? null,
   };
-  const hint = code === 'NO_SUCH_SERVICE' ? `What is registered:  ${say('status')}` : '';
+  const hint = code === 'NO_SUCH_SERVICE' ? `What is registered:  ${say('status')}` : other;
   return {
     outcome: 'refused',
     data: { ...full },

@@ -7,6 +7,7 @@ import type { Answer } from './answer.ts';
 import { parseEndpoint } from './arguments.ts';
 import { addDoctor } from './doctor.ts';
 import { addExplain } from './explain.ts';
+import { addFailback } from './failback.ts';
 import { addHistory } from './history.ts';
 import { addInit } from './init.ts';
 import { addMember } from './member.ts';
@@ -67,6 +68,7 @@ const allCommands = [
   addShow,
   addPlan,
   addSwitchover,
+  addFailback,
   addPause,
   addResume,
   addAck,

@@ -16,7 +16,7 @@ import { planAhead } from '../../shared/app/plan-ahead.ts';
 import type { Ports } from '../../shared/app/ports.ts';
 import { type Allowed, type Registered, register } from '../../shared/app/register.ts';
 import { replaceMember } from '../../shared/app/replace-member.ts';
-import { switchover } from '../../shared/app/request.ts';
+import { failback, switchover } from '../../shared/app/request.ts';
 import { unregister } from '../../shared/app/unregister.ts';
 import { ReasonSchema } from '../../shared/core/control.ts';
 import { InstanceIdSchema, type ServiceName, ServiceNameSchema } from '../../shared/core/ids.ts';
@@ -149,6 +149,9 @@ export const commands: Readonly<Record<string, Command>> = {
       const { service: name, to, force } = body;
       return on(name, await switchover(given.ports, name, to, byOf(given, body), { force }));
     },
+  ),
+  failback: command(v.strictObject({ service, reason }), async (given, body) =>
+    on(body.service, await failback(given.ports, body.service, byOf(given, body))),
   ),
   unregister: command(v.strictObject({ service, reason }), async (given, body) =>
     on(body.service, await unregister(given.ports, body.service, byOf(given, body))),

@@ -1,10 +1,12 @@
-/** Proves what plan and switchover show, ask, do and say, up to the end that is waited for. */
+/** Proves what plan, switchover and failback show, ask, do and say, up to the end that is waited for. */
 import { describe, expect, it } from 'vitest';
 import type { Answer } from '../../cli/answer.ts';
+import { failbackCommand } from '../../cli/failback.ts';
 import { planCommand } from '../../cli/plan.ts';
 import { switchoverCommand } from '../../cli/switchover.ts';
 import { pauseService } from '../../shared/app/operate.ts';
 import type { InstanceId, ServiceName } from '../../shared/core/ids.ts';
+import { sweeping } from '../app/sweeping.ts';
 import { a, b, c, makeWorld, ordersDb, stranger, type World, type WorldOptions } from '../fakes/world.ts';
 import { contextOf, makeFakeScreen, makePerson, narrow, seen } from './screen.ts';
 
@@ -368,5 +370,57 @@ describe('switchover', () => {
     const done = await world.run(switchoverCommand(ordersDb, patching, contextOf(world)));
     expect(gone).toMatchObject({ outcome: 'refused', data: { code: 'NO_SUCH_SERVICE' } });
     expect(Object.keys(gone.data)).toEqual(Object.keys(done.data));
+  });
+});
+
+describe('failback', () => {
+  /** On the second member, and the preferred one seen eligible by a sweep since then. */
+  async function awayFromHome(): Promise<World> {
+    const world = await makeWorld(one);
+    await world.askFor(b);
+    await world.settle();
+    await sweeping(world).later();
+    return world;
+  }
+  const repaired = { reason: 'repaired', yes: true, wait: true } as const;
+
+  it('goes to the member that is declared first, once it was well long enough', async () => {
+    const world = await awayFromHome();
+    await world.clock.advance(10 * 60_000);
+    const answer = await during(world, failbackCommand(ordersDb, repaired, contextOf(world)));
+    expect(answer).toMatchObject({ outcome: 'done', data: { from: b, to: a, end: { kind: 'failback' } } });
+    expect(world.holder()).toBe(a);
+  });
+
+  it('is refused before that, nobody is asked, and what can be done at once is said', async () => {
+    const world = await awayFromHome();
+    const person = makePerson();
+    const answer = await world.run(
+      failbackCommand(ordersDb, { reason: 'repaired' }, contextOf(world, { person })),
+    );
+    expect(person.said).toEqual([]);
+    expect(answer).toMatchObject({ outcome: 'refused', data: { code: 'NOT_LONG_ENOUGH' } });
+    expect(seen(answer, narrow)).toMatchInlineSnapshot(`
+      "
+      nothing was done (NOT_LONG_ENOUGH): i-0aaaaaaaaaaaaaaa1 may have it back from 2026-11-21 02:12:16Z
+
+      Sooner:  eni-failover switchover orders-db --to i-0aaaaaaaaaaaaaaa1 --reason '…'
+      "
+    `);
+  });
+
+  it('is refused where it is there already', async () => {
+    const world = await makeWorld(one);
+    const answer = await world.run(failbackCommand(ordersDb, repaired, contextOf(world)));
+    expect(answer).toMatchObject({ outcome: 'refused', data: { code: 'ALREADY_HOLDER' } });
+    expect(seen(answer, narrow)).toMatchInlineSnapshot(`
+      "
+      nothing was done (ALREADY_HOLDER)
+
+      Why not
+      ALREADY_HOLDER  i-0aaaaaaaaaaaaaaa1 has the interfaces of orders-db already →
+                      nothing to do
+      "
+    `);
   });
 });

@@ -99,6 +99,7 @@ describe('usage', () => {
     ['status orders-db -o json --endpoint-url https://127.0.0.1:4566'],
     ['--region us-east-1 status --profile dev --debug'],
     ['pause orders-db --for 90s --reason x --wait --timeout 5m'],
+    ['failback orders-db --reason x --yes --wait'],
     ['unregister orders-db --reason x --yes'],
     ['adopt orders-db --reason x'],
     ['mode orders-db act --reason x'],
