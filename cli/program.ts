@@ -7,6 +7,7 @@ import type { Answer } from './answer.ts';
 import { parseEndpoint } from './arguments.ts';
 import { addDoctor } from './doctor.ts';
 import { addExplain } from './explain.ts';
+import { addExport } from './export.ts';
 import { addFailback } from './failback.ts';
 import { addHistory } from './history.ts';
 import { addInit } from './init.ts';
@@ -66,6 +67,7 @@ const allCommands = [
   addExplain,
   addHistory,
   addShow,
+  addExport,
   addPlan,
   addSwitchover,
   addFailback,

@@ -72,7 +72,7 @@ const zones: readonly Zone[] = [
     name: 'cli',
     files: /^cli\//,
     from: [core, app, runtime, /^cli\//],
-    packages: [schemaLibrary, 'commander', 'cli-table3', 'yaml'],
+    packages: [schemaLibrary, 'commander', 'cli-table3', 'csv-stringify', 'yaml'],
     node: true,
   },
   { name: 'sandbox', files: sandbox, from: [sandbox], packages: 'any', node: true },
