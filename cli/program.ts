@@ -25,6 +25,7 @@ import { addShow } from './show.ts';
 import { addStatus } from './status.ts';
 import { addSwitchover } from './switchover.ts';
 import { addUnregister } from './unregister.ts';
+import { addWatch } from './watch.ts';
 
 /** What a command is run with. */
 export interface CommandContext {
@@ -67,6 +68,7 @@ const allCommands = [
   addExplain,
   addHistory,
   addShow,
+  addWatch,
   addExport,
   addPlan,
   addSwitchover,
