@@ -1,5 +1,6 @@
-/** A test told as a story of an outage; whatever happens in it, the invariants are checked at its end. */
+/** A test told as a story of an outage; whatever happens in it, the invariants and its notices are checked at its end. */
 import { expect, it } from 'vitest';
+import { noticeProblems } from '../fakes/notice-schema.ts';
 import { makeWorld, type World, type WorldOptions } from '../fakes/world.ts';
 
 export type Tale = (world: World) => Promise<void>;
@@ -13,5 +14,6 @@ export function story(name: string, first: WorldOptions | Tale, second?: Tale): 
     const world = await makeWorld(options);
     await tale?.(world);
     expect(world.violations(), 'invariants').toEqual([]);
+    expect(world.notifier.published.flatMap(noticeProblems), 'notices').toEqual([]);
   });
 }
