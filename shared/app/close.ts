@@ -1,4 +1,5 @@
 /** Ends an episode: what it leaves behind in the service's item, its record for the trail, and its notice. */
+import { byHand } from '../core/by-hand.ts';
 import { candidates } from '../core/eligibility.ts';
 import {
   type Episode,
@@ -8,7 +9,7 @@ import {
   outcomes,
   type StageMark,
 } from '../core/episode.ts';
-import type { AttachmentId, EniId } from '../core/ids.ts';
+import type { AttachmentId, EniId, InstanceId } from '../core/ids.ts';
 import { type NoticeFacts, type Severity, toNotice } from '../core/notice.ts';
 import {
   attachmentOf,
@@ -19,9 +20,11 @@ import {
   type Observation,
 } from '../core/observation.ts';
 import { type ReasonCode, reasons } from '../core/reasons.ts';
+import type { Declaration } from '../core/service.ts';
 import { mayGoBack } from '../core/stages.ts';
 import type { ServiceState } from '../core/state.ts';
 import { times } from '../core/times.ts';
+import { unblocking } from '../core/unblock.ts';
 import { deliver } from './deliver.ts';
 import type { Journal, Written } from './journal.ts';
 import type { MoveEnd } from './move.ts';
@@ -247,6 +250,13 @@ function spellMark({ begunAtMs, endedAtMs, end, output }: StageMark): string {
   return `${end ?? 'begun, not ended'}${took}${output ? `: ${output}` : ''}`;
 }
 
+/** Where an interface is at the end. */
+function spellPlace(fact: Fact<InterfaceFact> | undefined): string {
+  if (fact?.kind !== 'known') return fact?.kind === 'absent' ? 'gone' : 'not known';
+  const { attachment, status } = fact.value;
+  return attachment ? `${attachment.status} ${attachment.instanceId}` : `on nothing, ${status}`;
+}
+
 /** The hooks that were begun for a move that was not carried out, and that nobody has undone (P39). */
 function notUndone({ stages = {} }: Episode): readonly string[] {
   const ids = Object.keys(stages).filter(
@@ -255,12 +265,28 @@ function notUndone({ stages = {} }: Episode): readonly string[] {
   return [...new Set(ids.map((id) => id.slice(id.indexOf('/') + 1)))].toSorted();
 }
 
+/**
+ * Where a person would bring the interfaces: beside those that rest, else where they were meant to go. A source that
+ * has failed is the last place, and so is a member that was tried before.
+ */
+function placeByHand({ plan }: Episode, { facts, sourceFailed }: Ending, left: readonly InstanceId[]) {
+  const { source, target, tried } = plan;
+  const isGood = (id: InstanceId | undefined) => id !== undefined && (id !== source || !sourceFailed);
+  const resting = [...facts.values()].flatMap((fact) =>
+    fact.kind === 'known' && fact.value.attachment?.status === 'attached'
+      ? [fact.value.attachment.instanceId]
+      : [],
+  );
+  return [...resting, target, ...left, ...tried].find(isGood) ?? target;
+}
+
 /** The end of an episode as people read it. */
 export function toFacts(
   state: ServiceState,
+  { signals, serving }: Pick<Declaration, 'signals' | 'serving'>,
   episode: Episode,
   ending: Ending,
-  left: readonly string[],
+  left: readonly InstanceId[],
   nowMs: number,
 ): Omit<NoticeFacts, 'trail'> {
   const { plan, kind } = episode;
@@ -282,12 +308,35 @@ export function toFacts(
   const isDone = outcome === 'COMPLETED' || outcome === 'NOTHING_TO_DO' || outcome === 'ABORTED';
   const next = [
     ...(code ? [reasons[code].wayOut] : []),
+    ...(code
+      ? [unblocking(code, { name: state.name, zone: state.facts.availabilityZone }) ?? []]
+      : []
+    ).flat(),
     ...(isDone ? [] : [`eni-failover status ${state.name}`]),
     ...(outcome === 'COMPLETED' && kind === 'failover' && source
       ? [`repair ${source}, then: eni-failover ack ${state.name} --reason '...'`]
       : []),
     ...(outcome === 'COMPLETED' && left.length === 0 ? ['NO STANDBY IS LEFT: make one eligible'] : []),
   ];
+  const alarms = [
+    ...signals.alarms.map((each) => each.arn),
+    ...(serving && 'alarm' in serving ? [serving.alarm] : []),
+  ];
+  const steps = byHand(isDone ? [] : [code, outcome], {
+    slots: plan.interfaces,
+    attachmentOf: (eni) => {
+      const fact = ending.facts.get(eni as EniId);
+      return fact?.kind === 'known' ? fact.value.attachment : undefined;
+    },
+    source,
+    target: placeByHand(episode, ending, left),
+    isSourceFailed: ending.sourceFailed,
+    alarms,
+    sent: Object.values(episode.stages ?? {}).flatMap(({ handle, end }) =>
+      handle !== undefined && end !== 'done' ? [handle] : [],
+    ),
+    zone: state.facts.availabilityZone,
+  });
   return {
     service: state.name,
     kind: 'episode',
@@ -301,7 +350,10 @@ export function toFacts(
       `Why: ${episode.evidence}`,
       ...(ending.why === episode.evidence ? [] : [`End: ${ending.why}`]),
       ...(tookMs === undefined ? [] : [`Detach to verified: ${seconds(tookMs)}`]),
-      `Interfaces: ${plan.interfaces.map((each) => each.eni).join(', ')}`,
+      ...(isDone
+        ? [`Interfaces: ${plan.interfaces.map((each) => each.eni).join(', ')}`]
+        : plan.interfaces.map(({ eni }) => `${eni}: ${spellPlace(ending.facts.get(eni))}`)),
+      ...(plan.tried.length > 1 ? [`Tried: ${plan.tried.join(', ')}`] : []),
       ...Object.entries(episode.stages ?? {})
         // The table keeps no order of its own.
         .toSorted(([, one], [, other]) => one.begunAtMs - other.begunAtMs)
@@ -313,7 +365,8 @@ export function toFacts(
     next,
     instances: [...new Set([source, target].flatMap((id) => id ?? []))],
     enis: plan.interfaces.map((each) => each.eni),
-    ...(code && { code }),
+    ...(isDone ? {} : { alarms, byHand: steps }),
+    ...(code && { section: code }),
     data: {
       episodeId: episode.id,
       episodeKind: kind,
@@ -365,7 +418,7 @@ export async function closeEpisode(
     // One more try that changed nothing is counted, not recorded and paged again (P26).
     if (ending.outcome === 'STRANDED' && isToldAlready(state, ending))
       return afterwards(state, closing, ending, nowMs);
-    const facts = toFacts(state, closing, ending, left, nowMs);
+    const facts = toFacts(state, service.declaration, closing, ending, left, nowMs);
     const after = afterwards(state, closing, ending, nowMs);
     return withEntry(ports, state, {
       draft: {

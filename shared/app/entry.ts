@@ -21,7 +21,7 @@ export interface Story {
   /** The alarms that it is about. */
   readonly alarms?: readonly string[];
   /** The section of the runbook, where the outcome is too coarse. */
-  readonly code?: string;
+  readonly section?: string;
   /** What the record says beside who and when. */
   readonly facts: Readonly<Record<string, unknown>>;
   /** What the notice says to programs. */
@@ -38,7 +38,7 @@ export interface Story {
 export function toEntry(ports: Ports, service: Pick<ServiceState, 'name' | 'declared'>, story: Story): Entry {
   const atMs = ports.clock.now();
   const { kind, author, facts, instances, enis, change } = story;
-  const { outcome, severity, headline, lines, next, data, byHand, alarms, code } = story;
+  const { outcome, severity, headline, lines, next, data, byHand, alarms, section } = story;
   const told = {
     service: service.name,
     kind,
@@ -53,7 +53,7 @@ export function toEntry(ports: Ports, service: Pick<ServiceState, 'name' | 'decl
     enis,
     ...(byHand && { byHand }),
     ...(alarms && { alarms }),
-    ...(code && { code }),
+    ...(section && { section }),
   };
   return {
     draft: { kind, atMs, author, outcome, facts, instances, enis },

@@ -29,6 +29,7 @@ export async function keepOnTermination(
     const answers = await Promise.all(
       attachments.map(async ({ eni, attachment }) => ({
         eni,
+        attachment,
         answer: await ports.ec2.keepOnTermination(eni, attachment),
       })),
     );

@@ -23,6 +23,7 @@ import {
   type OperatorRequest,
   type Service,
 } from '../core/state.ts';
+import { unblocking } from '../core/unblock.ts';
 import { whereabouts } from '../core/whereabouts.ts';
 import { observe } from './observe.ts';
 import { type Refused, refused } from './operate.ts';
@@ -67,48 +68,19 @@ interface Scene {
   readonly nowMs: number;
 }
 
-const reason = `--reason '...'`;
-
-/** The command that ends a reason; undefined where it takes more than one. */
-function commandFor(
-  code: Obstacle['code'],
-  { service: { name, facts } }: Scene,
-  member?: string,
-): string | undefined {
-  switch (code) {
-    case 'PAUSED':
-      return `eni-failover resume ${name} ${reason}`;
-    case 'CONTROLLER_PAUSED':
-      return `eni-failover resume --all ${reason}`;
-    case 'BRAKE':
-      return `eni-failover ack --zone ${facts.availabilityZone} ${reason}`;
-    case 'BUDGET_SPENT':
-      return `eni-failover ack ${name} ${reason}`;
-    case 'OBSERVE_ONLY':
-      return `eni-failover mode ${name} act ${reason}`;
-    case 'MOVED_BY_OTHERS':
-    case 'REATTACHED_BY_OTHERS':
-      return `eni-failover adopt ${name} ${reason}`;
-    case 'QUARANTINED':
-      return `eni-failover ack ${name} --member ${member} ${reason}`;
-    case 'NO_SUCH_MEMBER':
-      return `eni-failover member replace ${name} ${member} i-... ${reason}`;
-    default:
-      return undefined;
-  }
-}
-
 const tables = { ...commandReasons, ...memberReasons, ...reasons };
 
-function toObstacle(scene: Scene, code: ReasonCode | CommandReasonCode, detail: string): Obstacle {
-  const command = commandFor(code, scene);
+const whereOf = ({ name, facts }: Service) => ({ name, zone: facts.availabilityZone });
+
+function toObstacle({ service }: Scene, code: ReasonCode | CommandReasonCode, detail: string): Obstacle {
+  const command = unblocking(code, whereOf(service));
   return { code, detail, wayOut: tables[code].wayOut, ...(command && { command }) };
 }
 
-function toMemberObstacle(scene: Scene, { member, code, detail }: MemberRefusal): Obstacle {
+function toMemberObstacle({ service }: Scene, { member, code, detail }: MemberRefusal): Obstacle {
   // An instance that is going away for good is no more than one that is gone.
   const isGone = code === 'NOT_RUNNING' && detail.endsWith('terminated');
-  const command = commandFor(isGone ? 'NO_SUCH_MEMBER' : code, scene, member);
+  const command = unblocking(isGone ? 'NO_SUCH_MEMBER' : code, whereOf(service), member);
   return {
     code,
     detail,

@@ -1,4 +1,5 @@
 /** Whether a failover would work if it were needed now, and what of a service's item is kept up for it. */
+import { byHand } from '../core/by-hand.ts';
 import { type Candidates, candidates, refusalsOf } from '../core/eligibility.ts';
 import { preferredSince } from '../core/failback.ts';
 import { healthOf, memberOf, type Observation } from '../core/observation.ts';
@@ -8,7 +9,7 @@ import { canonical } from '../core/trail.ts';
 import { whereabouts } from '../core/whereabouts.ts';
 import type { Ports } from './ports.ts';
 import { record } from './record.ts';
-import { foundEntry } from './restore-records.ts';
+import { foundEntry, sceneOf, unblockingAll } from './restore-records.ts';
 
 export interface Readiness {
   /** Why a failover would not work now; undefined when it would. */
@@ -65,7 +66,8 @@ export async function tellReadiness(
       : foundEntry(ports, service, {
           kind: 'readiness',
           code: 'NOT_READY',
-          severity: 'warning',
+          // Nothing could be done in an outage: worth waking somebody before there is one.
+          severity: notReady === 'NO_STANDBY_LEFT' ? 'critical' : 'warning',
           // It is the very moment that a failover is for: nobody must read that it would not work.
           headline:
             notReady === 'HOLDER_NOT_HEALTHY'
@@ -75,9 +77,11 @@ export async function tellReadiness(
             ...(standbys.eligible.length > 0 ? [`Eligible: ${standbys.eligible.join(', ')}`] : []),
             ...standbys.refused.map(describeMember),
           ],
-          next: [`eni-failover status ${service.name}`],
+          next: [...unblockingAll(service, standbys.refused), `eni-failover explain ${service.name}`],
+          byHand: byHand(['NO_ELIGIBLE_STANDBY'], { ...sceneOf(service), refusals: standbys.refused }),
+          section: notReady,
           facts: { ...facts, ready: false },
-          instances: [],
+          instances: [...new Set(standbys.refused.map((each) => each.member))],
           change: (state) => ({ ...state, notReady }),
         });
   return (await record(ports, service, entry)) === 'recorded';

@@ -1,10 +1,13 @@
 /** What a look that moves nothing leaves in the trail and tells people. */
+import { byHand, type Scene } from '../core/by-hand.ts';
 import type { Decision, Refusal } from '../core/decision.ts';
+import { candidates } from '../core/eligibility.ts';
 import type { Hint } from '../core/hint.ts';
-import type { InstanceId } from '../core/ids.ts';
-import { interfaceOf, type Observation } from '../core/observation.ts';
-import { reasons, refusalKey } from '../core/reasons.ts';
+import type { EniId, InstanceId } from '../core/ids.ts';
+import { attachmentOf, interfaceOf, type Observation } from '../core/observation.ts';
+import { type MemberRefusal, type ReasonCode, reasons, refusalKey } from '../core/reasons.ts';
 import { interfacesOf, type Service } from '../core/state.ts';
+import { unblocking } from '../core/unblock.ts';
 import { attachmentsIn } from '../core/whereabouts.ts';
 import { type Story, toEntry } from './entry.ts';
 import type { Ports } from './ports.ts';
@@ -28,6 +31,43 @@ export function foundEntry(ports: Ports, service: Service, { code, ...finding }:
   });
 }
 
+/** What a person has to know of a service to work on it by hand. */
+export function sceneOf(service: Service, observation?: Observation): Scene {
+  const { declaration, facts, lastSeen } = service;
+  const { signals, serving, members } = declaration;
+  return {
+    slots: declaration.interfaces,
+    attachmentOf: (eni) => {
+      if (observation) return attachmentOf(observation, eni as EniId);
+      const id = lastSeen?.attachments[eni];
+      return id && lastSeen ? { id, instanceId: lastSeen.holder, status: 'attached' } : undefined;
+    },
+    source: lastSeen?.holder,
+    target: lastSeen?.holder,
+    alarms: [
+      ...signals.alarms.map((each) => each.arn),
+      ...members.flatMap((each) => each.readyWhen),
+      ...(serving && 'alarm' in serving ? [serving.alarm] : []),
+    ],
+    zone: facts.availabilityZone,
+  };
+}
+
+const whereOf = ({ name, facts }: Service) => ({ name, zone: facts.availabilityZone });
+
+/** The commands that make members eligible again, where it takes no more than a command. */
+export const unblockingAll = (service: Service, members: readonly MemberRefusal[]) => [
+  ...new Set(members.flatMap((each) => unblocking(each.code, whereOf(service), each.member) ?? [])),
+];
+
+/** What ends it, and the command that says more. */
+const nextFor = (service: Service, code: ReasonCode, members: readonly MemberRefusal[] = []) => [
+  reasons[code].wayOut,
+  ...[unblocking(code, whereOf(service)) ?? []].flat(),
+  ...unblockingAll(service, members),
+  `eni-failover explain ${service.name}`,
+];
+
 /** Undefined when the same refusal is on record already (P24). */
 export function refusalEntry(ports: Ports, service: Service, refusal: Refusal): Entry | undefined {
   const { code, detail, members, callHuman } = refusal;
@@ -39,7 +79,8 @@ export function refusalEntry(ports: Ports, service: Service, refusal: Refusal): 
     severity: callHuman && code !== 'OBSERVE_ONLY' ? 'critical' : 'warning',
     headline: `NOT moved: ${code}`,
     lines: [reasons[code].meaning, detail],
-    next: [reasons[code].wayOut, `eni-failover status ${service.name}`],
+    next: nextFor(service, code, members),
+    byHand: byHand([code], { ...sceneOf(service), refusals: members }),
     facts: { detail, members },
     instances: [...new Set([service.lastSeen?.holder, ...members.map((each) => each.member)])].flatMap(
       (id) => id ?? [],
@@ -71,7 +112,8 @@ export function observedEntry(
     severity: code === 'REATTACHED_BY_OTHERS' ? 'info' : 'critical',
     headline: `${code}: ${detail}`,
     lines: [reasons[code].meaning, detail],
-    next: [reasons[code].wayOut],
+    next: nextFor(service, code),
+    byHand: byHand([code], sceneOf(service, observation)),
     facts: { detail, attachedTo },
     instances: [...new Set(Object.values(attachedTo))].flatMap((id) => id ?? []),
     change: (state) => ({
@@ -114,30 +156,60 @@ export function recoveredEntry(
   });
 }
 
+const policyFor = {
+  'spot-interruption': 'onSpotInterruption',
+  rebalance: 'onRebalance',
+  health: 'onRetirement',
+} as const;
+
 /** AWS's warning that an instance will be lost; undefined when it is none of the service's members. */
-export function announcedEntry(ports: Ports, service: Service, hint: Hint): Entry | undefined {
+export function announcedEntry(
+  ports: Ports,
+  service: Service,
+  hint: Hint,
+  observation: Observation,
+): Entry | undefined {
   if (hint.kind !== 'announcement') return undefined;
   const members = service.declaration.members.map((each) => each.instance);
   const concerned = hint.instanceIds.filter((id) => members.includes(id));
   if (concerned.length === 0) return undefined;
   const role = (id: InstanceId) => (service.lastSeen?.holder === id ? 'holder' : 'standby');
   const who = concerned.map((id) => `${id} (${role(id)})`).join(', ');
+  const holder = service.lastSeen?.holder;
+  const { eligible } = candidates(service, observation, [holder, ...concerned], ports.clock.now());
+  const policy = policyFor[hint.what];
+  const isHolder = holder !== undefined && concerned.includes(holder);
+  const whatWillHappen = isHolder
+    ? [
+        `policy.${policy} is ${service.declaration.policy[policy]}: this moves nothing.`,
+        eligible[0]
+          ? `When ${holder} fails, the interfaces go to ${eligible[0]} by themselves.`
+          : `When ${holder} fails, NO STANDBY can take the interfaces.`,
+      ]
+    : [
+        'It holds no interface of the service: nothing is moved.',
+        `Standbys left without it: ${eligible.join(', ') || 'none'}`,
+      ];
   return foundEntry(ports, service, {
     kind: 'announced',
     code: 'ANNOUNCED',
     severity: 'warning',
     headline: `${hint.what} announced for ${who}`,
-    lines: [
-      `AWS announces: ${hint.detail}`,
-      `Concerned: ${who}`,
-      'Nothing was moved. When the holder fails, the interfaces move by themselves.',
+    lines: [`AWS announces: ${hint.detail}`, `Concerned: ${who}`, ...whatWillHappen],
+    next: [
+      ...(isHolder && eligible[0]
+        ? [`eni-failover switchover ${service.name} --to ${eligible[0]} --reason '...'`]
+        : []),
+      ...(eligible.length === 0 ? ['make a standby eligible before it is needed'] : []),
+      `eni-failover status ${service.name}`,
     ],
-    next: [`eni-failover status ${service.name}`],
+    byHand: byHand(['ANNOUNCED'], { ...sceneOf(service, observation), target: eligible[0] }),
     facts: {
       what: hint.what,
       detail: hint.detail,
       concerned,
       announcedAt: new Date(hint.atMs).toISOString(),
+      eligible,
     },
     instances: concerned,
     change: (state) => state,
@@ -154,7 +226,7 @@ export const isTellingAgain = (service: Service, answers: readonly { readonly an
 export function keptEntry(
   ports: Ports,
   service: Service,
-  answers: readonly { readonly eni: string; readonly answer: string }[],
+  answers: readonly { readonly eni: string; readonly attachment: string; readonly answer: string }[],
 ): Entry {
   const isDone = answers.every((each) => each.answer === 'done');
   return foundEntry(ports, service, {
@@ -166,7 +238,10 @@ export function keptEntry(
       'Terminating the holder would have deleted an interface.',
       ...answers.map((each) => `${each.eni}: ${each.answer}`),
     ],
-    next: isDone ? [] : ['set it by hand: aws ec2 modify-network-interface-attribute'],
+    next: isDone ? [] : ['set it by hand, and see which permission is missing'],
+    byHand: answers
+      .filter((each) => each.answer !== 'done')
+      .map(({ eni, attachment }) => ({ do: 'keep-on-termination', eni, attachment })),
     facts: { answers },
     instances: service.lastSeen ? [service.lastSeen.holder] : [],
     change: (state) => (isDone ? state : { ...state, lastRefusal: keptKey }),

@@ -148,7 +148,7 @@ class Attempt {
       case 'record': {
         const entry =
           decision.code === 'ANNOUNCED'
-            ? announcedEntry(this.#ports, service, this.#message.hint)
+            ? announcedEntry(this.#ports, service, this.#message.hint, observation)
             : observedEntry(this.#ports, service, decision, observation);
         if (entry && (await record(this.#ports, service, entry)) === 'conflict') return undefined;
         // The new holder may itself have failed: now that it is known, look at it.

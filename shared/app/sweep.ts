@@ -22,6 +22,7 @@ import { whereabouts } from '../core/whereabouts.ts';
 import { deliverLeftovers } from './deliver.ts';
 import { inTime } from './in-time.ts';
 import { observe } from './observe.ts';
+import { isPastExpiry, tellControllerPauseEnded, tellPauseEnded } from './pause-ended.ts';
 import type { Clock, Fleet, Ports, RedAlarm } from './ports.ts';
 import { readinessOf, tellReadiness, tend } from './readiness.ts';
 import { readService } from './record.ts';
@@ -38,6 +39,8 @@ export interface SweepMemory {
   /** Those that seemed not ready when not everything could be read: told if the next look finds the same. */
   readonly uncertain: Set<ServiceName>;
   /** Limits of the fleet's instance types, and when EC2 was asked; undefined where it knows no such type. */
+  /** The ends of the controller's pauses of which people were told. */
+  readonly pausesToldUntilMs: Set<number>;
   readonly limits: Map<string, { readonly askedAtMs: number; readonly limits: TypeLimits | undefined }>;
 }
 
@@ -46,6 +49,7 @@ export const emptyMemory = (): SweepMemory => ({
   doubted: new Set(),
   lookedAtMs: new Map(),
   uncertain: new Set(),
+  pausesToldUntilMs: new Set(),
   limits: new Map(),
 });
 
@@ -119,6 +123,7 @@ export function suspicion(service: Service, snapshot: Snapshot, nowMs: number): 
   const readiness = members.flatMap((each) => each.readyWhen);
   if (red.some((each) => readiness.includes(each.arn))) return standing('a readiness alarm is red');
   if (service.notReady !== undefined) return standing('it was not ready');
+  if (isPastExpiry(service.pause, nowMs)) return standing('its pause has ended');
   const isLocked = Object.values(service.quarantine).some((each) => (each.untilMs ?? nowMs + 1) > nowMs);
   if (isLocked) return standing('a member is quarantined');
   return awaitsFailback(service, nowMs) ? standing('it is not on its preferred member') : undefined;
@@ -243,6 +248,10 @@ async function lookAt(ports: Ports, name: ServiceName, why: string, round: Round
     return { ...looked, enqueued: true };
   }
   if (service.episode) return looked;
+  if (isPastExpiry(service.pause, nowMs)) {
+    await tellPauseEnded(ports, service, service.pause);
+    return { ...looked, service: await readItem(ports, name) };
+  }
   const tended = await tend(ports, service, observation);
   const mayTell = isCertain || round.uncertain.has(name);
   const isTold = mayTell && tended !== undefined && (await tellReadiness(ports, tended, readiness));
@@ -425,6 +434,7 @@ export async function sweep(
     endsAtMs,
   };
   const trusted = [...memory.services.values()].filter((each) => !memory.doubted.has(each.name));
+  const pausedPastExpiry = trusted.filter((each) => isPastExpiry(each.pause, clock.now())).length;
   const tasks = tasksOf(trusted, snapshot, memory, clock.now());
   const [notReached, canary] = await Promise.all([
     workThrough(clock, tasks, endsAtMs, ({ name, why }) => {
@@ -440,6 +450,11 @@ export async function sweep(
       );
     }),
     inTime(clock, sendCanary(ports, memory), endsAtMs - clock.now()),
+    inTime(
+      clock,
+      tellControllerPauseEnded(ports, controller.pause, memory.pausesToldUntilMs),
+      endsAtMs - clock.now(),
+    ),
   ]);
 
   const nowMs = clock.now();
@@ -462,7 +477,7 @@ export async function sweep(
     oldestEpisodeMs: Math.max(0, ...open),
     oldestNoticeMs: Math.max(0, ...notices),
     stranded: services.filter((each) => each.stranded).length,
-    pausedPastExpiry: services.filter((each) => each.pause && each.pause.untilMs <= nowMs).length,
+    pausedPastExpiry,
     lookedAt: looked.size,
     enqueued: [...looked.values()].filter((each) => each.enqueued).length,
     failed: [...failed],

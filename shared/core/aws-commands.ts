@@ -1,5 +1,5 @@
 /** What a person can do with the AWS CLI where the controller does not: each call as data, and as a line to paste. */
-import type { InterfaceFact } from './observation.ts';
+import type { Attachment } from './observation.ts';
 
 export type ByHand =
   | { readonly do: 'describe-interfaces'; readonly enis: readonly string[] }
@@ -26,31 +26,29 @@ export interface Slot {
   readonly networkCardIndex: number;
 }
 
-/** What each of them is: a look, or a change of what the controller watches. */
-const sorts = {
-  'describe-interfaces': 'look',
-  'describe-interfaces-of': 'look',
-  'describe-instances': 'look',
-  'describe-status': 'look',
-  'describe-zone': 'look',
-  'describe-alarms': 'look',
-  'describe-hook': 'look',
-  'console-output': 'look',
-  start: 'change',
-  stop: 'change',
-  reboot: 'change',
-  /** Nothing moves by it. */
-  tag: 'look',
-  detach: 'change',
-  attach: 'change',
-  'keep-on-termination': 'change',
-} as const satisfies Record<ByHand['do'], 'look' | 'change'>;
+/** Whether a person does it beside the controller or instead of it: then it had better be paused. */
+const sides = {
+  'describe-interfaces': 'beside',
+  'describe-interfaces-of': 'beside',
+  'describe-instances': 'beside',
+  'describe-status': 'beside',
+  'describe-zone': 'beside',
+  'describe-alarms': 'beside',
+  'describe-hook': 'beside',
+  'console-output': 'beside',
+  start: 'beside',
+  stop: 'instead',
+  reboot: 'beside',
+  tag: 'beside',
+  detach: 'instead',
+  attach: 'instead',
+  'keep-on-termination': 'beside',
+} as const satisfies Record<ByHand['do'], 'beside' | 'instead'>;
 
-/** Nobody should do it while the controller may act. */
-export const isChange = (step: ByHand) => sorts[step.do] === 'change';
+export const isInstead = (step: ByHand) => sides[step.do] === 'instead';
 
 export const isByHand = (value: unknown): value is ByHand =>
-  typeof value === 'object' && value !== null && 'do' in value && Object.hasOwn(sorts, String(value.do));
+  typeof value === 'object' && value !== null && 'do' in value && Object.hasOwn(sides, String(value.do));
 
 /** As a shell takes it: quoted only where it must be. */
 const word = (text: string) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
@@ -122,7 +120,7 @@ export const toCommands = (steps: readonly ByHand[], region: string): readonly s
 export function bringTo(
   target: string,
   slots: readonly Slot[],
-  attachmentOf: (eni: string) => InterfaceFact['attachment'],
+  attachmentOf: (eni: string) => Pick<Attachment, 'id' | 'instanceId' | 'status'> | undefined,
   force: boolean,
 ): readonly ByHand[] {
   return slots.flatMap(({ eni, deviceIndex, networkCardIndex }): readonly ByHand[] => {

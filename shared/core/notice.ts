@@ -1,5 +1,5 @@
 /** Notices: what happened to which service, stored once as facts; every copy, whoever reads it, is made from them. */
-import { type ByHand, isChange, toCommands } from './aws-commands.ts';
+import { type ByHand, isInstead, toCommands } from './aws-commands.ts';
 import { type Chat, toChat } from './chat-notice.ts';
 import { type Link, type Named, type Place, toLinks } from './console-links.ts';
 import { runbookFor } from './runbook.ts';
@@ -23,7 +23,7 @@ export interface NoticeFacts extends Partial<Named> {
   /** What to do, or to look at, with the AWS CLI alone. */
   readonly byHand?: readonly ByHand[];
   /** The section of the runbook, where the outcome is too coarse. */
-  readonly code?: string;
+  readonly section?: string;
   readonly data: Readonly<Record<string, unknown>>;
   /** Its place in the service's trail; what concerns every service has none. */
   readonly trail?: { readonly number: number; readonly headHash: string };
@@ -138,7 +138,7 @@ const titled = (title: string, lines: readonly string[], indent = '  ') =>
 
 /** Nobody should have to work against the controller. */
 const pauseFirst = ({ service, byHand = [] }: NoticeFacts) =>
-  byHand.some(isChange) ? [`eni-failover pause ${service} --for 1h --reason 'by hand'`] : [];
+  byHand.some(isInstead) ? [`eni-failover pause ${service} --for 1h --reason 'by hand'`] : [];
 
 /** Everything that is published of a notice. Pure: every copy of it says the same. */
 export function toPublication(entry: OutboxEntry, place: Place): Publication {
@@ -149,7 +149,7 @@ export function toPublication(entry: OutboxEntry, place: Place): Publication {
   const named = { instances: entry.instances ?? [], enis: entry.enis ?? [], alarms: entry.alarms ?? [] };
   const links = toLinks(named, place);
   const commands = [...pauseFirst(entry), ...toCommands(entry.byHand ?? [], place.region)];
-  const runbook = runbookFor(entry.code ?? outcome) ?? null;
+  const runbook = runbookFor(entry.section ?? outcome) ?? null;
 
   const text = [
     `${flag}${whose}: ${headline}`,

@@ -263,7 +263,7 @@ const ServiceStateSchema: v.GenericSchema<unknown, ServiceState> = v.object({
       lines: v.array(v.string()),
       next: v.array(v.string()),
       byHand: v.exactOptional(v.array(v.custom<ByHand>(isByHand))),
-      code: v.exactOptional(v.string()),
+      section: v.exactOptional(v.string()),
       instances: v.exactOptional(v.array(v.string())),
       enis: v.exactOptional(v.array(v.string())),
       alarms: v.exactOptional(v.array(v.string())),

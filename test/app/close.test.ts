@@ -624,10 +624,12 @@ describe('what an episode leaves in the item', () => {
   });
 });
 
+const declared = core.world().service.declaration;
+
 describe('the end of an episode as people read it', () => {
   const told = (
     outcome: Outcome,
-    more: { kind?: EpisodeKind; plan?: Plan; why?: string; left?: readonly string[] } = {},
+    more: { kind?: EpisodeKind; plan?: Plan; why?: string; left?: readonly InstanceId[] } = {},
   ) => {
     const { kind = 'failover', plan = carriedOut(), why = 'the instance is stopped', left = [third] } = more;
     const steps = [
@@ -637,7 +639,7 @@ describe('the end of an episode as people read it', () => {
     ];
     const ending = { ...callOff('ABORTED', why, 'info', core.world().observation, true), outcome };
     const episode = core.episodeOf(plan, kind, { steps: outcome === 'ABORTED' ? steps.slice(0, 1) : steps });
-    return toFacts(core.stateOf(), episode, ending, left, now);
+    return toFacts(core.stateOf(), declared, episode, ending, left, now);
   };
   const status = 'eni-failover status orders-db';
   const repair = `repair ${old}, then: eni-failover ack orders-db --reason '...'`;
@@ -754,7 +756,7 @@ describe('the end of an episode as people read it', () => {
       { atMs: now - 1_000, step: 'after.0-ended' },
     ];
     const episode = { ...core.episodeOf(carriedOut()), steps, ...(stages && { stages }), ...more };
-    return toFacts(core.stateOf(), episode, ended(), [third], now);
+    return toFacts(core.stateOf(), declared, episode, ended(), [third], now);
   };
 
   it('says of each fence, hook and check how it ended, when it was begun deciding the order', () => {
@@ -779,7 +781,7 @@ describe('the end of an episode as people read it', () => {
 
   it('says that a hook called it back, and not that nobody took it', () => {
     const ending: Ending = { ...ended(), outcome: 'RETURNED_TO_SOURCE', calledBack: true };
-    const { headline } = toFacts(core.stateOf(), core.episodeOf(carriedOut()), ending, [], now);
+    const { headline } = toFacts(core.stateOf(), declared, core.episodeOf(carriedOut()), ending, [], now);
     expect(headline).toBe(`back on ${old}, a hook called it back`);
   });
 

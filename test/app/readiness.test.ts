@@ -124,11 +124,11 @@ describe('readiness', () => {
     ]);
     const [notice] = world.notifier.of('NOT_READY');
     expect(world.notifier.published).toHaveLength(1);
-    expect(notice?.attributes).toMatchObject({ severity: 'warning', service: ordersDb });
+    expect(notice?.attributes).toMatchObject({ severity: 'critical', service: ordersDb });
     expect(notice?.dedupeId).toBe('orders-db.readiness.2');
     expect(notice?.body).toContain('a failover would NOT work now: NO_STANDBY_LEFT');
     expect(notice?.body).toContain(`${b}: NOT_RUNNING (it is stopped)`);
-    expect(notice?.body).toContain('eni-failover status orders-db');
+    expect(notice?.body).toContain('eni-failover explain orders-db');
     expect(notice?.body).not.toContain('Eligible');
   });
   story('is not denied where only the holder is unwell: who could take over is told', async (world) => {

@@ -134,25 +134,29 @@ describe('an announcement', () => {
     ({ kind: 'announcement', what: 'health', detail: 'on Monday', instanceIds, atMs: 0 }) as const;
 
   it('names the members that it concerns, and what each of them is', async () => {
-    const { world, service } = await looked();
-    const entry = announcedEntry(world.ports, service, hint([b, stranger, a]));
+    const { world, service, observation } = await looked();
+    const entry = announcedEntry(world.ports, service, hint([b, stranger, a]), observation);
     expect(noticeOf(entry)?.body).toContain(`Concerned: ${b} (standby), ${a} (holder)\n`);
     expect(entry?.draft.instances).toEqual([b, a]);
     expect(severityOf(entry)).toBe('warning');
   });
   it('of strangers only is nothing to tell', async () => {
-    const { world, service } = await looked();
-    expect(announcedEntry(world.ports, service, hint([stranger]))).toBeUndefined();
+    const { world, service, observation } = await looked();
+    expect(announcedEntry(world.ports, service, hint([stranger]), observation)).toBeUndefined();
   });
   it('is nothing that another hint can bring', async () => {
-    const { world, service } = await looked();
-    expect(announcedEntry(world.ports, service, world.alarm(a))).toBeUndefined();
+    const { world, service, observation } = await looked();
+    expect(announcedEntry(world.ports, service, world.alarm(a), observation)).toBeUndefined();
   });
 });
 
 describe('DeleteOnTermination that was set to false', () => {
   const answers = (...given: readonly string[]) =>
-    given.map((answer, index) => ({ eni: [front, management][index] ?? front, answer }));
+    given.map((answer, index) => ({
+      eni: [front, management][index] ?? front,
+      attachment: `eni-attach-${index}`,
+      answer,
+    }));
 
   it('is told quietly, and changes nothing else', async () => {
     const { world, service } = await looked();
@@ -170,7 +174,9 @@ describe('DeleteOnTermination that was set to false', () => {
     const entry = keptEntry(world.ports, service, answers('done', 'refused'));
     const notice = noticeOf(entry);
     expect(notice?.subject).toContain('could NOT be set to false');
-    expect(notice?.body).toContain('set it by hand: aws ec2 modify-network-interface-attribute');
+    expect(notice?.body).toContain(
+      `aws ec2 modify-network-interface-attribute --network-interface-id ${management} --attachment "AttachmentId=eni-attach-1,DeleteOnTermination=false"`,
+    );
     expect(severityOf(entry)).toBe('warning');
     const told = { ...service, ...entry.change(service) };
     expect(isTellingAgain(told, answers('done', 'refused'))).toBe(true);

@@ -107,7 +107,7 @@ describe('the text', () => {
       `\nIn the console:\n  https://us-east-1.console.aws.amazon.com/ec2/home?region=us-east-1#InstanceDetails:instanceId=${b}\n`,
     );
     expect(text).toContain('\nRunbook: docs/runbook.md#stranded\n');
-    expect(render({ outcome: 'NEEDS_HUMAN', code: 'FENCE_FAILED' }).program.runbook).toBe(
+    expect(render({ outcome: 'NEEDS_HUMAN', section: 'FENCE_FAILED' }).program.runbook).toBe(
       'docs/runbook.md#fence_failed',
     );
     expect(render().program.runbook).toBeNull();

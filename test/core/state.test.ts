@@ -46,7 +46,7 @@ const everything = {
   outbox: [
     waitingNotice('d', {
       byHand: [{ do: 'start', instance: b }],
-      code: 'FENCE_FAILED',
+      section: 'FENCE_FAILED',
       instances: [a],
       enis: [data],
       alarms: ['x'],

@@ -1,0 +1,33 @@
+/** The one command of eni-failover that ends a reason not to act, ready to be pasted but for its reason. */
+import type { CommandReasonCode, MemberReasonCode, ReasonCode } from './reasons.ts';
+
+const reason = `--reason '...'`;
+
+/** Undefined where it takes more than one command, or something else than one. */
+export function unblocking(
+  code: ReasonCode | MemberReasonCode | CommandReasonCode,
+  { name, zone }: { readonly name: string; readonly zone: string },
+  member = 'i-...',
+): string | undefined {
+  switch (code) {
+    case 'PAUSED':
+      return `eni-failover resume ${name} ${reason}`;
+    case 'CONTROLLER_PAUSED':
+      return `eni-failover resume --all ${reason}`;
+    case 'BRAKE':
+      return `eni-failover ack --zone ${zone} ${reason}`;
+    case 'BUDGET_SPENT':
+      return `eni-failover ack ${name} ${reason}`;
+    case 'OBSERVE_ONLY':
+      return `eni-failover mode ${name} act ${reason}`;
+    case 'MOVED_BY_OTHERS':
+    case 'REATTACHED_BY_OTHERS':
+      return `eni-failover adopt ${name} ${reason}`;
+    case 'QUARANTINED':
+      return `eni-failover ack ${name} --member ${member} ${reason}`;
+    case 'NO_SUCH_MEMBER':
+      return `eni-failover member replace ${name} ${member} i-... ${reason}`;
+    default:
+      return undefined;
+  }
+}
