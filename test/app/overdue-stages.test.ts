@@ -227,6 +227,20 @@ describe('the time of a hook', () => {
     },
   );
 
+  story(
+    'is not spent on asking whether the service serves more often than every two seconds',
+    { ...two, serving: { check: { function: 'eni-failover-hook-probe' } } },
+    async (world) => {
+      world.hooks.behave('eni-failover-hook-probe', { pends: true, tookMs: 20_000 });
+      await fail(world);
+      const at = world.hooks.calls.map((each) => each.atMs);
+      expect(at.length).toBeGreaterThan(5);
+      const gaps = at.slice(1).map((ms, index) => ms - (at[index] ?? 0));
+      expect(Math.min(...gaps)).toBeGreaterThanOrEqual(2_000);
+      expect(last(world)?.outcome).toBe('COMPLETED');
+    },
+  );
+
   const slow = { before: [{ ...prepare, deadline: '60s' }] };
   story('begins there for a document, which goes on by itself', { ...two, hooks: slow }, async (world) => {
     await fail(world, world.worker(39_000));
