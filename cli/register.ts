@@ -5,6 +5,7 @@ import { aroundTheMove } from '../shared/core/around-the-move.ts';
 import { type InstanceId, InstanceIdSchema } from '../shared/core/ids.ts';
 import { type Declaration, parseDeclaration } from '../shared/core/service.ts';
 import type { Answer } from './answer.ts';
+import { parseReason } from './arguments.ts';
 import { type DeclarationFile, placed, type Remark, readDeclarationFile } from './declaration-file.ts';
 import { type Line, sheet } from './output.ts';
 import type { CommandContext, Runner } from './program.ts';
@@ -23,6 +24,10 @@ interface Data {
     readonly deviceIndex: number;
     readonly networkCardIndex: number;
   }[];
+  /** It was only asked what would be changed. */
+  readonly dryRun: boolean;
+  /** What differs from the registration before. */
+  readonly changes: readonly string[];
   readonly warnings: readonly Remark[];
   readonly problems: readonly Remark[];
 }
@@ -31,15 +36,28 @@ interface Data {
 const FoundSchema = v.object({
   change: v.picklist(['registered', 'changed', 'unchanged']),
   holder: InstanceIdSchema,
+  changes: v.array(v.string()),
   warnings: v.array(v.string()),
 });
 type Found = v.InferOutput<typeof FoundSchema>;
 
 const count = (number: number, what: string) => `${number} ${what}${number === 1 ? '' : 's'}`;
 
-function rejectedAnswer(file: string, service: string | null, problems: readonly Remark[]): Answer {
+interface RegisterOptions {
+  readonly reason?: string;
+  readonly takeOver?: boolean;
+  readonly dryRun?: boolean;
+}
+
+function rejectedAnswer(
+  file: string,
+  service: string | null,
+  problems: readonly Remark[],
+  { dryRun = false }: RegisterOptions,
+  code = 'REJECTED',
+): Answer {
   const data: Data = {
-    code: 'NOT_REGISTERED',
+    code,
     detail: problems.map((each) => each.message).join('; '),
     file,
     service,
@@ -47,6 +65,8 @@ function rejectedAnswer(file: string, service: string | null, problems: readonly
     holder: null,
     members: [],
     interfaces: [],
+    dryRun,
+    changes: [],
     warnings: [],
     problems,
   };
@@ -65,10 +85,11 @@ function toAnswer(
   file: DeclarationFile,
   declaration: Declaration,
   found: Found,
+  { dryRun = false }: RegisterOptions,
   context: CommandContext,
 ): Answer {
   const { name } = declaration;
-  const { change, holder } = found;
+  const { change, holder, changes } = found;
   const warnings = file.locate(found.warnings);
   const data: Data = {
     code: null,
@@ -79,12 +100,14 @@ function toAnswer(
     holder,
     members: declaration.members.map((each) => each.instance),
     interfaces: declaration.interfaces,
+    dryRun,
+    changes,
     warnings,
     problems: [],
   };
   const headline = {
-    registered: `registered ${name}`,
-    changed: `changed the registration of ${name}`,
+    registered: dryRun ? `would register ${name}` : `registered ${name}`,
+    changed: `${dryRun ? 'would change' : 'changed'} the registration of ${name}`,
     unchanged: `${name} is registered like this already: nothing changed`,
   }[change];
   const lines: Line[] = [
@@ -103,6 +126,7 @@ function toAnswer(
       }),
     ),
     ...aroundTheMove(declaration).map(({ step, what }): Line => ({ label: step, text: what })),
+    ...changes.map((text): Line => ({ label: 'change', text })),
   ];
   return {
     outcome: 'done',
@@ -121,26 +145,38 @@ function toAnswer(
             ]
           : []),
         '',
-        `Is it ready for a failover?  ${context.say(`status ${name}`)}`,
+        dryRun
+          ? `Nothing was stored. To do it:  ${context.say(`register ${file.file}`)}`
+          : `Is it ready for a failover?  ${context.say(`status ${name}`)}`,
       ].join('\n'),
   };
 }
 
 /** Asks nobody as long as the file itself is wrong. */
-export async function registerCommand(path: string, context: CommandContext): Promise<Answer> {
+export async function registerCommand(
+  path: string,
+  options: RegisterOptions,
+  context: CommandContext,
+): Promise<Answer> {
   const file = readDeclarationFile(path);
-  if (file.broken.length > 0) return rejectedAnswer(path, null, file.broken);
+  if (file.broken.length > 0) return rejectedAnswer(path, null, file.broken, options);
   const parsed = parseDeclaration(file.declaration);
-  if (parsed.kind === 'invalid') return rejectedAnswer(path, null, file.locate(parsed.problems));
+  if (parsed.kind === 'invalid') return rejectedAnswer(path, null, file.locate(parsed.problems), options);
 
   const { control } = await context.connect();
-  const answered = await control.send('register', { declaration: file.declaration });
+  const { reason, takeOver, dryRun } = options;
+  const answered = await control.send('register', {
+    declaration: file.declaration,
+    ...(reason && { reason }),
+    ...(takeOver && { takeOver }),
+    ...(dryRun && { dryRun }),
+  });
   const { name } = parsed.declaration;
   if (answered.kind === 'refused') {
     const problems = answered.problems.length > 0 ? answered.problems : [answered.detail];
-    return rejectedAnswer(path, name, file.locate(problems));
+    return rejectedAnswer(path, name, file.locate(problems), options, answered.code);
   }
-  return toAnswer(file, parsed.declaration, v.parse(FoundSchema, answered.data), context);
+  return toAnswer(file, parsed.declaration, v.parse(FoundSchema, answered.data), options, context);
 }
 
 export function addRegister(program: Command, { run, say }: Runner): void {
@@ -152,8 +188,11 @@ export function addRegister(program: Command, { run, say }: Runner): void {
         'first; where anything is wrong, nothing is stored. Registering the same declaration again changes nothing.',
     )
     .argument('<file.yaml>', 'the declaration of the service')
-    .action((file: string, _: unknown, command: Command) =>
-      run(command, (context) => registerCommand(file, context)),
+    .option('--reason <text>', 'why; people read it in the notice and in the trail', parseReason)
+    .option('--take-over', 'overwrite what another source registered, such as a stack')
+    .option('--dry-run', 'check it and say what would change; store nothing')
+    .action((file: string, options: RegisterOptions, command: Command) =>
+      run(command, (context) => registerCommand(file, options, context)),
     )
     .addHelpText(
       'after',
@@ -174,6 +213,7 @@ A declaration:
 
 Examples:
   ${say('register orders-db.yaml')}
+  ${say('register orders-db.yaml --dry-run')}
   ${say('register orders-db.yaml --endpoint-url http://127.0.0.1:4566')}`,
     );
 }

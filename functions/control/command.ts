@@ -68,6 +68,7 @@ const reason = ReasonSchema;
 const all = v.optional(v.literal(true, 'must be true'));
 /** Milliseconds. */
 const forMs = v.pipe(v.number(), v.integer(), v.minValue(1, 'must be longer than nothing'));
+const flag = v.optional(v.boolean(), false);
 const zone = v.pipe(v.string(), v.regex(/^[a-z]{2}-[a-z0-9-]*\d[a-z]$/, 'must look like us-east-1a'));
 
 const on = (name: ServiceName | undefined, operated: Operated): Done => ({
@@ -76,25 +77,44 @@ const on = (name: ServiceName | undefined, operated: Operated): Done => ({
 });
 const byOf = ({ author }: Given, body: { readonly reason: string }): By => ({ author, reason: body.reason });
 
-function toDone(registered: Registered, declaration: unknown): Done {
+/** What a declaration calls itself, if it says so. */
+function nameIn(declaration: unknown): ServiceName | null {
   const named = v.safeParse(v.object({ name: ServiceNameSchema }), declaration);
-  const name = named.success ? named.output.name : undefined;
-  if (registered.kind === 'rejected') {
-    const { problems } = registered;
-    const detail = `not registered: ${problems.join('; ')}`;
-    const data = { change: 'rejected', holder: null, warnings: [] };
-    return { kind: 'refused', service: name ?? null, code: 'NOT_REGISTERED', detail, data, problems };
-  }
-  const { holder, warnings } = registered;
-  const change = registered.kind === 'unchanged' ? 'unchanged' : registered.isNew ? 'registered' : 'changed';
-  const detail = {
-    registered: 'registered',
-    changed: 'the registration is changed',
-    unchanged: 'registered like this already: nothing changed',
-  }[change];
-  return on(registered.name, { kind: 'done', detail, data: { change, holder, warnings } });
+  return named.success ? named.output.name : null;
 }
 
+function toDone(registered: Registered, declaration: unknown, dryRun: boolean): Done {
+  if (registered.kind === 'rejected') {
+    const { code, problems } = registered;
+    const detail = `not registered: ${problems.join('; ')}`;
+    const data = { change: 'rejected', holder: null, changes: [], warnings: [] };
+    return { kind: 'refused', service: nameIn(declaration), code, detail, data, problems };
+  }
+  const { holder, warnings } = registered;
+  const changes = registered.kind === 'registered' ? registered.changes : [];
+  const change = registered.kind === 'unchanged' ? 'unchanged' : registered.isNew ? 'registered' : 'changed';
+  const detail = {
+    registered: dryRun ? 'would be registered' : 'registered',
+    changed: dryRun ? 'the registration would be changed' : 'the registration is changed',
+    unchanged: 'registered like this already: nothing changed',
+  }[change];
+  return on(registered.name, { kind: 'done', detail, data: { change, holder, changes, warnings } });
+}
+
+/** A registration in other words: what stands in its way is named one by one. */
+function toReplaced(name: ServiceName, operated: Operated): Done {
+  const problems = v.safeParse(v.object({ problems: v.array(v.string()) }), operated.data);
+  const done = on(name, operated);
+  return done.kind === 'refused' && problems.success ? { ...done, ...problems.output } : done;
+}
+
+const registerBody = v.strictObject({
+  declaration: v.unknown(),
+  reason: v.optional(reason),
+  source: v.optional(v.pipe(v.string(), v.trim(), v.nonEmpty('must name it'), v.maxLength(2_048))),
+  takeOver: flag,
+  dryRun: flag,
+});
 const pauseBody = v.pipe(
   v.strictObject({ service: v.optional(service), all, reason, forMs }),
   v.check((body) => 'service' in body !== 'all' in body, 'name one of service or all'),
@@ -116,10 +136,34 @@ const acknowledgeBody = v.pipe(
 
 /** By the last part of the path, `/v1/<command>`. */
 export const commands: Readonly<Record<string, Command>> = {
-  register: command(v.strictObject({ declaration: v.unknown() }), async (given, { declaration }) => {
-    const { ports, author, allowed } = given;
-    return toDone(await register(ports, { declaration, author, allowed }), declaration);
+  register: command(registerBody, async ({ ports, author, allowed }, { declaration, ...how }) => {
+    const { reason: why, source, takeOver, dryRun } = how;
+    const request = {
+      ...{ declaration, author, allowed, takeOver, dryRun },
+      ...(why && { reason: why }),
+      ...(source && { source }),
+    };
+    return toDone(await register(ports, request), declaration, dryRun);
   }),
+  unregister: command(v.strictObject({ service, reason }), async (given, body) =>
+    on(body.service, await unregister(given.ports, body.service, byOf(given, body))),
+  ),
+  'replace-member': command(
+    v.strictObject({ service, old: InstanceIdSchema, new: InstanceIdSchema, reason }),
+    async (given, body) => {
+      const { service: name, old, new: by } = body;
+      const { ports, allowed } = given;
+      return toReplaced(name, await replaceMember(ports, name, { old, by }, byOf(given, body), allowed));
+    },
+  ),
+  adopt: command(v.strictObject({ service, reason }), async (given, body) =>
+    on(body.service, await adopt(given.ports, body.service, byOf(given, body))),
+  ),
+  mode: command(
+    v.strictObject({ service, mode: v.picklist(['act', 'observe']), reason }),
+    async (given, body) =>
+      on(body.service, await setMode(given.ports, body.service, body.mode, byOf(given, body))),
+  ),
   pause: command(pauseBody, async (given, body) => {
     const request = { ...byOf(given, body), forMs: body.forMs };
     return body.service
@@ -144,7 +188,7 @@ export const commands: Readonly<Record<string, Command>> = {
     return on(body.service, { kind: 'done', detail, data: { ...ahead } });
   }),
   switchover: command(
-    v.strictObject({ service, to: InstanceIdSchema, reason, force: v.optional(v.boolean(), false) }),
+    v.strictObject({ service, to: InstanceIdSchema, reason, force: flag }),
     async (given, body) => {
       const { service: name, to, force } = body;
       return on(name, await switchover(given.ports, name, to, byOf(given, body), { force }));
@@ -152,24 +196,5 @@ export const commands: Readonly<Record<string, Command>> = {
   ),
   failback: command(v.strictObject({ service, reason }), async (given, body) =>
     on(body.service, await failback(given.ports, body.service, byOf(given, body))),
-  ),
-  unregister: command(v.strictObject({ service, reason }), async (given, body) =>
-    on(body.service, await unregister(given.ports, body.service, byOf(given, body))),
-  ),
-  'replace-member': command(
-    v.strictObject({ service, old: InstanceIdSchema, new: InstanceIdSchema, reason }),
-    async (given, body) => {
-      const { service: name, old, new: incoming } = body;
-      const { ports, allowed } = given;
-      return on(name, await replaceMember(ports, name, { old, by: incoming }, byOf(given, body), allowed));
-    },
-  ),
-  adopt: command(v.strictObject({ service, reason }), async (given, body) =>
-    on(body.service, await adopt(given.ports, body.service, byOf(given, body))),
-  ),
-  mode: command(
-    v.strictObject({ service, mode: v.picklist(['act', 'observe'], 'must be act or observe'), reason }),
-    async (given, body) =>
-      on(body.service, await setMode(given.ports, body.service, body.mode, byOf(given, body))),
   ),
 };

@@ -117,7 +117,7 @@ describe('a declaration', () => {
   it('parses, and is registered as it stands', async () => {
     await init();
     expect(parseDeclaration(parse(written()))).toMatchObject({ kind: 'declared' });
-    const registered = await world.run(registerCommand(file, context()));
+    const registered = await world.run(registerCommand(file, {}, context()));
     expect(registered).toMatchObject({ outcome: 'done', data: { change: 'registered', warnings: [] } });
   });
 

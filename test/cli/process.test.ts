@@ -64,7 +64,9 @@ describe('usage', () => {
     const [all, one] = await Promise.all([run(['--help']), run(['help', 'pause'])]);
     expect(all).toMatchObject({ code: 0, stderr: '' });
     expect(all.stdout).toContain('Exit codes:');
-    expect(all.stdout).toMatch(/register .*\n\s+status .*\n[\s\S]*pause .*\n[\s\S]*resume .*\n[\s\S]*ack /);
+    expect(all.stdout).toMatch(
+      /register [\s\S]*\n\s+status .*\n[\s\S]*pause .*\n[\s\S]*resume .*\n[\s\S]*ack /,
+    );
     expect(one.stdout).toContain("eni-failover pause orders-db --for 30m --reason 'kernel upgrade'");
     expect(one.stdout).toContain('Global Options:');
     for (const line of all.stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
@@ -119,7 +121,7 @@ describe('configuration', () => {
     expect(text).toMatchObject({ code: 1, stdout: '' });
     expect(text.stderr).toContain('broken.yaml:1:1  nmae: is not a known key; did you mean name?');
     expect(json).toMatchObject({ code: 1, stderr: '' });
-    expect(jsonOf(json)).toMatchObject({ command: 'register', outcome: 'refused', code: 'NOT_REGISTERED' });
+    expect(jsonOf(json)).toMatchObject({ command: 'register', outcome: 'refused', code: 'REJECTED' });
   });
 });
 

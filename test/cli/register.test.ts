@@ -45,7 +45,7 @@ members:
 const unregistered = (options: WorldOptions = {}) => makeWorld({ ...options, registered: false });
 
 async function register(world: World, text: string, terminal = pipe) {
-  const answer = await world.run(registerCommand(fileWith(text), contextOf(world)));
+  const answer = await world.run(registerCommand(fileWith(text), {}, contextOf(world)));
   return { ...answer, seen: `\n${answer.text(terminal)}\n`.replaceAll(`${directory}/`, '') };
 }
 
@@ -57,14 +57,14 @@ describe('what is declared around the move', () => {
   it('is shown with the registration', async () => {
     const world = await unregistered();
     const context = contextOf(world, allowedTo(world, { ...allowed, fencing: true }));
-    const answer = await world.run(registerCommand(fileWith(fenced), context));
+    const answer = await world.run(registerCommand(fileWith(fenced), {}, context));
     expect(answer.outcome).toBe('done');
     expect(answer.text(pipe)).toContain('fence      a failed source is stopped, within 2m; else page');
   });
   it('is refused at its place in the file where the stack does not allow it', async () => {
     const world = await unregistered();
     const answer = await world.run(
-      registerCommand(fileWith(fenced), contextOf(world, allowedTo(world, allowed))),
+      registerCommand(fileWith(fenced), {}, contextOf(world, allowedTo(world, allowed))),
     );
     expect(answer.outcome).toBe('refused');
     expect(answer.text(pipe)).toMatch(
@@ -83,7 +83,7 @@ async function refusedAtOnce(text: string) {
     now: () => 0,
     person: nobody,
   };
-  const answer = await registerCommand(fileWith(text), offline);
+  const answer = await registerCommand(fileWith(text), {}, offline);
   expect(answer.outcome).toBe('refused');
   return `\n${answer.text(pipe)}\n`.replaceAll(`${directory}/`, '');
 }
@@ -153,6 +153,40 @@ describe('a declaration that is right', () => {
   });
 });
 
+describe('a registration', () => {
+  const registerWith = (world: World, text: string, options: Parameters<typeof registerCommand>[1]) =>
+    world.run(registerCommand(fileWith(text), options, contextOf(world)));
+
+  it('that is only tried says what would change, and stores nothing', async () => {
+    const world = await unregistered();
+    const tried = await registerWith(world, declared, { dryRun: true });
+    expect(tried).toMatchObject({ outcome: 'done', data: { change: 'registered', dryRun: true } });
+    expect(tried.text(pipe)).toContain('would register orders-db');
+    expect(tried.text(pipe)).toContain('Nothing was stored. To do it:  eni-failover register ');
+    expect(await world.run(world.ports.store.read(ordersDb))).toMatchObject({ kind: 'absent' });
+
+    await register(world, declared);
+    const more = `${declared}policy: {budgetPerHour: 5}\n`;
+    const changing = await registerWith(world, more, { dryRun: true });
+    expect(changing).toMatchObject({ data: { change: 'changed', changes: [expect.any(String)] } });
+    expect(changing.text(pipe)).toMatch(/change +.*budgetPerHour/);
+    expect(world.kinds()).toEqual([]);
+  });
+
+  it('of a stack is not overwritten unless told', async () => {
+    const world = await unregistered();
+    await register(world, declared);
+    world.store.change(ordersDb, (state) => ({ ...state, source: 'stack shop' }));
+    const more = `${declared}policy: {budgetPerHour: 5}\n`;
+    const refused = await registerWith(world, more, {});
+    expect(refused).toMatchObject({ outcome: 'refused', data: { code: 'OWNED_BY_OTHERS' } });
+    expect(refused.text(pipe)).toContain('stack shop registered it');
+    const taken = await registerWith(world, more, { takeOver: true, reason: 'the stack is gone' });
+    expect(taken).toMatchObject({ outcome: 'done', data: { change: 'changed' } });
+    expect(world.service().source ?? 'operator').toBe('operator');
+  });
+});
+
 describe('a declaration that EC2 contradicts', () => {
   it('is refused with every problem at its place', async () => {
     const world = await unregistered();
@@ -161,7 +195,7 @@ describe('a declaration that EC2 contradicts', () => {
     const answer = await register(world, declared);
     expect(answer).toMatchObject({
       outcome: 'refused',
-      data: { code: 'NOT_REGISTERED', change: 'rejected', service: ordersDb },
+      data: { code: 'REJECTED', change: 'rejected', service: ordersDb },
     });
     expect(answer.seen).toMatchInlineSnapshot(`
       "
@@ -219,7 +253,7 @@ describe('a declaration with mistakes', () => {
 
   it('is a usage error when there is no such file', async () => {
     const world = await unregistered();
-    const missing = registerCommand(path.join(directory, 'none.yaml'), contextOf(world));
+    const missing = registerCommand(path.join(directory, 'none.yaml'), {}, contextOf(world));
     await expect(missing).rejects.toThrow(CliError);
     await expect(missing).rejects.toMatchObject({ outcome: 'usage' });
   });

@@ -72,7 +72,7 @@ describe('functions/control', { timeout: 60_000 }, () => {
     };
     const { status, document } = await give('register', { declaration });
     expect(status).toBe(409);
-    expect(document).toMatchObject({ kind: 'refused', code: 'NOT_REGISTERED', service: 'other' });
+    expect(document).toMatchObject({ kind: 'refused', code: 'REJECTED', service: 'other' });
     expect(String(document['problems'])).toContain('NO_SUCH_MEMBER');
     expect(String(document['problems'])).toContain('this stack may not stop instances');
     expect(await stage.ports.store.read('other' as ServiceName)).toMatchObject({ kind: 'absent' });

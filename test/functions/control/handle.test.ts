@@ -5,7 +5,7 @@ import { maxBodyBytes } from '../../../functions/control/event.ts';
 import { handle } from '../../../functions/control/handle.ts';
 import { type ControlDocument, ControlDocumentSchema } from '../../../shared/core/control.ts';
 import { PortError } from '../../../shared/core/errors.ts';
-import { a, b, c, makeWorld, ordersDb, type World, zone } from '../../fakes/world.ts';
+import { a, b, c, makeWorld, ordersDb, stranger, type World, zone } from '../../fakes/world.ts';
 
 const ann = 'arn:aws:sts::111122223333:assumed-role/operators/ann';
 const allowed = { fencing: false, hookDocuments: [], hookFunctions: false };
@@ -133,6 +133,13 @@ describe('every command', () => {
     ['switchover', { service: ordersDb, to: b, reason: 'x' }, 200, null],
     ['switchover', { service: ordersDb, to: b, reason: 'x', force: true }, 200, null],
     ['switchover', { service: ordersDb, to: a, reason: 'x' }, 409, 'ALREADY_HOLDER'],
+    ['unregister', { service: ordersDb, reason: 'x' }, 200, null],
+    ['unregister', { service: 'nope', reason: 'x' }, 409, 'NO_SUCH_SERVICE'],
+    ['replace-member', { service: ordersDb, old: c, new: stranger, reason: 'x' }, 200, null],
+    ['replace-member', { service: ordersDb, old: a, new: stranger, reason: 'x' }, 409, 'IS_HOLDER'],
+    ['adopt', { service: ordersDb, reason: 'x' }, 409, 'NOTHING_TO_ADOPT'],
+    ['mode', { service: ordersDb, mode: 'observe', reason: 'x' }, 200, null],
+    ['mode', { service: ordersDb, mode: 'act', reason: 'x' }, 409, 'SAME_MODE'],
   ])('%s with %j answers %i %s', async (command, body, status, code) => {
     const world = await makeWorld();
     const told = await ask(world, command, body);
@@ -187,13 +194,32 @@ describe('register', () => {
       document: {
         kind: 'refused',
         service: ordersDb,
-        code: 'NOT_REGISTERED',
+        code: 'REJECTED',
         problems: [expect.stringContaining('NO_SUCH_MEMBER')],
         data: { change: 'rejected' },
       },
     });
     const nonsense = await ask(world, 'register', { declaration: 'orders-db' });
-    expect(nonsense).toMatchObject({ status: 409, document: { service: null, code: 'NOT_REGISTERED' } });
+    expect(nonsense).toMatchObject({ status: 409, document: { service: null, code: 'REJECTED' } });
+  });
+
+  it('knows where a registration comes from, and does not overwrite another source’s unless told', async () => {
+    const world = await makeWorld({ registered: false });
+    const { declaration } = world;
+    await ask(world, 'register', { declaration, source: 'stack shop', reason: 'deployed' });
+    expect(world.service()).toMatchObject({ source: 'stack shop', registeredBy: ann });
+    const changed = { ...declaration, policy: { budgetPerHour: 5 } };
+    expect(await ask(world, 'register', { declaration: changed })).toMatchObject({
+      status: 409,
+      document: { code: 'OWNED_BY_OTHERS' },
+    });
+    const tried = await ask(world, 'register', { declaration: changed, takeOver: true, dryRun: true });
+    expect(tried).toMatchObject({
+      status: 200,
+      document: { detail: 'the registration would be changed', data: { change: 'changed' } },
+    });
+    expect(world.service()).toMatchObject({ source: 'stack shop' });
+    expect((await ask(world, 'register', { declaration: changed, takeOver: true })).status).toBe(200);
   });
 
   it('holds a declaration against what the stack may do', async () => {
@@ -227,6 +253,11 @@ describe('a request that cannot be meant', () => {
     ['switchover', { service: ordersDb, to: 'b', reason: 'x' }, ['to: must look like i-']],
     ['plan', { service: ordersDb, reason: 'x' }, ['reason: is not a known key']],
     ['register', {}, ['declaration: is missing']],
+    ['register', { declaration: {}, takeOver: 'yes' }, ['takeOver: must be true or false']],
+    ['unregister', { service: ordersDb }, ['reason: is missing']],
+    ['replace-member', { service: ordersDb, reason: 'x' }, ['old: is missing', 'new: is missing']],
+    ['adopt', { service: ordersDb, reason: '' }, ['reason: must say why']],
+    ['mode', { service: ordersDb, mode: 'on', reason: 'x' }, ['mode: must be "act" or "observe"']],
     ['register', { declaration: {}, author: 'x' }, ['author: is not a known key']],
     ['pause', [], ['body: must be a JSON object']],
     ['pause', 'x', ['body: must be a JSON object']],
