@@ -41,7 +41,7 @@ export const labels: Readonly<Record<HappenedName, string>> = {
   registration: 'registration',
   recorded: 'audit trail says',
   reasons: 'not eligible',
-  died: 'function died, times',
+  died: 'function died',
   answers: 'function answers',
   notices: 'notices sent',
   says: 'notice says',
