@@ -486,7 +486,11 @@ const HintSchema = v.variant('kind', [
   }),
   v.strictObject({ kind: v.literal('sweep'), finding: v.string(), atMs: EpochMsSchema }),
   v.strictObject({ kind: v.literal('request'), atMs: EpochMsSchema }),
-  v.strictObject({ kind: v.literal('canary'), atMs: EpochMsSchema }),
+  v.strictObject({
+    kind: v.literal('canary'),
+    atMs: EpochMsSchema,
+    drill: v.exactOptional(v.strictObject({ id: v.string(), author: v.string(), reason: v.string() })),
+  }),
   v.strictObject({ kind: v.literal('watchdog'), epoch: CountSchema, atMs: EpochMsSchema }),
 ]) satisfies v.GenericSchema<unknown, Hint>;
 

@@ -27,8 +27,10 @@ export async function handle(raw: unknown, ports: Ports, run: Run, once: Once): 
       ports.log.error('event malformed', { problems: parsed.problems });
       throw new InvalidInputError('the event cannot be understood', parsed.problems);
     case 'work':
-      if (parsed.message.hint.kind === 'canary')
-        return { kind: 'looked', reports: [await rehearse(ports, parsed.message.service)] };
+      if (parsed.message.hint.kind === 'canary') {
+        const { service, hint } = parsed.message;
+        return { kind: 'looked', reports: [await rehearse(ports, service, hint.drill)] };
+      }
       return { kind: 'looked', reports: [await restore(ports, parsed.message, run)] };
     case 'hint': {
       // Beside the dedupe, not behind it: each round trip before the detach is downtime (P36).

@@ -2,7 +2,7 @@
 import { aroundTheMove } from '../core/around-the-move.ts';
 import { decide } from '../core/decide.ts';
 import type { Decision } from '../core/decision.ts';
-import { refusalsOf } from '../core/eligibility.ts';
+import { everyMember, type Judged } from '../core/eligibility.ts';
 import { type EpisodeKind, isPlannedMove } from '../core/episode.ts';
 import type { Hint } from '../core/hint.ts';
 import type { InstanceId, ServiceName } from '../core/ids.ts';
@@ -50,12 +50,7 @@ export interface Ahead {
   readonly target?: InstanceId;
   /** Every reason against it; empty if it would move. */
   readonly reasons: readonly Obstacle[];
-  readonly members: readonly {
-    readonly member: InstanceId;
-    readonly role: 'holder' | 'standby';
-    readonly eligible: boolean;
-    readonly refusals: readonly MemberRefusal[];
-  }[];
+  readonly members: readonly Judged[];
   /** What would be done, in order. */
   readonly steps: readonly { readonly step: string; readonly what: string }[];
   readonly interrupts: string;
@@ -260,11 +255,7 @@ export function planFrom(scene: Scene, to?: InstanceId): Ahead {
     wouldMove,
     ...(wouldMove && target && { target }),
     reasons: obstacles,
-    members: service.declaration.members.map((member) => {
-      const refusals = refusalsOf(service, observation, member, nowMs);
-      const role = member.instance === holder ? 'holder' : 'standby';
-      return { member: member.instance, role, eligible: refusals.length === 0, refusals };
-    }),
+    members: everyMember(service, observation, holder, nowMs),
     steps: wouldMove && target ? stepsOf(service, kind, holder, target, !request) : [],
     interrupts: wouldMove
       ? `the addresses of ${enis} answer nobody from the detach to the attach; connections over them may break`

@@ -122,6 +122,27 @@ export function refusalsOf(
   ]);
 }
 
+export interface Judged {
+  readonly member: InstanceId;
+  readonly role: 'holder' | 'standby';
+  readonly eligible: boolean;
+  readonly refusals: readonly MemberRefusal[];
+}
+
+/** Every member as it is now, in the declared order: for people, who want to see those too that are not asked. */
+export function everyMember(
+  service: Service,
+  observation: Observation,
+  holder: InstanceId | undefined,
+  nowMs: number,
+): readonly Judged[] {
+  return service.declaration.members.map((each) => {
+    const refusals = refusalsOf(service, observation, each, nowMs);
+    const role = each.instance === holder ? 'holder' : 'standby';
+    return { member: each.instance, role, eligible: refusals.length === 0, refusals };
+  });
+}
+
 export interface Candidates {
   /** Members that may take the interfaces, in the declared order of preference. */
   readonly eligible: readonly InstanceId[];

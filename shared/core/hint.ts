@@ -46,10 +46,19 @@ export interface RequestHint {
   readonly atMs: number;
 }
 
+/** A rehearsal that somebody asked for. */
+export interface Drill {
+  readonly id: string;
+  readonly author: string;
+  readonly reason: string;
+}
+
 /** The hour's rehearsal: may the role still do, to this service's interfaces, what an outage would ask of it? */
 export interface CanaryHint {
   readonly kind: 'canary';
   readonly atMs: number;
+  /** Asked for by an operator: its result is recorded whatever it is. */
+  readonly drill?: Drill;
 }
 
 /** The lease of this epoch should have ended by now. */

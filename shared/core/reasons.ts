@@ -147,6 +147,7 @@ export const commandReasons = {
     'Another source registered the service, and would undo the change.',
     'change it there, or take it over',
   ),
+  NO_SUCH_EPISODE: reason('The trail has no such episode.', 'name it as `history` shows it'),
   REJECTED: reason(
     'The declaration does not hold against what EC2 says.',
     'see the problems; nothing was stored',

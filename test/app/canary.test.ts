@@ -2,6 +2,7 @@
 import { describe, expect } from 'vitest';
 import { rehearse } from '../../shared/app/canary.ts';
 import type { Ports, Rehearsed } from '../../shared/app/ports.ts';
+import type { Drill } from '../../shared/core/hint.ts';
 import type { ServiceName } from '../../shared/core/ids.ts';
 import { a, b, c, front, management, ordersDb, type World } from '../fakes/world.ts';
 import { story } from './story.ts';
@@ -13,6 +14,7 @@ async function rehearsal(
   world: World,
   answerFor: (instanceId: string) => Answer = () => 'allowed',
   name: ServiceName = ordersDb,
+  drill?: Drill,
 ) {
   const orders: object[] = [];
   const ports: Ports = {
@@ -32,7 +34,7 @@ async function rehearsal(
       },
     },
   };
-  return { report: await world.run(rehearse(ports, name)), orders };
+  return { report: await world.run(rehearse(ports, name, drill)), orders };
 }
 
 const fencing = { policy: { fence: 'stop' } };
@@ -134,5 +136,85 @@ describe('the rehearsal', () => {
     const { report, orders } = await rehearsal(world);
     expect(report).toMatchObject({ kind: 'nothing', code: 'UNKNOWN_STATE' });
     expect(orders).toEqual([]);
+  });
+});
+
+describe('a rehearsal that somebody asked for', () => {
+  const drill = { id: 'drill-7', author: 'ann', reason: 'the quarterly drill' };
+  const drilled = (world: World, answerFor?: (instanceId: string) => Answer) =>
+    rehearsal(world, answerFor, ordersDb, drill);
+
+  story('that passes is on record and told, with every call and member', async (world) => {
+    const { report } = await drilled(world);
+    expect(report).toMatchObject({ kind: 'recorded', code: 'DRILL_PASSED' });
+    expect(world.records('drill')).toMatchObject([
+      {
+        author: 'ann',
+        outcome: 'DRILL_PASSED',
+        drill: 'drill-7',
+        reason: 'the quarterly drill',
+        why: [],
+        moves: 4,
+        calls: 8,
+        members: [
+          { member: a, role: 'holder', eligible: true },
+          { member: b, role: 'standby', eligible: true },
+          { member: c, role: 'standby', eligible: true },
+        ],
+      },
+    ]);
+    expect(world.records('drill')[0]?.['tried']).toHaveLength(8);
+    expect(world.notifier.of('DRILL_PASSED')).toHaveLength(1);
+    expect(world.ec2.mutations()).toEqual([]);
+  });
+
+  const failing: readonly (readonly [string, (world: World) => Answer, RegExp])[] = [
+    ['EC2 would deny a call', () => 'denied', /AttachNetworkInterface of .*: it is denied/],
+    ['EC2 does not answer clearly', () => 'unclear', /it is unclear/],
+    [
+      'no standby is eligible',
+      (world) => {
+        for (const id of [b, c]) world.ec2.impair(id);
+        return 'allowed';
+      },
+      /NO_STANDBY_LEFT/,
+    ],
+    [
+      'the interfaces are not together',
+      (world) => {
+        world.ec2.detachByHand(front);
+        return 'allowed';
+      },
+      /ON_NOTHING.*nothing could be rehearsed/s,
+    ],
+  ];
+  for (const [when, prepare, why] of failing)
+    story(`fails where ${when}`, async (world) => {
+      const answer = prepare(world);
+      const { report } = await drilled(world, (id) => (id === b ? answer : 'allowed'));
+      expect(report).toMatchObject({ kind: 'recorded', code: 'DRILL_FAILED' });
+      const [record] = world.records('drill');
+      expect(String(record?.['why'])).toMatch(why);
+      expect(world.notifier.of('DRILL_FAILED')[0]?.attributes['severity']).toBe('warning');
+      expect(world.kinds(), 'the drill is the only record').toEqual(['drill']);
+    });
+
+  story('fails in the middle of an episode, and rehearses nothing', async (world) => {
+    world.excuse(['S12']);
+    world.ec2.impair(a);
+    world.begin(world.alarm(a));
+    await world.clock.advance(400);
+    const { report, orders } = await drilled(world);
+    expect(report.code).toBe('DRILL_FAILED');
+    expect(orders).toEqual([]);
+    await world.clock.advance(60_000);
+  });
+
+  story('is on record though somebody else writes meanwhile', async (world) => {
+    world.store.fail('write', {
+      kind: 'meanwhile',
+      run: () => world.store.change(ordersDb, (state) => ({ ...state })),
+    });
+    expect((await drilled(world)).report.kind).toBe('recorded');
   });
 });

@@ -405,6 +405,13 @@ describe('a message of the work queue', () => {
     });
     expect(world.sent).toEqual([]);
   });
+  it('of a drill puts on record what the hour’s rehearsal does not', async () => {
+    const world = makeWorld();
+    const drill = { id: 'drill-7', author: 'ann', reason: 'the quarterly drill' };
+    const canary = { kind: 'canary', atMs: NOW, drill } as const;
+    const handled = world.handle(toEvent({ service: ORDERS, hint: canary, look: 0 }));
+    await expect(handled).rejects.toThrow('nobody should write');
+  });
   it('of a watchdog whose epoch is over does nothing', async () => {
     const world = makeWorld();
     const watchdog = { kind: 'watchdog', epoch: 7, atMs: NOW } as const;

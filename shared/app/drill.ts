@@ -1,0 +1,122 @@
+/** Drills: would a failover work? Asked of EC2 by dry runs, or done there and back at a quiet hour; both on record. */
+import { everyMember } from '../core/eligibility.ts';
+import type { Step } from '../core/episode.ts';
+import { gapIsFrom, gapOf } from '../core/gap.ts';
+import type { Drill } from '../core/hint.ts';
+import type { ServiceName } from '../core/ids.ts';
+import { interfacesOf, type Service } from '../core/state.ts';
+import { whereabouts } from '../core/whereabouts.ts';
+import { observe } from './observe.ts';
+import { type By, carryOut, type Operated, refused } from './operate.ts';
+import type { Ports } from './ports.ts';
+import { readinessOf } from './readiness.ts';
+import { readService } from './record.ts';
+
+/**
+ * Asks functions/failover for a rehearsal, for it is its role that EC2 would refuse: the result is a record of kind
+ * `drill`. Answers at once what needs no dry run: who is eligible. Throws {@link PortError} when the table or the queue
+ * is out of reach: then nothing was asked for.
+ */
+export async function drill(ports: Ports, name: ServiceName, by: By): Promise<Operated> {
+  const { clock, ids, queue } = ports;
+  const service = await readService(ports, name);
+  if (!service || service.tombstone) return refused('NO_SUCH_SERVICE', `${name} is not registered`);
+  if (service.episode)
+    return refused('EPISODE_OPEN', `episode ${service.episode.id} of ${name} is under way`);
+  const observation = await observe(ports, service);
+  const where = whereabouts(service, observation);
+  if (where.kind === 'unknown') return refused('UNKNOWN_STATE', where.why);
+  if (where.kind !== 'together')
+    return refused('NOT_TOGETHER', `the interfaces of ${name} do not rest together on one instance`);
+  const atMs = clock.now();
+  const { notReady } = readinessOf(service, observation, atMs);
+  const asked: Drill = { id: ids.nonce(), ...by };
+  await queue.send({ service: name, hint: { kind: 'canary', atMs, drill: asked }, look: 0 }, 0);
+  return {
+    kind: 'done',
+    detail: notReady
+      ? `a failover would NOT work now: ${notReady}; the rehearsal was asked for`
+      : 'a standby is eligible; the rehearsal was asked for',
+    data: {
+      drill: asked.id,
+      members: everyMember(service, observation, where.holder, atMs),
+      ready: notReady === undefined,
+    },
+  };
+}
+
+/** What the trail says of an episode, as far as a drill goes by it. */
+interface Told {
+  readonly outcome: string;
+  readonly episode: {
+    readonly id: string;
+    readonly steps: readonly Step[];
+    readonly plan: { readonly source?: string; readonly target: string };
+  };
+}
+
+const page = 100;
+
+/** The record of an episode's end: the newest pages first, for a drill was just now. */
+async function endOf(ports: Ports, service: Service, id: string): Promise<Told | undefined> {
+  const toldIn = (row: { readonly kind: string; readonly body: string }): Told | undefined => {
+    const told = row.kind === 'episode' ? (JSON.parse(row.body) as Told) : undefined;
+    return told?.episode.id === id ? told : undefined;
+  };
+  const frozen = service.frozen && toldIn(service.frozen);
+  if (frozen) return frozen;
+  for (let end = service.trail.next; end > 1; end -= page) {
+    const from = Math.max(1, end - page);
+    const rows = await ports.store.trail(service.name, from, end - from);
+    const found = rows.map(toldIn).find((told) => told !== undefined);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+const legOf = ({ outcome, episode }: Told) => ({
+  episode: episode.id,
+  outcome,
+  from: episode.plan.source ?? null,
+  to: episode.plan.target,
+  gapMs: gapOf(episode.steps) ?? null,
+});
+
+const spelled = ({ from, to, outcome, gapMs }: ReturnType<typeof legOf>) =>
+  `${from ?? 'nothing'} to ${to}: ${outcome}, ${gapMs === null ? 'nothing moved' : `gap ${gapMs} ms`}`;
+
+/** Records a drill there and back, from what the trail says of its two moves. */
+export function recordDrill(
+  ports: Ports,
+  name: ServiceName,
+  episodes: { readonly there: string; readonly back: string },
+  by: By,
+): Promise<Operated> {
+  return carryOut(ports, name, by, async (service) => {
+    const [one, other] = await Promise.all([
+      endOf(ports, service, episodes.there),
+      endOf(ports, service, episodes.back),
+    ]);
+    if (!one || !other) {
+      const missing = one ? episodes.back : episodes.there;
+      return refused('NO_SUCH_EPISODE', `the trail of ${name} has no episode ${missing}`);
+    }
+    const [there, back] = [legOf(one), legOf(other)];
+    const isRoundTrip = there.to === back.from && there.from === back.to;
+    const isPassed = isRoundTrip && there.outcome === 'COMPLETED' && back.outcome === 'COMPLETED';
+    return {
+      kind: 'drill',
+      outcome: isPassed ? 'DRILL_PASSED' : 'DRILL_FAILED',
+      severity: isPassed ? 'info' : 'warning',
+      headline: isPassed
+        ? `drill passed: there in ${there.gapMs ?? 0} ms, back in ${back.gapMs ?? 0} ms`
+        : 'drill FAILED: it did not go there and back',
+      lines: [spelled(there), spelled(back), `Computed from ${gapIsFrom}.`, `Why: ${by.reason}`],
+      facts: { reason: by.reason, there, back, computedFrom: gapIsFrom },
+      instances: [...new Set([there.from, there.to, back.from, back.to])].flatMap((id) => id ?? []),
+      enis: interfacesOf(service),
+      data: { there, back, passed: isPassed },
+      change: (state) => state,
+    };
+  });
+}

@@ -1,0 +1,44 @@
+/** What was done by hand while the controller was away comes on record, found by what it was done to. */
+import { describe, expect } from 'vitest';
+import { reportBreakGlass } from '../../shared/app/break-glass-report.ts';
+import type { ServiceName } from '../../shared/core/ids.ts';
+import { b, front, ordersDb } from '../fakes/world.ts';
+import { story } from './story.ts';
+
+const by = { author: 'ann', reason: 'DynamoDB was down' };
+const at = '2026-11-21T02:11:00.000Z';
+
+describe('a report of a move by hand', () => {
+  story('is on record with every call, and found by instance and interface', async (world) => {
+    const journal = [
+      { at, call: 'DetachNetworkInterface', detail: `${front}: accepted` },
+      { at, call: `AttachNetworkInterface ${front} to ${b}` },
+    ];
+    const answer = await world.run(reportBreakGlass(world.ports, ordersDb, journal, by));
+    expect(answer).toMatchObject({ kind: 'done', data: { recorded: 2, calls: 2 } });
+    expect(world.records('break-glass')).toMatchObject([
+      { author: 'ann', reason: 'DynamoDB was down', outcome: 'BREAK_GLASS', journal, calls: 2 },
+    ]);
+    expect(world.store.pointers()).toContain(`BY#INSTANCE#${b} ${ordersDb} 2`);
+    expect(world.store.pointers()).toContain(`BY#ENI#${front} ${ordersDb} 2`);
+    expect(world.notifier.of('BREAK_GLASS')[0]?.body).toContain(`${at} DetachNetworkInterface: ${front}`);
+  });
+
+  story('that is endless is cut, and says so', async (world) => {
+    const journal = Array.from({ length: 101 }, () => ({
+      at,
+      call: 'x'.repeat(400),
+      detail: 'y'.repeat(400),
+    }));
+    const answer = await world.run(reportBreakGlass(world.ports, ordersDb, journal, by));
+    expect(answer).toMatchObject({ data: { recorded: 100, calls: 101 } });
+    const [record] = world.records('break-glass');
+    const first = { at, call: 'x'.repeat(300), detail: 'y'.repeat(300) };
+    expect(record).toMatchObject({ journal: expect.arrayContaining([first]) });
+  });
+
+  story('for a service that is not registered is refused', async (world) => {
+    const answer = reportBreakGlass(world.ports, 'no-such' as ServiceName, [], by);
+    expect(await world.run(answer)).toMatchObject({ kind: 'refused', code: 'NO_SUCH_SERVICE' });
+  });
+});

@@ -1,0 +1,147 @@
+/** Drills: asked for and rehearsed, or done there and back and put on record. */
+import { describe, expect } from 'vitest';
+import { drill, recordDrill } from '../../shared/app/drill.ts';
+import { setMode } from '../../shared/app/mode.ts';
+import type { InstanceId, ServiceName } from '../../shared/core/ids.ts';
+import { a, b, c, front, ordersDb, type World } from '../fakes/world.ts';
+import { story } from './story.ts';
+
+const by = { author: 'ann', reason: 'the quarterly drill' };
+const ask = (world: World) => world.run(drill(world.ports, ordersDb, by));
+
+describe('a drill', () => {
+  story('asks functions/failover, and says at once who is eligible', async (world) => {
+    world.ec2.impair(c);
+    const answer = await ask(world);
+    expect(answer).toMatchObject({
+      kind: 'done',
+      data: {
+        ready: true,
+        members: [
+          { member: a, role: 'holder', refusals: [] },
+          { member: b, role: 'standby', refusals: [] },
+          { member: c, role: 'standby', refusals: [{ code: 'CHECKS_FAILED' }] },
+        ],
+      },
+    });
+    const id = answer.data?.['drill'];
+    expect(world.queue.sent.map((each) => each.message)).toMatchObject([
+      { service: ordersDb, hint: { kind: 'canary', drill: { id, ...by } } },
+    ]);
+    expect(world.kinds()).toEqual([]);
+  });
+
+  story('says that a failover would not work', async (world) => {
+    for (const id of [b, c]) world.ec2.impair(id);
+    expect(await ask(world)).toMatchObject({
+      detail: expect.stringContaining('NO_STANDBY_LEFT'),
+      data: { ready: false },
+    });
+  });
+
+  const refused: readonly (readonly [string, string, (world: World) => unknown])[] = [
+    ['they are not together', 'NOT_TOGETHER', (world) => world.ec2.detachByHand(front)],
+    [
+      'EC2 cannot be read',
+      'UNKNOWN_STATE',
+      (world) => world.ec2.fail('interfaces', { kind: 'throttled' }, { times: 9 }),
+    ],
+    [
+      'it was unregistered',
+      'NO_SUCH_SERVICE',
+      (world) => world.store.change(ordersDb, (state) => ({ ...state, tombstone: true })),
+    ],
+    [
+      'an episode is open',
+      'EPISODE_OPEN',
+      async (world) => {
+        world.excuse(['S12']);
+        world.ec2.impair(a);
+        world.begin(world.alarm(a));
+        await world.clock.advance(400);
+      },
+    ],
+  ];
+  for (const [when, code, prepare] of refused)
+    story(`is refused where ${when}`, async (world) => {
+      await prepare(world);
+      expect(await ask(world)).toMatchObject({ kind: 'refused', code });
+      expect(world.queue.sent.filter((each) => each.message.hint.kind === 'canary')).toEqual([]);
+      await world.clock.advance(60_000);
+    });
+
+  story('that the queue refuses was not asked for', async (world) => {
+    world.queue.fail();
+    await expect(ask(world)).rejects.toMatchObject({ name: 'PortError' });
+  });
+});
+
+describe('a drill there and back', () => {
+  const episodes = { there: 'orders-db.1', back: 'orders-db.2' };
+  const move = async (world: World, to: InstanceId) =>
+    expect((await world.askFor(to)).code).toBe('COMPLETED');
+  const keep = (world: World, given = episodes, name: ServiceName = ordersDb) =>
+    world.run(recordDrill(world.ports, name, given, by));
+
+  story('is recorded with both gaps, and what they are computed from', async (world) => {
+    await move(world, b);
+    await move(world, a);
+    const answer = await keep(world);
+    expect(answer).toMatchObject({ kind: 'done', data: { passed: true } });
+    const [record] = world.records('drill');
+    expect(record).toMatchObject({
+      author: 'ann',
+      outcome: 'DRILL_PASSED',
+      there: { episode: 'orders-db.1', from: a, to: b, outcome: 'COMPLETED' },
+      back: { episode: 'orders-db.2', from: b, to: a, outcome: 'COMPLETED' },
+      computedFrom: expect.stringContaining('steps'),
+    });
+    const { effects } = world.ec2;
+    const left = effects.find((each) => each.what === 'detached' && each.by === 'controller')?.atMs ?? 0;
+    const there = record?.['there'] as { gapMs: number };
+    expect(there.gapMs).toBeGreaterThan(1_000);
+    expect(there.gapMs).toBeLessThan(60_000);
+    expect(left).toBeGreaterThan(0);
+  });
+
+  story('that did not come back to where it began has failed', async (world) => {
+    await move(world, b);
+    await move(world, c);
+    expect(await keep(world)).toMatchObject({ kind: 'done', data: { passed: false } });
+    expect(world.notifier.of('DRILL_FAILED')).toHaveLength(1);
+  });
+
+  story('of which one half came to rest elsewhere has failed', async (world) => {
+    await move(world, b);
+    world.ec2.refuseAttach(a);
+    await world.askFor(a);
+    expect(await keep(world)).toMatchObject({ data: { passed: false } });
+  });
+
+  story('finds an episode that is not copied yet, and one that is long ago', async (world) => {
+    await move(world, b);
+    for (let count = 0; count < 120; count += 1) await world.run(keepBusy(world, count));
+    world.store.fail('copyToTrail', { kind: 'unreachable' }, { times: 3 });
+    await move(world, a);
+    expect(world.service().frozen?.kind).toBe('episode');
+    world.store.heal();
+    expect(await keep(world)).toMatchObject({ kind: 'done', data: { passed: true } });
+  });
+
+  story('of an episode that the trail does not have is refused', async (world) => {
+    await move(world, b);
+    expect(await keep(world)).toMatchObject({
+      code: 'NO_SUCH_EPISODE',
+      detail: expect.stringContaining('orders-db.2'),
+    });
+    expect(await keep(world, { there: 'other.1', back: 'orders-db.1' })).toMatchObject({
+      detail: expect.stringContaining('other.1'),
+    });
+    expect(world.records('drill')).toEqual([]);
+  });
+});
+
+/** One more record. */
+async function keepBusy(world: World, count: number): Promise<void> {
+  await setMode(world.ports, ordersDb, count % 2 === 0 ? 'observe' : 'act', by);
+}
