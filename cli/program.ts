@@ -5,6 +5,7 @@ import { addAck } from './ack.ts';
 import { addAdopt } from './adopt.ts';
 import type { Answer } from './answer.ts';
 import { parseEndpoint } from './arguments.ts';
+import { addBreakGlass } from './break-glass.ts';
 import { addDoctor } from './doctor.ts';
 import { addExplain } from './explain.ts';
 import { addExport } from './export.ts';
@@ -81,6 +82,7 @@ const allCommands = [
   addAdopt,
   addUnregister,
   addDoctor,
+  addBreakGlass,
 ];
 
 export function makeProgram(name: string, runner: Runner): Command {

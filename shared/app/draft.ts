@@ -11,8 +11,7 @@ import {
   type Observation,
   unknown,
 } from '../core/observation.ts';
-import { parseDeclaration } from '../core/service.ts';
-import { emptyTrail, type Service } from '../core/state.ts';
+import { toNewService } from './new-service.ts';
 import { observe } from './observe.ts';
 import type { PlacedInterface, Site, StatusAlarm } from './ports.ts';
 import { check } from './register.ts';
@@ -55,28 +54,6 @@ type Declared = Pick<Draft, 'name'> & {
   readonly interfaces: readonly Omit<Draft['interfaces'][number], 'placed'>[];
   readonly members: readonly { readonly instance: InstanceId }[];
 };
-
-/** As registration would make it of a service that is new. */
-function toNewService(declared: Declared): Service | readonly string[] {
-  const parsed = parseDeclaration(declared);
-  if (parsed.kind === 'invalid') return parsed.problems;
-  return {
-    name: declared.name,
-    rev: 0,
-    epoch: 0,
-    nonce: '',
-    declared: JSON.stringify(declared),
-    declaration: parsed.declaration,
-    facts: { availabilityZone: '', limits: {} },
-    registeredBy: '',
-    outbox: [],
-    detached: [],
-    mayDetach: [],
-    quarantine: {},
-    failoversAtMs: [],
-    trail: emptyTrail,
-  };
-}
 
 /** A tag is set by one command, and no mistake in what was named: what else is wrong is found as if it were there. */
 function asIfTagged(observation: Observation): Observation {
@@ -130,9 +107,10 @@ export async function draftDeclaration(site: Site, request: DraftRequest): Promi
     interfaces: placesOf(enis, facts),
     members: ordered.map((instance) => ({ instance })),
   });
-  const service = toNewService(declaredAs(members));
-  if ('length' in service) return { kind: 'rejected', problems: service };
+  const made = toNewService(declaredAs(members));
+  if (made.kind === 'invalid') return { kind: 'rejected', problems: made.problems };
 
+  const { service } = made;
   const observation = await observe(site, service);
   const seen = asIfTagged(observation);
   const { problems, holder } = check(service, seen, site.clock.now());
@@ -142,7 +120,7 @@ export async function draftDeclaration(site: Site, request: DraftRequest): Promi
   const ordered = [first, ...members.filter((id) => id !== first)];
   // Once more in this order: the warnings name members by their place in the list.
   const inOrder = toNewService(declaredAs(ordered));
-  const warnings = 'length' in inOrder ? [] : check(inOrder, seen, site.clock.now()).warnings;
+  const warnings = inOrder.kind === 'invalid' ? [] : check(inOrder.service, seen, site.clock.now()).warnings;
   const untagged = [
     ...enis.filter((eni) => {
       const fact = interfaceOf(observation, eni);
