@@ -983,6 +983,8 @@ export class Checker {
     if (before && (before.quarantine !== after.quarantine || before.declared !== after.declared))
       this.#lookAtEligibility();
     this.items.set(name, after);
+    // A pause that ends, by whomever or by itself, lets the controller act again: the world is not settled yet.
+    if (before?.pause && !after.pause) this.#changedAtMs = this.#now();
     // Readiness, and that a refusal is over, may be noted up to ten minutes late, when its turn comes.
     const isNews = after.frozen !== undefined && after.frozen.number !== before?.frozen?.number;
     if ((isNews && after.frozen?.kind !== 'readiness') || after.epoch !== before?.epoch)
