@@ -11,6 +11,7 @@ import {
   releaseBrake,
   resumeController,
   resumeService,
+  testNotice,
 } from '../../shared/app/operate.ts';
 import { planAhead } from '../../shared/app/plan-ahead.ts';
 import type { Ports } from '../../shared/app/ports.ts';
@@ -196,5 +197,8 @@ export const commands: Readonly<Record<string, Command>> = {
   ),
   failback: command(v.strictObject({ service, reason }), async (given, body) =>
     on(body.service, await failback(given.ports, body.service, byOf(given, body))),
+  ),
+  'test-notice': command(v.strictObject({ reason }), async (given, body) =>
+    on(undefined, await testNotice(given.ports, byOf(given, body))),
   ),
 };

@@ -1,7 +1,7 @@
 /** What operators do beside moving: pause, resume, acknowledge. Each is a record with its author. */
 import { messageOf } from '../core/errors.ts';
 import type { InstanceId, ServiceName } from '../core/ids.ts';
-import type { Severity } from '../core/notice.ts';
+import type { OutboxEntry, Severity } from '../core/notice.ts';
 import type { CommandReasonCode, ReasonCode } from '../core/reasons.ts';
 import type { Service, ServiceState } from '../core/state.ts';
 import type { RecordKind } from '../core/trail.ts';
@@ -174,34 +174,47 @@ export function acknowledge(ports: Ports, name: ServiceName, by: By, member?: In
   });
 }
 
-/** There is no item with an outbox for the whole controller: told at once, and if that fails the caller says so. */
-async function tellAll(
-  ports: Ports,
+/** Of the whole controller: there is no item with an outbox for it, so it is told at once. */
+function ofController(
   outcome: string,
+  severity: Severity,
   headline: string,
   { author, reason }: By,
-): Promise<string> {
-  const atMs = ports.clock.now();
-  const dedupeId = `controller.${outcome}.${atMs}`;
+  atMs: number,
+): OutboxEntry {
+  return {
+    dedupeId: `controller.${outcome}.${atMs}`,
+    atMs,
+    keep: true,
+    service: '*',
+    kind: 'controller',
+    outcome,
+    severity,
+    headline,
+    lines: [`By ${author}: ${reason}`],
+    next: [],
+    data: { author, reason },
+  };
+}
+
+/** If it cannot be told, the caller says so: what was done stays done. */
+async function tellAll(ports: Ports, outcome: string, headline: string, by: By): Promise<string> {
+  const notice = ofController(outcome, 'warning', headline, by, ports.clock.now());
   try {
-    await ports.notifier.publish({
-      dedupeId,
-      atMs,
-      keep: true,
-      service: '*',
-      kind: 'controller',
-      outcome,
-      severity: 'warning',
-      headline,
-      lines: [`By ${author}: ${reason}`],
-      next: [],
-      data: { author, reason },
-    });
+    await ports.notifier.publish(notice);
     return headline;
   } catch (error) {
+    const { dedupeId } = notice;
     ports.log.warn('a notice could not be published', { dedupeId, error: messageOf(error) });
     return `${headline} (people could not be told: ${messageOf(error)})`;
   }
+}
+
+/** Publishes a notice that says nothing but that it arrived. Throws {@link PortError} where it cannot be published. */
+export async function testNotice(ports: Ports, by: By): Promise<Operated> {
+  const headline = 'a test: whoever reads this will hear of a failover too';
+  await ports.notifier.publish(ofController('TEST_NOTICE', 'info', headline, by, ports.clock.now()));
+  return { kind: 'done', detail: 'a test notice is published' };
 }
 
 /** Stops every automatic move of every service. */

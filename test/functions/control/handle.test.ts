@@ -133,6 +133,8 @@ describe('every command', () => {
     ['switchover', { service: ordersDb, to: b, reason: 'x' }, 200, null],
     ['switchover', { service: ordersDb, to: b, reason: 'x', force: true }, 200, null],
     ['switchover', { service: ordersDb, to: a, reason: 'x' }, 409, 'ALREADY_HOLDER'],
+    ['failback', { service: ordersDb, reason: 'x' }, 409, 'ALREADY_HOLDER'],
+    ['test-notice', { reason: 'x' }, 200, null],
     ['unregister', { service: ordersDb, reason: 'x' }, 200, null],
     ['unregister', { service: 'nope', reason: 'x' }, 409, 'NO_SUCH_SERVICE'],
     ['replace-member', { service: ordersDb, old: c, new: stranger, reason: 'x' }, 200, null],
@@ -151,6 +153,17 @@ describe('every command', () => {
     await world.run(world.ports.store.tripBrake(zone, ['x'], world.clock.now()));
     expect(await ask(world, 'acknowledge', { zone, reason: 'it is back' })).toMatchObject({ status: 200 });
     expect((await world.run(world.ports.store.readController())).brakes).toEqual({});
+  });
+
+  it('test-notice tells everybody who subscribes, and fails where it cannot', async () => {
+    const world = await makeWorld();
+    await ask(world, 'test-notice', { reason: 'new phone' });
+    expect(world.notifier.published).toMatchObject([
+      { attributes: { service: '*', outcome: 'TEST_NOTICE', severity: 'info' } },
+    ]);
+    expect(JSON.stringify(world.notifier.published)).toContain('new phone');
+    world.notifier.fail(1);
+    expect((await ask(world, 'test-notice', { reason: 'again' })).status).toBe(503);
   });
 
   it('plan changes nothing, and switchover only asks', async () => {
