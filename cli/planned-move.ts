@@ -139,12 +139,12 @@ interface Data {
 export const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
 
 /** Where the end can be read again, and how long nobody answered. */
-export function endLines({ episode, record, detachToVerifiedMs }: EpisodeEnd): Line[] {
+export function endLines({ episode, record, gapMs }: EpisodeEnd): Line[] {
   return [
     { label: 'episode', text: `${episode}, record ${record} of the trail` },
-    ...(detachToVerifiedMs === null
+    ...(gapMs === null
       ? []
-      : [{ label: 'gap', text: `${seconds(detachToVerifiedMs)} from the first detach to the last attach` }]),
+      : [{ label: 'gap', text: `${seconds(gapMs)} from the first detach to the last attach` }]),
   ];
 }
 
@@ -237,7 +237,8 @@ export function saidOf(moved: Moved, { command, service, to }: Omit<Wanted, 'rea
 }
 
 /** For programs, and where there is room for one line only. */
-export const spelled = ({ headline, why }: Said) => [headline, why].filter(Boolean).join('; ');
+export const spelled = ({ headline, why }: Pick<Said, 'headline' | 'why'>) =>
+  [headline, why].filter(Boolean).join('; ');
 
 const colours = { done: 'green', refused: 'red', 'needs-human': 'red' } as const;
 

@@ -7,6 +7,7 @@ import type { Answer } from './answer.ts';
 import { parseEndpoint } from './arguments.ts';
 import { addBreakGlass } from './break-glass.ts';
 import { addDoctor } from './doctor.ts';
+import { addDrill } from './drill.ts';
 import { addExplain } from './explain.ts';
 import { addExport } from './export.ts';
 import { addFailback } from './failback.ts';
@@ -81,6 +82,7 @@ const allCommands = [
   addMember,
   addAdopt,
   addUnregister,
+  addDrill,
   addDoctor,
   addBreakGlass,
 ];

@@ -4,6 +4,7 @@ import * as v from 'valibot';
 import type { Ports } from '../shared/app/ports.ts';
 import { type Outcome, outcomes, type Step } from '../shared/core/episode.ts';
 import { messageOf, PortError } from '../shared/core/errors.ts';
+import { gapOf } from '../shared/core/gap.ts';
 import type { ServiceName } from '../shared/core/ids.ts';
 import type { ServiceState } from '../shared/core/state.ts';
 import { parseDuration } from './arguments.ts';
@@ -37,12 +38,12 @@ export function mustWait(command: Command, { wait, timeout }: { wait?: true; tim
 const pollMs = 500;
 
 /** A record of the trail, as far as somebody waits for it. */
-export type Found = Readonly<Record<string, unknown>> & { readonly number: number; readonly kind: string };
+export type Recorded = Readonly<Record<string, unknown>> & { readonly number: number; readonly kind: string };
 
 export interface Seen {
   readonly state: ServiceState;
   /** From the number on that was asked for, in their order. */
-  readonly records: readonly Found[];
+  readonly records: readonly Recorded[];
   /** No record is missing: what is not among them has not happened. */
   readonly isComplete: boolean;
 }
@@ -61,21 +62,21 @@ export interface Wait {
   readonly waitingFor: string;
 }
 
-const toFound = (number: number, body: string): Found => ({
+const toRecorded = (number: number, body: string): Recorded => ({
   ...(JSON.parse(body) as Record<string, unknown> & { kind: string }),
   number,
 });
 
 /** Reads what has come since. The last record may still lie in the item itself (P21). */
-async function readOn(ports: Ports, service: ServiceName, from: number, seen: Found[]) {
+async function readOn(ports: Ports, service: ServiceName, from: number, seen: Recorded[]) {
   const fact = await ports.store.read(service);
   if (fact.kind !== 'known') return undefined;
   const { frozen, trail } = fact.value;
   const next = () => from + seen.length;
   if (next() < trail.next && next() !== frozen?.number)
     for (const row of await ports.store.trail(service, next(), 50))
-      if (row.number === next()) seen.push(toFound(row.number, row.body));
-  if (frozen && frozen.number === next()) seen.push(toFound(frozen.number, frozen.body));
+      if (row.number === next()) seen.push(toRecorded(row.number, row.body));
+  if (frozen && frozen.number === next()) seen.push(toRecorded(frozen.number, frozen.body));
   return { state: fact.value, records: seen, isComplete: next() >= trail.next };
 }
 
@@ -98,7 +99,7 @@ export async function follow<T>(
 ): Promise<Followed<T>> {
   const stopped = screen.untilStopped();
   const sinceMs = ports.clock.now();
-  const records: Found[] = [];
+  const records: Recorded[] = [];
   let trouble = '';
   try {
     for (;;) {
@@ -135,7 +136,7 @@ export interface EpisodeEnd {
   /** Its number in the service's trail. */
   readonly record: number;
   /** From the first detach that was sent to the last interface seen attached; null where nothing moved. */
-  readonly detachToVerifiedMs: number | null;
+  readonly gapMs: number | null;
 }
 
 const EndSchema = v.object({
@@ -145,21 +146,26 @@ const EndSchema = v.object({
     id: v.string(),
     kind: v.string(),
     plan: v.object({ source: v.optional(v.string()), target: v.string() }),
-    steps: v.array(v.object({ atMs: v.number(), step: v.string() })),
+    steps: v.array(
+      v.object({
+        atMs: v.number(),
+        step: v.string(),
+        durationMs: v.exactOptional(v.number()),
+        untilMs: v.exactOptional(v.number()),
+      }),
+    ),
     request: v.optional(v.object({ id: v.string() })),
   }),
 });
 
 /** Undefined for a record of another kind. */
 export function episodeEndIn(
-  found: Found,
+  record: Recorded,
 ): { readonly end: EpisodeEnd; readonly request: string | undefined } | undefined {
-  const parsed = found.kind === 'episode' ? v.safeParse(EndSchema, found) : undefined;
+  const parsed = record.kind === 'episode' ? v.safeParse(EndSchema, record) : undefined;
   if (!parsed?.success) return undefined;
   const { outcome, why, episode } = parsed.output;
   const { plan, steps } = episode;
-  const detach = steps.find((each) => each.step.startsWith('detach'));
-  const verified = steps.find((each) => each.step === 'verified');
   return {
     end: {
       episode: episode.id,
@@ -168,8 +174,8 @@ export function episodeEndIn(
       why,
       from: plan.source ?? null,
       to: plan.target,
-      record: found.number,
-      detachToVerifiedMs: detach && verified ? verified.atMs - detach.atMs : null,
+      record: record.number,
+      gapMs: gapOf(steps) ?? null,
     },
     request: episode.request?.id,
   };

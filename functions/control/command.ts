@@ -1,6 +1,7 @@
 /** Every command an operator may give, as data: what its body must be, and the use case that does it. */
 import * as v from 'valibot';
 import { adopt } from '../../shared/app/adopt.ts';
+import { drill, recordDrill } from '../../shared/app/drill.ts';
 import { setMode } from '../../shared/app/mode.ts';
 import {
   acknowledge,
@@ -197,6 +198,14 @@ export const commands: Readonly<Record<string, Command>> = {
   ),
   failback: command(v.strictObject({ service, reason }), async (given, body) =>
     on(body.service, await failback(given.ports, body.service, byOf(given, body))),
+  ),
+  drill: command(v.strictObject({ service, reason }), async (given, body) =>
+    on(body.service, await drill(given.ports, body.service, byOf(given, body))),
+  ),
+  'record-drill': command(
+    v.strictObject({ service, there: v.string(), back: v.string(), reason }),
+    async (given, { service: name, there, back, ...body }) =>
+      on(name, await recordDrill(given.ports, name, { there, back }, byOf(given, body))),
   ),
   'test-notice': command(v.strictObject({ reason }), async (given, body) =>
     on(undefined, await testNotice(given.ports, byOf(given, body))),

@@ -188,7 +188,7 @@ describe('switchover', () => {
       "
       COMPLETED: orders-db is on i-0bbbbbbbbbbbbbbb2
       episode  orders-db.1, record 3 of the trail
-      gap      4.1 s from the first detach to the last attach
+      gap      4.2 s from the first detach to the last attach
 
       Step by step:  eni-failover show orders-db.1
       "
@@ -292,7 +292,7 @@ describe('switchover', () => {
       why      no standby took the interfaces; they are back on the source: no other
                member took the interfaces
       episode  orders-db.1, record 3 of the trail
-      gap      4.5 s from the first detach to the last attach
+      gap      4.6 s from the first detach to the last attach
 
       How it is:  eni-failover status orders-db
       "
@@ -317,7 +317,7 @@ describe('switchover', () => {
       why      it ended as COMPLETED on i-0bbbbbbbbbbbbbbb2: every interface was seen
                attached to the target
       episode  orders-db.1, record 3 of the trail
-      gap      3.3 s from the first detach to the last attach
+      gap      3.5 s from the first detach to the last attach
 
       How it is:  eni-failover status orders-db
       "
