@@ -66,11 +66,13 @@ function eitherBy<A extends v.GenericSchema, B extends v.GenericSchema>(
         `must have ${one} or ${other}${one in input ? ', not both' : ''}`,
     ),
   );
-  return v.lazy((input): A | B | typeof neither => {
+  const schema = v.lazy((input): A | B | typeof neither => {
     if (!isMap(input)) return first;
     if (one in input === other in input) return neither;
     return one in input ? first : second;
   });
+  // For whoever wants to know without an input, such as the JSON schema in docs/.
+  return Object.assign(schema, { alternatives: [first, second] });
 }
 
 const CommandSchema = eitherBy(['document', DocumentSchema], ['function', FunctionSchema]);
@@ -129,10 +131,10 @@ const AutomaticSchema = v.strictObject({
     v.transform(toMs),
   ),
 });
-const FailbackSchema = v.lazy((input) =>
-  isMap(input)
-    ? AutomaticSchema
-    : v.picklist(['manual'], 'must be manual, or after: with a time, such as 30m'),
+const ManualSchema = v.picklist(['manual'], 'must be manual, or after: with a time, such as 30m');
+const FailbackSchema = Object.assign(
+  v.lazy((input) => (isMap(input) ? AutomaticSchema : ManualSchema)),
+  { alternatives: [ManualSchema, AutomaticSchema] },
 );
 
 const AnnouncementPolicySchema = v.optional(v.picklist(['notify', 'switchover']), 'notify');
