@@ -7,7 +7,6 @@ import type { AuditClient } from '../../cli/audit-client.ts';
 import { type ExportOptions, exportCommand } from '../../cli/export.ts';
 import { parseMoment } from '../../cli/moment.ts';
 import { a, makeWorld, ordersDb, type World } from '../fakes/world.ts';
-import { trailContext } from './fake-audit.ts';
 import { connectionTo, contextOf, type FakeScreen, makeFakeScreen, pipe } from './screen.ts';
 
 let directory: string;
@@ -29,7 +28,7 @@ async function exported(
   options: Partial<ExportOptions> = {},
   screen: FakeScreen = makeFakeScreen(),
 ) {
-  const context = trailContext(world, { screen });
+  const context = contextOf(world, { screen });
   // Not run by the virtual clock: files take real time.
   const answer = await exportCommand(ordersDb, { format: 'ndjson', ...options }, context);
   return { answer, text: screen.written.join(''), screen };

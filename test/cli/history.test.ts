@@ -5,14 +5,13 @@ import { parseMoment } from '../../cli/moment.ts';
 import { pauseService } from '../../shared/app/operate.ts';
 import type { ServiceName } from '../../shared/core/ids.ts';
 import { a, b, makeWorld, ordersDb, type World } from '../fakes/world.ts';
-import { trailContext } from './fake-audit.ts';
 import { connectionTo, contextOf, narrow, pipe, seen } from './screen.ts';
 
 const ask = (
   world: World,
   options: Partial<HistoryOptions> = {},
   service: ServiceName | undefined = ordersDb,
-) => world.run(historyCommand(service, { limit: 20, ...options }, trailContext(world)));
+) => world.run(historyCommand(service, { limit: 20, ...options }, contextOf(world)));
 
 /** A failover, a pause, and the failover that it forbids. */
 async function eventful(): Promise<World> {

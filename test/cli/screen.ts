@@ -1,15 +1,18 @@
 /** What a person would see: answers of commands over the fakes, printed on a terminal that a test describes. */
 import type { Answer } from '../../cli/answer.ts';
+import { makeAuditClient } from '../../cli/audit-client.ts';
 import { makeControlClient } from '../../cli/control-client.ts';
 import type { Terminal } from '../../cli/output.ts';
 import type { Person } from '../../cli/person.ts';
 import type { CommandContext } from '../../cli/program.ts';
 import type { Screen } from '../../cli/screen.ts';
 import type { Connection } from '../../cli/session.ts';
+import { handle as handleQuestion } from '../../functions/audit/handle.ts';
 import { handle } from '../../functions/control/handle.ts';
 import type { Allowed } from '../../shared/app/register.ts';
 import type { CallUrl } from '../../shared/runtime/function-urls.ts';
 import { siteOf } from '../fakes/fake-environment.ts';
+import { makeFakeTrail } from '../fakes/fake-trail.ts';
 import type { World } from '../fakes/world.ts';
 
 /** As in a pipe: no colours, nothing wrapped. */
@@ -97,13 +100,22 @@ export const nothingSaid: Allowed = {
 };
 
 /** The real functions behind the real clients, over the fakes. */
-export const connectionTo = ({ ports }: World, allowed: Allowed = nothingSaid): Connection => ({
+export const connectionTo = ({ ports, store }: World, allowed: Allowed = nothingSaid): Connection => ({
   ports,
   control: makeControlClient(
     () => 'https://control.example/',
     overUrl((event) => handle(event, ports, allowed)),
   ),
-  audit: { get: () => Promise.reject(new Error('nobody answers queries of the trail here')) },
+  audit: makeAuditClient(
+    () => 'https://audit.example/',
+    overUrl((event) =>
+      handleQuestion(event, {
+        ...ports,
+        trail: makeFakeTrail(store),
+        deadlineMs: ports.clock.now() + 10_000,
+      }),
+    ),
+  ),
   names: {
     queueUrl: 'https://sqs.eu-central-1.amazonaws.com/123456789012/work',
     topicArn: 'arn:aws:sns:eu-central-1:123456789012:notices',

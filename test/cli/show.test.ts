@@ -3,11 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { parseShown, showCommand } from '../../cli/show.ts';
 import { pauseService } from '../../shared/app/operate.ts';
 import { a, b, c, front, makeWorld, ordersDb, servingAlarm, type World } from '../fakes/world.ts';
-import { trailContext } from './fake-audit.ts';
 import { connectionTo, contextOf, narrow, pipe, seen } from './screen.ts';
 
 const show = (world: World, what: string, options: { verify?: true } = {}) =>
-  world.run(showCommand(parseShown(what), options, trailContext(world)));
+  world.run(showCommand(parseShown(what), options, contextOf(world)));
 
 async function failedOver(options?: Parameters<typeof makeWorld>[0]): Promise<World> {
   const world = await makeWorld(options);
