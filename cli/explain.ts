@@ -186,7 +186,7 @@ async function explainNow(name: ServiceName, { connect, say }: CommandContext): 
 const verdicts: Readonly<Record<Past['verdict'], string>> = {
   acting: 'was being moved',
   'would-not-act': 'would NOT have failed over',
-  watching: 'would have failed over',
+  watching: 'was watching',
   'not-registered': 'was not registered',
   unknown: 'nothing is known',
 };
