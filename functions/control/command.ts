@@ -1,6 +1,7 @@
 /** Every command an operator may give, as data: what its body must be, and the use case that does it. */
 import * as v from 'valibot';
 import { adopt } from '../../shared/app/adopt.ts';
+import { reportBreakGlass } from '../../shared/app/break-glass-report.ts';
 import { drill, recordDrill } from '../../shared/app/drill.ts';
 import { setMode } from '../../shared/app/mode.ts';
 import {
@@ -72,6 +73,13 @@ const all = v.optional(v.literal(true, 'must be true'));
 const forMs = v.pipe(v.number(), v.integer(), v.minValue(1, 'must be longer than nothing'));
 const flag = v.optional(v.boolean(), false);
 const zone = v.pipe(v.string(), v.regex(/^[a-z]{2}-[a-z0-9-]*\d[a-z]$/, 'must look like us-east-1a'));
+
+/** What a person did in EC2 by hand, one call. */
+const journalEntry = v.strictObject({
+  at: v.pipe(v.string(), v.isoTimestamp('must be a time such as 2026-11-21T02:11:30Z')),
+  call: v.pipe(v.string(), v.nonEmpty('must name what was done')),
+  detail: v.optional(v.string(), ''),
+});
 
 const on = (name: ServiceName | undefined, operated: Operated): Done => ({
   ...operated,
@@ -209,5 +217,10 @@ export const commands: Readonly<Record<string, Command>> = {
   ),
   'test-notice': command(v.strictObject({ reason }), async (given, body) =>
     on(undefined, await testNotice(given.ports, byOf(given, body))),
+  ),
+  report: command(
+    v.strictObject({ service, reason, journal: v.pipe(v.array(journalEntry), v.minLength(1, 'is empty')) }),
+    async (given, body) =>
+      on(body.service, await reportBreakGlass(given.ports, body.service, body.journal, byOf(given, body))),
   ),
 };

@@ -17,8 +17,8 @@ export type Body =
   | { readonly kind: 'json'; readonly value: Readonly<Record<string, unknown>> }
   | { readonly kind: 'too-large' | 'not-json'; readonly problem: string };
 
-/** A declaration with every option and a hundred members has a tenth of this. */
-export const maxBodyBytes = 64 * 1_024;
+/** The journal of a long night; a declaration with every option and a hundred members has a tenth of this. */
+export const maxBodyBytes = 256 * 1_024;
 
 const EventSchema = v.object({
   rawPath: v.string(),

@@ -8,6 +8,7 @@ import { PortError } from '../../../shared/core/errors.ts';
 import { a, b, c, makeWorld, ordersDb, stranger, type World, zone } from '../../fakes/world.ts';
 
 const ann = 'arn:aws:sts::111122223333:assumed-role/operators/ann';
+const at = '2026-11-21T02:11:30.000Z';
 const allowed = { fencing: false, hookDocuments: [], hookFunctions: false };
 
 interface Told {
@@ -135,6 +136,13 @@ describe('every command', () => {
     ['switchover', { service: ordersDb, to: a, reason: 'x' }, 409, 'ALREADY_HOLDER'],
     ['failback', { service: ordersDb, reason: 'x' }, 409, 'ALREADY_HOLDER'],
     ['test-notice', { reason: 'x' }, 200, null],
+    [
+      'report',
+      { service: ordersDb, reason: 'x', journal: [{ at, call: 'detach', detail: 'eni' }] },
+      200,
+      null,
+    ],
+    ['report', { service: 'nope', reason: 'x', journal: [{ at, call: 'detach' }] }, 409, 'NO_SUCH_SERVICE'],
     ['unregister', { service: ordersDb, reason: 'x' }, 200, null],
     ['unregister', { service: 'nope', reason: 'x' }, 409, 'NO_SUCH_SERVICE'],
     ['replace-member', { service: ordersDb, old: c, new: stranger, reason: 'x' }, 200, null],
@@ -270,6 +278,12 @@ describe('a request that cannot be meant', () => {
     ['unregister', { service: ordersDb }, ['reason: is missing']],
     ['replace-member', { service: ordersDb, reason: 'x' }, ['old: is missing', 'new: is missing']],
     ['adopt', { service: ordersDb, reason: '' }, ['reason: must say why']],
+    ['report', { service: ordersDb, reason: 'x', journal: [] }, ['journal: is empty']],
+    [
+      'report',
+      { service: ordersDb, reason: 'x', journal: [{ at: 'noon', call: '' }] },
+      ['journal.0.at: must be a time', 'journal.0.call: must name'],
+    ],
     ['mode', { service: ordersDb, mode: 'on', reason: 'x' }, ['mode: must be "act" or "observe"']],
     ['register', { declaration: {}, author: 'x' }, ['author: is not a known key']],
     ['pause', [], ['body: must be a JSON object']],
@@ -303,7 +317,7 @@ describe('a request that cannot be meant', () => {
   it.each([
     ['puase', 'did you mean pause?'],
     ['switch-over', 'did you mean switchover?'],
-    ['reboot', 'known here: register, '],
+    ['terminate', 'known here: register, '],
     ['constructor', 'known here: '],
     ['__proto__', 'known here: '],
     ['/v1/', 'path: must be /v1/COMMAND'],
