@@ -112,7 +112,7 @@ export const toPauseView = (pause: Pause, nowMs: number): PauseView => ({
   active: isPaused(pause, nowMs),
 });
 
-const because = "--reason '…'";
+export const because = "--reason '…'";
 
 function commandsFor({ member, code, detail }: MemberRefusal, service: Service, say: Say): readonly string[] {
   switch (code) {
@@ -262,13 +262,13 @@ function hindrancesOf(status: Status, controller: ControllerState, nowMs: number
   if (status.isPaused && pause)
     add('PAUSED', {
       detail: `by ${pause.author}: ${pause.reason}`,
-      commands: [say(`resume ${name}`)],
+      commands: [say(`resume ${name} ${because}`)],
       needsHuman,
     });
   if (status.controllerPaused)
     add('CONTROLLER_PAUSED', {
       detail: `by ${controller.pause?.author}: ${controller.pause?.reason}`,
-      commands: [say('resume --all')],
+      commands: [say(`resume --all ${because}`)],
       needsHuman,
     });
   if (declaration.policy.mode === 'observe')
@@ -280,7 +280,7 @@ function hindrancesOf(status: Status, controller: ControllerState, nowMs: number
   if (status.braked)
     add('BRAKE', {
       detail: `so many services of ${zone} failed at once that the monitoring is under suspicion`,
-      commands: [say(`ack --zone ${zone}`)],
+      commands: [say(`ack --zone ${zone} ${because}`)],
       needsHuman: true,
     });
   const recent = spentOf(service, false, nowMs);

@@ -10,7 +10,14 @@ import type { Answer } from './answer.ts';
 import { parseServiceName } from './arguments.ts';
 import { ago, type Cell, type Line, sheet, spanOf, type Terminal, table } from './output.ts';
 import type { CommandContext, Runner } from './program.ts';
-import { type Say, type ServiceView, toPauseView, toServiceView, unreadableView } from './service-view.ts';
+import {
+  because,
+  type Say,
+  type ServiceView,
+  toPauseView,
+  toServiceView,
+  unreadableView,
+} from './service-view.ts';
 
 /** Services that are looked at together: EC2 answers some dozens of reads a second. */
 const atOnce = 8;
@@ -177,14 +184,14 @@ function controllerLines(controller: ControllerState, nowMs: number, terminal: T
     ...(pause && isPaused(pause, nowMs)
       ? [
           warn(`Everything is paused until ${ago(pause.untilMs, nowMs)} by ${pause.author}: ${pause.reason}`),
-          `  ${say('resume --all')}`,
+          `  ${say(`resume --all ${because}`)}`,
         ]
       : []),
     ...Object.entries(brakes).flatMap(([zone, { sinceMs, services }]) => [
       warn(
         `The brake of ${zone} is on since ${ago(sinceMs, nowMs)}: ${services.length} services failed at once`,
       ),
-      `  ${say(`ack --zone ${zone}`)}`,
+      `  ${say(`ack --zone ${zone} ${because}`)}`,
     ]),
   ];
 }

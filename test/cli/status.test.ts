@@ -173,7 +173,7 @@ describe('status of one service', () => {
       PAUSED  by local:ann: kernel upgrade → resume it
 
       Ways out
-        eni-failover resume orders-db
+        eni-failover resume orders-db --reason '…'
       "
     `);
     await world.clock.advance(pause.forMs);
@@ -208,7 +208,7 @@ describe('status of one service', () => {
       PAUSED         by local:ann: kernel upgrade → resume it
 
       Ways out
-        eni-failover resume orders-db
+        eni-failover resume orders-db --reason '…'
       "
     `);
   });
@@ -444,9 +444,9 @@ describe('status of everything', () => {
     expect(seen(await status(world), narrow)).toMatchInlineSnapshot(`
       "
       Everything is paused until 2026-11-21 02:31:00Z (in 30 min) by local:ann: kernel upgrade
-        eni-failover resume --all
+        eni-failover resume --all --reason '…'
       The brake of eu-central-1a is on since 2026-11-21 02:01:00Z (0 s ago): 5 services failed at once
-        eni-failover ack --zone eu-central-1a
+        eni-failover ack --zone eu-central-1a --reason '…'
 
       SERVICE    STATE      HOLDER               WHY NOT
       orders-db  not ready  i-0aaaaaaaaaaaaaaa1  CONTROLLER_PAUSED, BRAKE
