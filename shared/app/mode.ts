@@ -11,10 +11,10 @@ interface Written {
   readonly policy?: Readonly<Record<string, unknown>>;
 }
 
-const withMode = (state: ServiceState, mode: Mode): ServiceState => {
-  const written = JSON.parse(state.declared) as Written;
-  return { ...state, declared: JSON.stringify({ ...written, policy: { ...written.policy, mode } }) };
-};
+function withMode({ declared }: Pick<ServiceState, 'declared'>, mode: Mode): Written {
+  const written = JSON.parse(declared) as Written;
+  return { ...written, policy: { ...written.policy, mode } };
+}
 
 /** Also in the middle of an episode, which goes on to its end as under a pause (P30). */
 export function setMode(ports: Ports, name: ServiceName, mode: Mode, by: By): Promise<Operated> {
@@ -27,9 +27,10 @@ export function setMode(ports: Ports, name: ServiceName, mode: Mode, by: By): Pr
       outcome: 'CHANGED',
       headline: `mode ${mode} by ${by.author}${mayBeUndoneBy(service)}`,
       lines: [`reason: ${by.reason}`, ...changes],
-      facts: { reason: by.reason, changes },
+      // As every record of a changed declaration has it: what was declared at a time is read from them.
+      facts: { reason: by.reason, changes, declaration: withMode(service, mode) },
       data: { from: before, to: mode },
-      change: (state) => withMode(state, mode),
+      change: (state) => ({ ...state, declared: JSON.stringify(withMode(state, mode)) }),
     };
   });
 }

@@ -4,6 +4,7 @@ import { interfacesOf, type Service, type ServiceState } from '../core/state.ts'
 import { type By, carryOut, type Operated, type Refused, refused } from './operate.ts';
 import type { Ports } from './ports.ts';
 import { readService } from './record.ts';
+import { mayBeUndoneBy } from './source.ts';
 
 /** Why the service cannot be let go, or changed, just now (P16, P25, P26, P29); undefined when it can. */
 export function unfinishedIn(service: Service, nowMs: number): Refused | undefined {
@@ -54,7 +55,7 @@ export async function unregister(ports: Ports, name: ServiceName, by: By): Promi
     return {
       kind: 'change',
       outcome: 'UNREGISTERED',
-      headline: `unregistered by ${by.author}; nothing watches it any more`,
+      headline: `unregistered by ${by.author}; nothing watches it any more${mayBeUndoneBy(service)}`,
       severity: 'warning',
       facts: { reason: by.reason },
       instances: service.declaration.members.map((each) => each.instance),

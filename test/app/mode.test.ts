@@ -20,6 +20,7 @@ describe('the mode', () => {
       expect(world.records('change').at(-1)).toMatchObject({
         outcome: 'CHANGED',
         changes: ['policy.mode: act → observe'],
+        declaration: { policy: { confirm: '5m', mode: 'observe' } },
         ...by,
       });
       world.ec2.impair(a);

@@ -54,6 +54,11 @@ describe('unregistering', () => {
     expect((await world.look(world.alarm(a))).code).toBe('COMPLETED');
   });
 
+  story('what a stack registered warns that its next deployment may undo it', async (world) => {
+    change(world, { source: 'arn:stack/orders' });
+    expect((await end(world)).detail).toContain('arn:stack/orders may undo it');
+  });
+
   const hindered: readonly (readonly [string, string, (world: World) => unknown])[] = [
     [
       'an episode is open',
