@@ -12,7 +12,7 @@ import type { Site } from '../shared/app/ports.ts';
 import { readService } from '../shared/app/record.ts';
 import { messageOf } from '../shared/core/errors.ts';
 import type { InstanceId, ServiceName } from '../shared/core/ids.ts';
-import type { Service } from '../shared/core/state.ts';
+import { isPaused, type Service } from '../shared/core/state.ts';
 import { type Answer, CliError } from './answer.ts';
 import { parseInstanceId, parseReason, parseServiceName } from './arguments.ts';
 import { addYes, callOff, mustBeAskable } from './confirm.ts';
@@ -48,17 +48,22 @@ interface Data {
 
 // ── What is moved ───────────────────────────────────────────────────────────────────────────────────────
 
+interface Found {
+  readonly service: Service;
+  readonly isInTable: boolean;
+}
+
 /** The table first: it knows the lease. The file is for the night in which it does not answer. */
 async function findService(
   name: ServiceName,
   options: BreakGlassOptions,
   context: CommandContext,
-): Promise<Service> {
+): Promise<Found> {
   let why: string;
   try {
     const { ports } = await context.connect();
     const service = await readService(ports, name);
-    if (service && !service.tombstone) return service;
+    if (service && !service.tombstone) return { service, isInTable: true };
     why = `${name} is not registered`;
   } catch (error) {
     why = `the state table could not be read: ${messageOf(error)}`;
@@ -74,10 +79,14 @@ async function findService(
     throw new CliError('usage', `${file} declares no service: ${problems.join('; ')}`);
   if (made.service.name !== name)
     throw new CliError('usage', `${file} declares ${made.service.name}, not ${name}`);
-  return made.service;
+  return { service: made.service, isInTable: false };
 }
 
 type Ready = Extract<Prepared, { readonly kind: 'prepared' }>;
+
+/** Two at work on the same interfaces: each leaves alone what the other did, and neither gets done. */
+const beware = (name: ServiceName, say: CommandContext['say']) =>
+  `the state table answers: if the controller lives too, pause it first (${say(`pause ${name}`)}), or better switch over`;
 
 const isSame = (one: Ready, other: Ready) => JSON.stringify(one.plan) === JSON.stringify(other.plan);
 
@@ -234,8 +243,13 @@ export async function breakGlassMove(
   const { to, print, yes, reason = '' } = options;
   if (!print) mustBeAskable(context, yes === true);
   const site = await context.site();
-  const prepare = async () =>
-    prepareByHand(site, await findService(name, options, context), to, { force: options.force === true });
+  const prepare = async (): Promise<Prepared> => {
+    const { service, isInTable } = await findService(name, options, context);
+    const prepared = await prepareByHand(site, service, to, { force: options.force === true });
+    if (prepared.kind === 'refused' || !isInTable || isPaused(service.pause, site.clock.now()))
+      return prepared;
+    return { ...prepared, warnings: [...prepared.warnings, beware(name, context.say)] };
+  };
   const first = await prepare();
   if (first.kind === 'refused')
     return refusedAnswer({ ...base(name, options), code: first.code, detail: first.detail }, first.wayOut);

@@ -39,7 +39,7 @@ async function examine(
   try {
     const service = await readService(ports, name);
     if (!service || service.tombstone) return undefined;
-    return examineService(await lookAtService(site, service, ownAddress), site.clock.now());
+    return examineService(await lookAtService(site, ports.store, service, ownAddress), site.clock.now());
   } catch (error) {
     return error instanceof InvalidInputError
       ? [say.problem('registered', `its item cannot be understood: ${error.message}`, 'register it again')]

@@ -26,22 +26,18 @@ interface Scene {
 /** A member's replies leave by whichever of the two the kernel finds first, and come from the wrong address. */
 function oneSubnet({ ok, warning }: Say, { service, own, others }: Scene): readonly Finding[] {
   const found = service.declaration.members.flatMap(({ instance: subject }) => {
-    const there = others.filter((each) => each.instanceId === subject);
-    return own.flatMap((moving) => {
-      const beside = [...there, ...own].find(
-        (each) => each.eni !== moving.eni && each.subnet === moving.subnet,
+    const there = [...others.filter((each) => each.instanceId === subject), ...own];
+    const subnets = Map.groupBy(there, (each) => each.subnet);
+    return [...subnets]
+      .filter(([, together]) => together.length > 1 && together.some((each) => own.includes(each)))
+      .map(([subnet, together]) =>
+        warning(
+          'one-subnet',
+          `${together.map((each) => each.eni).join(' and ')} lie in ${subnet}: replies may leave by the wrong one`,
+          'route by source in the guest: docs/guides/guest-configuration.md',
+          { subject },
+        ),
       );
-      return beside
-        ? [
-            warning(
-              'one-subnet',
-              `${moving.eni} and ${beside.eni} lie in one subnet: replies may leave by the wrong one`,
-              'route by source in the guest: docs/guides/guest-configuration.md',
-              { subject },
-            ),
-          ]
-        : [];
-    });
   });
   return found.length > 0 ? found : [ok('one-subnet', 'each interface has its own')];
 }

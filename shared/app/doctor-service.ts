@@ -9,27 +9,64 @@ import { attachmentsIn, whereabouts } from '../core/whereabouts.ts';
 import { type CheckId, type Finding, findingsOf, read } from './doctor.ts';
 import { examineNetwork, type NetworkFacts } from './doctor-network.ts';
 import { observe } from './observe.ts';
-import type { Rehearsed, Site, StatusAlarm } from './ports.ts';
+import type { Rehearsed, Site, StateStore, StatusAlarm } from './ports.ts';
 
 export interface ServiceFacts {
   readonly service: Service;
   readonly observation: Observation;
   readonly statusAlarms: Fact<readonly StatusAlarm[]>;
   readonly network: NetworkFacts;
+  /** The last drill on record, in which the controller's own role was asked. */
+  readonly drilled: Fact<Drilled | undefined>;
   /** What EC2 would let the operator do, by dry runs; undefined where there is no move to rehearse. */
   readonly own: Fact<readonly Rehearsed[]> | undefined;
 }
 
+interface Drilled {
+  readonly atMs: number;
+  readonly calls: number;
+  readonly denied: readonly string[];
+}
+
+/** Further back a drill says little of today. */
+const recordsToRead = 100;
+
+async function lastDrill(
+  store: Pick<StateStore, 'trail'>,
+  { name, trail }: Service,
+): Promise<Drilled | undefined> {
+  const from = Math.max(1, trail.next - recordsToRead);
+  const rows = await store.trail(name, from, recordsToRead);
+  const row = rows.findLast((each) => each.kind === 'drill');
+  if (!row) return undefined;
+  const { tried = [] } = JSON.parse(row.body) as {
+    readonly tried?: readonly {
+      readonly action: string;
+      readonly of: string;
+      readonly answer: string;
+      readonly detail?: string;
+    }[];
+  };
+  const denied = tried.filter((each) => each.answer === 'denied');
+  return {
+    atMs: row.atMs,
+    calls: tried.length,
+    denied: denied.map(({ action, of, detail = 'denied' }) => `${action} of ${of}: ${detail}`),
+  };
+}
+
 export async function lookAtService(
   site: Site,
+  store: Pick<StateStore, 'trail'>,
   service: Service,
   /** The address at which the operator's own session came in, if it did. */
   ownAddress: string | undefined,
 ): Promise<ServiceFacts> {
   const enis = interfacesOf(service);
   const members = service.declaration.members.map((each) => each.instance);
-  const [observation, statusAlarms, placed] = await Promise.all([
+  const [observation, drilled, statusAlarms, placed] = await Promise.all([
     observe(site, service),
+    read(lastDrill(store, service)),
     read(site.environment.statusAlarms()),
     read(site.environment.network(enis, members)),
   ]);
@@ -38,7 +75,7 @@ export async function lookAtService(
     read(site.environment.openings(groups)),
     rehearse(site, service, observation),
   ]);
-  return { service, observation, statusAlarms, own, network: { placed, openings, ownAddress } };
+  return { service, observation, drilled, statusAlarms, own, network: { placed, openings, ownAddress } };
 }
 
 /** One interface to one standby: the permissions are the same for each. */
@@ -318,21 +355,30 @@ function ofDeclaredAlarms(
   });
 }
 
-function ofPermissions(
-  { ok, warning, problem, unknown }: Say,
-  { service, own }: ServiceFacts,
-): readonly Finding[] {
+/** The hour's rehearsal tells only what was refused; a drill on record says what was allowed. */
+function ofRole({ ok, problem, unknown }: Say, { service, drilled }: ServiceFacts): Finding {
   const { name, lastRefusal } = service;
-  const role = lastRefusal?.startsWith('PERMISSION_DENIED')
-    ? problem(
-        'role-permissions',
-        `the last rehearsal was refused: ${lastRefusal}`,
-        'docs/architecture.md says what the role may do',
-        {
-          commands: [`eni-failover drill ${name} --reason '…'`],
-        },
-      )
-    : ok('role-permissions', `no rehearsal was refused; drill asks the role now`);
+  const wayOut = 'give the role what docs/architecture.md says, then drill';
+  const commands = [`eni-failover drill ${name} --reason '…'`];
+  if (lastRefusal?.startsWith('PERMISSION_DENIED'))
+    return problem('role-permissions', `the last rehearsal was refused: ${lastRefusal}`, wayOut, {
+      commands,
+    });
+  if (drilled.kind !== 'known')
+    return unknown('role-permissions', drilled.kind === 'unknown' ? drilled.why : 'absent');
+  if (!drilled.value)
+    return ok('role-permissions', 'no rehearsal of the hour was refused; drill asks the role now');
+  const { atMs, calls, denied } = drilled.value;
+  const at = `at the drill of ${new Date(atMs).toISOString()}`;
+  return denied.length > 0
+    ? problem('role-permissions', `${at} EC2 refused: ${denied.join('; ')}`, wayOut, { commands })
+    : ok('role-permissions', `${at} none of ${calls} calls was refused`);
+}
+
+function ofPermissions(say: Say, facts: ServiceFacts): readonly Finding[] {
+  const { ok, warning, unknown } = say;
+  const { own } = facts;
+  const role = ofRole(say, facts);
   if (!own) return [role];
   if (own.kind !== 'known')
     return [role, unknown('own-permissions', own.kind === 'unknown' ? own.why : 'absent')];

@@ -81,6 +81,8 @@ describe('on a terminal', () => {
       way back   to i-0aaaaaaaaaaaaaaa1, if i-0bbbbbbbbbbbbbbb2 refuses
       WARNING    NOT_TAGGED: it lacks the tag eni-failover=managed (The instance lacks
                  the tag that lets the controller act on it.)
+                 the state table answers: if the controller lives too, pause it first
+                 (eni-failover pause orders-db), or better switch over
 
       Every connection to its addresses ends. No hook runs, and nothing is fenced:
       whatever else the service needs is yours to do.
@@ -144,7 +146,19 @@ describe('in a script', () => {
     const answer = await move({ yes: true });
     expect(answer.outcome).toBe('done');
     expect(remarks[0]).toMatch(/^WARNING: NOT_TAGGED/);
-    expect(remarks[1]).toMatch(/^DetachNetworkInterface: eni-/);
+    expect(remarks[1]).toMatch(/^WARNING: the state table answers: .*pause it first/);
+    expect(remarks[2]).toMatch(/^DetachNetworkInterface: eni-/);
+  });
+
+  it('warns of no second hand where the service is paused', async () => {
+    const pause = {
+      reason: 'x',
+      author: 'ann',
+      atMs: world.clock.now(),
+      untilMs: world.clock.now() + 600_000,
+    };
+    world.store.change(ordersDb, (state) => ({ ...state, pause }));
+    expect(await move({ yes: true })).toMatchObject({ outcome: 'done', data: { warnings: [] } });
   });
 
   it('never writes over a journal, and does nothing then', async () => {
@@ -161,6 +175,7 @@ describe('--print', () => {
       "
       # orders-db to i-0bbbbbbbbbbbbbbb2. Run them in this order; nothing was done yet.
       # wait looks every 20 s only: an attach that comes too early is refused, and may be repeated at once.
+      # WARNING: the state table answers: if the controller lives too, pause it first (eni-failover pause orders-db), or better switch over
       aws ec2 detach-network-interface --attachment-id eni-attach-00000000000000005
       aws ec2 detach-network-interface --attachment-id eni-attach-00000000000000006
       aws ec2 wait network-interface-available --network-interface-ids eni-0aaaaaaaaaaaaaa01

@@ -120,7 +120,8 @@ describe('where all is well', () => {
                         i-0ccccccccccccccc3              ok:
                                                          i-0ccccccccccccccc3-system
                                                          (StatusCheckFailed_System)
-      role-permissions  ok: no rehearsal was refused; drill asks the role now
+      role-permissions  ok: no rehearsal of the hour was refused; drill asks the role
+                        now
       own-permissions   DetachNetworkInterface           ok: allowed
                         AttachNetworkInterface           ok: allowed
                         ModifyNetworkInterfaceAttribute  ok: allowed
@@ -388,6 +389,33 @@ describe('of a service', () => {
   });
 });
 
+describe('a drill on record', () => {
+  const drilled = async (answer: 'allowed' | 'denied') => {
+    const room = await enter();
+    const tried = [{ action: 'AttachNetworkInterface', of: `${front} to ${b}`, answer, detail: 'not you' }];
+    const { trail } = room.world.ports.store;
+    const rows = [{ number: 2, kind: 'drill', atMs: 0, body: JSON.stringify({ tried }), hash: '' }];
+    room.world.ports.store.trail = async (...asked) => [...(await trail(...asked)), ...rows];
+    return room.ask();
+  };
+  const ofRole = (answer: Answered) => findingsIn(answer).find((each) => each.id === 'role-permissions');
+
+  it('says what the role may do', async () => {
+    expect(ofRole(await drilled('allowed'))).toMatchObject({
+      result: 'ok',
+      reason: 'at the drill of 1970-01-01T00:00:00.000Z none of 1 calls was refused',
+    });
+  });
+  it('that was refused is a problem', async () => {
+    const answer = await drilled('denied');
+    expect(answer.outcome).toBe('needs-human');
+    expect(ofRole(answer)).toMatchObject({
+      result: 'problem',
+      reason: expect.stringContaining(`EC2 refused: AttachNetworkInterface of ${front} to ${b}: not you`),
+    });
+  });
+});
+
 describe('what bites later', () => {
   it.each<[string, (room: Room) => unknown, readonly string[]]>([
     [
@@ -404,7 +432,7 @@ describe('what bites later', () => {
         places.set(front, { subnet: 'subnet-1' });
         places.set(management, { subnet: 'subnet-1' });
       },
-      [a, a, b, b, c, c].map((id) => `warning one-subnet ${id}`),
+      [a, b, c].map((id) => `warning one-subnet ${id}`),
     ],
     [
       'groups that let nobody in',
