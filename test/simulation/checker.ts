@@ -637,10 +637,18 @@ export class Checker {
     if (!state || step !== 'after.0' || source === '') return;
     const { policy } = declarationOf(state);
     const episode = state.episode;
-    if (policy.fence !== 'stop' || policy.onFenceTimeout !== 'page' || !episode || planned.has(episode.kind))
-      return;
+    if (policy.fence !== 'stop' || policy.onFenceTimeout !== 'page' || !episode) return;
+    if (this.#isLeftPlainly(state)) return;
     if (!token.startsWith(`${episode.id}/`) || source === episode.plan.target) return;
     if (!this.#isOff(source)) this.#fail('S7', service, `${token} promotes beside ${source}, which runs`);
+  }
+
+  /** A planned move leaves a source that lives, and so does the rescue of one that stranded: nobody is stopped for it. */
+  #isLeftPlainly({ episode, stranded }: ServiceState): boolean {
+    if (!episode || planned.has(episode.kind)) return true;
+    if (episode.kind !== 'rescue' || stranded?.plan.detach !== 'plain') return false;
+    const { failedSinceMs } = this.#instance(episode.plan.source ?? '');
+    return failedSinceMs === undefined || this.#now() - failedSinceMs <= sightMs;
   }
 
   /** Stopped or gone; or it was, and somebody has started it again. */
@@ -654,7 +662,7 @@ export class Checker {
     const { episode } = state;
     const { policy, members } = declarationOf(state);
     if (!episode || policy.fence !== 'stop') return;
-    if (planned.has(episode.kind) && !this.#fenced.has(episode.id)) return;
+    if (this.#isLeftPlainly(state) && !this.#fenced.has(episode.id)) return;
     const { source, target } = episode.plan;
     if (instance !== source || source === target || !members.some((each) => each.instance === source)) return;
     const mark = episode.stages?.['fence'];
@@ -838,7 +846,9 @@ export class Checker {
     if (this.#now() - (this.#accusedAt.get(source) ?? Number.NEGATIVE_INFINITY) < times.maxEventAgeMs)
       return true;
     const red = this.#redUntil.get(arnOf(`status-${source}`));
-    return red !== undefined || this.#now() - failedSinceMs >= declaration.policy.confirm - 2_000;
+    // Red once is no word about a later failure: an alarm's news is as old as any event may be.
+    const wasRed = red !== undefined && this.#now() - red < times.maxEventAgeMs;
+    return wasRed || this.#now() - failedSinceMs >= declaration.policy.confirm - 2_000;
   }
 
   /** S8, the brake: the services that had counted before this worker's own two calls were answered. */
@@ -1093,12 +1103,14 @@ export class Checker {
     if (record.episode?.id !== episode.id)
       this.#fail('S12', name, `${episode.id} ended with the record of ${record.episode?.id}`);
 
+    if (!after.outbox.some((each) => each.dedupeId === `${episode.id}.${outcome}`))
+      this.#fail('L4', name, `${episode.id} ended ${outcome}, and no notice says so`);
     this.#checkStages(name, before, who, record);
     if (!after.stranded) this.#outdated.delete(name);
     const { plan } = after.episode ?? record.episode ?? episode;
     if (outcome === 'COMPLETED' || outcome === 'ATTACHED') {
       for (const eni of before.episode?.plan.interfaces.map((each) => each.eni as string) ?? []) {
-        const made = [...this.#attachments.values()].some(
+        const made = [...this.#attachments.values()].findLast(
           (each) =>
             each.eni === eni &&
             each.instance === plan.target &&
@@ -1108,6 +1120,9 @@ export class Checker {
             (each.episode === episode.id ||
               (episode.kind === 'rescue' && each.madeAtMs >= episode.openedAtMs - times.skewMarginMs)),
         );
+        const lookedAtMs = this.#lookedAt.get(`${who} ${eni}`) ?? -1;
+        if (made && lookedAtMs < made.madeAtMs)
+          this.#fail('S13', name, `${episode.id} is ${outcome}, and ${who} has not seen ${eni} there`);
         const foundThere = episode.plan.interfaces.some(
           (each) => each.eni === eni && this.#attachments.get(each.detach ?? '')?.instance === plan.target,
         );
