@@ -185,15 +185,16 @@ async function fromPointers(
   const range = rangeOf(query);
   let below = place.below ?? range.below;
   for (;;) {
-    // Each pointer may cost its record too.
-    const most = Math.floor(page.room / 2);
+    const sparse = isSparse(query);
+    // Room for the records that are found; where every pointer leads to one, each costs two reads.
+    const most = sparse ? page.room - page.wanted : Math.floor(page.room / 2);
     if (page.isFull || most <= 0) return below;
-    const limit = Math.min(isSparse(query) ? 2 * page.limit : page.wanted, most);
+    const limit = Math.min(sparse ? 4 * page.limit : page.wanted, most);
     const slice = await trail.pointers(partition, { from: range.from, below }, limit, whereOf(query));
     page.read += slice.read;
     for (let first = 0; first < slice.rows.length; ) {
-      if (page.isFull) return below;
-      const pointers = slice.rows.slice(first, first + page.wanted);
+      if (page.isFull || page.room <= 0) return below;
+      const pointers = slice.rows.slice(first, first + Math.min(page.wanted, page.room));
       const rows = await trail.rows(pointers);
       page.read += rows.length;
       for (const { sk, service, number } of pointers) {
