@@ -21,52 +21,60 @@ const saidBy = ({ step, detail }: Step) =>
   silent.has(step) ? undefined : detail?.replace(/^(?:eni-attach|i)-[0-9a-f]+(?:: |$)/, '') || undefined;
 
 function spanOf(step: Step): Span {
-  const { step: name, eni, atMs, durationMs = 0, times = 1, untilMs } = step;
-  return { name, eni, fromMs: atMs - durationMs, toMs: untilMs ?? atMs, detail: saidBy(step), times };
+  const { step: name, eni, atMs, times = 1, untilMs } = step;
+  return { name, eni, fromMs: beginOf(step), toMs: untilMs ?? atMs, detail: saidBy(step), times };
 }
 
-/** What begins with one step of the log and is over with another one. */
-interface Pair {
-  readonly begins: RegExp;
-  readonly ends: (begun: string) => string;
-  readonly name: (begun: string) => string;
+/** When a step of the log began: it is written when it is over. */
+const beginOf = ({ atMs, durationMs = 0 }: Step) => atMs - durationMs;
+
+interface Ended {
+  /** The step that only says so, and needs no line of its own. */
+  readonly by?: Step;
+  readonly atMs: number;
 }
-const pairs: readonly Pair[] = [
-  { begins: /^detach(?:-forced)?$/, ends: () => 'detached', name: (step) => step },
-  { begins: /^attach$/, ends: () => 'attached', name: (step) => step },
-  // A fence, a hook, the check that it serves.
-  {
-    begins: /-begun$/,
-    ends: (step) => step.replace(/-begun$/, '-ended'),
-    name: (step) => step.replace(/-begun$/, ''),
-  },
-];
+
+/**
+ * When what this step began was over. A detach has come about once the interface is seen detached, or attached
+ * elsewhere; an attach once it is seen attached, or all of them are. A call that came to nothing was over with its
+ * answer: it is made again, or another member is tried.
+ */
+function endOf(step: Step, later: readonly Step[]): Ended | undefined {
+  const after = later.filter((each) => each.eni === step.eni);
+  const stage = /^(.+)-begun$/.exec(step.step)?.[1];
+  if (stage !== undefined) {
+    const by = after.find((each) => each.step === `${stage}-ended`);
+    return by && { by, atMs: by.atMs };
+  }
+  const isDetach = /^detach(?:-forced)?$/.test(step.step);
+  if ((!isDetach && step.step !== 'attach') || saidBy(step) !== undefined) return undefined;
+  const next = after.find((each) => /^(?:detach|detach-forced|detached|attach|attached)$/.test(each.step));
+  if (next?.step === (isDetach ? 'detached' : 'attached')) return { by: next, atMs: next.atMs };
+  if (isDetach) return next?.step === 'attach' ? { atMs: beginOf(next) } : undefined;
+  const verified = next ? undefined : later.find((each) => each.step === 'verified');
+  return verified && { atMs: verified.atMs };
+}
 
 /** `fence (stop i-…)` and `done: it is stopped`: what was to be done, and how it ended; its output is told elsewhere. */
 const stageDetail = (begun: Step, ended: Step) =>
   `${begun.detail?.replace(/^\S+ \((.*)\)$/, '$1')}: ${ended.detail?.replace(/:.*$/s, '')}`;
 
-/**
- * Each call with what came of it: from the last detach of an interface until it was seen detached, from the last
- * attach until it was seen attached, from the begin of a hook to its end. What came to nothing keeps its own line.
- */
+/** Each call and stage with what came of it, in the order in which they began. */
 export function toSpans(steps: readonly Step[]): readonly Span[] {
   const taken = new Set<Step>();
   const spans: Span[] = [];
   for (const [index, step] of steps.entries()) {
     if (taken.has(step)) continue;
-    const pair = pairs.find((each) => each.begins.test(step.step));
-    const next = steps
-      .slice(index + 1)
-      .filter((each) => each.eni === step.eni)
-      .find((each) => pair && (each.step === pair.ends(step.step) || pair.begins.test(each.step)));
-    if (!pair || !next || next.step !== pair.ends(step.step)) {
+    const end = endOf(step, steps.slice(index + 1));
+    if (!end) {
       spans.push(spanOf(step));
       continue;
     }
-    taken.add(next);
-    const span = { ...spanOf(step), name: pair.name(step.step), toMs: next.atMs };
-    spans.push(step.step.endsWith('-begun') ? { ...span, detail: stageDetail(step, next) } : span);
+    const { by, atMs } = end;
+    if (by) taken.add(by);
+    const span = { ...spanOf(step), toMs: Math.max(step.atMs, atMs) };
+    const stage = /^(.+)-begun$/.exec(step.step)?.[1];
+    spans.push(stage && by ? { ...span, name: stage, detail: stageDetail(step, by) } : span);
   }
   return spans.toSorted((one, other) => one.fromMs - other.fromMs);
 }
@@ -84,7 +92,8 @@ export function tookOf(ms: number): string {
 
 const gap = '  ';
 const widest = (texts: readonly string[]) => Math.max(0, ...texts.map((text) => text.length));
-const offsetOf = (ms: number) => `+${(ms / 1_000).toFixed(1)} s`;
+/** Finer where all of it is short. */
+const offsetOf = (ms: number, wholeMs: number) => `+${(ms / 1_000).toFixed(wholeMs < 10_000 ? 2 : 1)} s`;
 
 /** A bar of its part of the whole, where it lies in the whole; a moment is a mark. */
 function barOf({ fromMs, toMs }: Span, startMs: number, endMs: number, width: number): string {
@@ -126,7 +135,7 @@ export function waterfall(
   const endMs = Math.max(closedAtMs, ...spans.map((each) => each.toMs));
   const rows = spans.map((span) => ({
     span,
-    offset: offsetOf(span.fromMs - startMs),
+    offset: offsetOf(span.fromMs - startMs, endMs - startMs),
     name: span.times > 1 ? `${span.name} ×${span.times}` : span.name,
     took: span.toMs > span.fromMs ? tookOf(span.toMs - span.fromMs) : '',
   }));

@@ -37,13 +37,13 @@ describe('an episode', () => {
                   eni-failover show orders-db#2 --verify
 
       Steps
-        +0.0 s  claimed                                      │
-        +0.0 s  detach-forced  eni-0aaaaaaaaaaaaaa01  2.0 s  ██████████████
-        +0.0 s  detach-forced  eni-0aaaaaaaaaaaaaa02  2.0 s  ██████████████
-        +2.0 s  attach         eni-0aaaaaaaaaaaaaa01  1.5 s                ██████████
-        +2.0 s  attach         eni-0aaaaaaaaaaaaaa02  1.5 s                ██████████
-        +3.5 s  verified                                                             │
-        +3.5 s  closed                                                               │
+        +0.01 s  claimed                                      │
+        +0.01 s  detach-forced  eni-0aaaaaaaaaaaaaa01  2.0 s  █████████████
+        +0.01 s  detach-forced  eni-0aaaaaaaaaaaaaa02  2.0 s  █████████████
+        +2.00 s  attach         eni-0aaaaaaaaaaaaaa01  1.5 s               ██████████
+        +2.00 s  attach         eni-0aaaaaaaaaaaaaa02  1.5 s               ██████████
+        +3.48 s  verified                                                            │
+        +3.48 s  closed                                                              │
       "
     `);
   });
@@ -85,22 +85,22 @@ describe('an episode', () => {
                   eni-failover show orders-db#2 --verify
 
       Steps
-        +0.0 s  claimed                                      │
-        +0.0 s  fence                                 4.8 s  ████████████
-                  stop i-0aaaaaaaaaaaaaaa1: done
-        +5.0 s  resumed                                                  │
-        +5.0 s  detach-forced  eni-0aaaaaaaaaaaaaa01  2.0 s              █████
-        +5.0 s  detach-forced  eni-0aaaaaaaaaaaaaa02  2.0 s              █████
-        +6.9 s  attach         eni-0aaaaaaaaaaaaaa01  1.5 s                   ████
-        +6.9 s  attach         eni-0aaaaaaaaaaaaaa02  1.5 s                   ████
-        +8.4 s  verified                                                          │
-        +8.4 s  after.0                               1.3 s                       ███
-                  promote-replica on i-0bbbbbbbbbbbbbbb2: done
-        +9.7 s  serving                               68 ms                          █
-                  orders-db-serves: done
-        +9.9 s  resumed                                                              │
-        +9.9 s  verified                                                             │
-        +9.9 s  closed                                                               │
+        +0.01 s  claimed                                      │
+        +0.01 s  fence                                 4.8 s  ███████████
+                   stop i-0aaaaaaaaaaaaaaa1: done
+        +4.97 s  resumed                                                  │
+        +4.97 s  detach-forced  eni-0aaaaaaaaaaaaaa01  2.0 s              ████
+        +4.97 s  detach-forced  eni-0aaaaaaaaaaaaaa02  2.0 s              ████
+        +6.95 s  attach         eni-0aaaaaaaaaaaaaa01  1.5 s                  ████
+        +6.95 s  attach         eni-0aaaaaaaaaaaaaa02  1.5 s                  ████
+        +8.43 s  verified                                                         │
+        +8.43 s  after.0                               1.3 s                      ███
+                   promote-replica on i-0bbbbbbbbbbbbbbb2: done
+        +9.69 s  serving                               68 ms                         █
+                   orders-db-serves: done
+        +9.86 s  resumed                                                             │
+        +9.86 s  verified                                                            │
+        +9.86 s  closed                                                              │
       "
     `);
   });
@@ -129,20 +129,20 @@ describe('an episode', () => {
                   eni-failover show orders-db#2 --verify
 
       Steps
-        +0.0 s  claimed                                       │
-        +0.0 s  detach-forced  eni-0aaaaaaaaaaaaaa01   2.0 s  ████████████
-        +0.0 s  detach-forced  eni-0aaaaaaaaaaaaaa02   2.0 s  ████████████
-        +2.0 s  attach         eni-0aaaaaaaaaaaaaa01  120 ms              █
-                  target-refused AttachmentLimitExceeded
-        +2.0 s  attach         eni-0aaaaaaaaaaaaaa02  120 ms              █
-                  target-refused AttachmentLimitExceeded
-        +2.3 s  rung                                                        │
-                  i-0ccccccccccccccc3, because i-0bbbbbbbbbbbbbbb2 refused:
-                  AttachmentLimitExceeded: it takes no more
-        +2.4 s  attach         eni-0aaaaaaaaaaaaaa01   1.5 s                █████████
-        +2.4 s  attach         eni-0aaaaaaaaaaaaaa02   1.5 s                █████████
-        +3.9 s  verified                                                             │
-        +3.9 s  closed                                                               │
+        +0.01 s  claimed                                       │
+        +0.01 s  detach-forced  eni-0aaaaaaaaaaaaaa01   2.0 s  ███████████
+        +0.01 s  detach-forced  eni-0aaaaaaaaaaaaaa02   2.0 s  ███████████
+        +2.00 s  attach         eni-0aaaaaaaaaaaaaa01  120 ms             █
+                   target-refused AttachmentLimitExceeded
+        +2.00 s  attach         eni-0aaaaaaaaaaaaaa02  120 ms             █
+                   target-refused AttachmentLimitExceeded
+        +2.28 s  rung                                                       │
+                   i-0ccccccccccccccc3, because i-0bbbbbbbbbbbbbbb2 refused:
+                   AttachmentLimitExceeded: it takes no more
+        +2.37 s  attach         eni-0aaaaaaaaaaaaaa01   1.5 s               █████████
+        +2.37 s  attach         eni-0aaaaaaaaaaaaaa02   1.5 s               █████████
+        +3.88 s  verified                                                            │
+        +3.88 s  closed                                                              │
       "
     `);
   });
