@@ -73,6 +73,7 @@ describe('around the controller', { timeout: 60_000 }, () => {
   it('doctor finds what a person should know, by endpoint and by stack', async () => {
     expect(await complaints()).toEqual({ code: 0, bad: asDeployed });
     expect(await complaints('orders-db', '--stack', 'eni-failover')).toEqual({ code: 0, bad: asDeployed });
+    expect((await complaints('--test-notice')).bad).toEqual(asDeployed);
     const wrong = await run('doctor', '--stack', 'mine');
     expect(wrong.code).toBe(2);
     expect(wrong.stderr).toContain('there is no stack mine in this account and Region');
@@ -111,6 +112,7 @@ describe('around the controller', { timeout: 60_000 }, () => {
       command: 'break-glass move',
       outcome: 'done',
       on: standby,
+      reported: true,
     });
     expect(moved.code).toBe(0);
     expect(await stage.holders()).toEqual([standby, standby]);
