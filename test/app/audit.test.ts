@@ -109,7 +109,7 @@ async function pages(query: RecordsQuery): Promise<readonly TrailPage[]> {
   }
 }
 
-describe('records', () => {
+describe('records', { timeout: 30_000 }, () => {
   beforeEach(() => writeTrails(client, table, [orders(), billing()]));
 
   it('of a service come newest first, whole, with their hashes', async () => {
@@ -302,7 +302,7 @@ describe('one episode', () => {
   });
 });
 
-describe('verify', () => {
+describe('verify', { timeout: 30_000 }, () => {
   const verified = async (
     query: { service: ServiceName; cursor?: string } = { service: ORDERS },
     deadlineMs = Number.POSITIVE_INFINITY,
