@@ -1255,6 +1255,8 @@ export class Checker {
     if (state.request && nowMs - state.request.atMs > times.requestTtlMs + 120_000)
       this.#fail('L5', name, 'a request is neither carried out nor refused');
 
+    // What becomes of one that is unregistered is nobody's but a person's.
+    if (state.tombstone) return;
     const enis = this.#enisOf(name);
     const isTouched = this.#touchedAt.has(name);
     const on = new Set<string>();
@@ -1364,10 +1366,12 @@ export class Checker {
         kind: string;
         outcome?: string;
         holder?: string;
+        to?: string;
         lastSeen?: { holder?: string };
         attachedTo?: Record<string, string | null>;
       };
-      const together = record.kind === 'change' ? record.lastSeen?.holder : record.holder;
+      const adopted = record.outcome === 'ADOPTED' ? record.to : undefined;
+      const together = adopted ?? (record.kind === 'change' ? record.lastSeen?.holder : record.holder);
       if (together && (record.kind === 'change' || record.kind === 'recovered'))
         for (const eni of this.#enisOf(name)) replayed.set(eni, together);
       for (const [eni, place] of Object.entries(record.attachedTo ?? {}))

@@ -131,6 +131,20 @@ function drawInjury(chance: Chance): Injury {
 
 const moreTriggers = ['any', 'claim', 'fence', 'fence', 'hook', 'hook', 'detach', 'attach'] as const;
 
+/** What operators do beside moving and pausing, at any moment of the storm. */
+function drawDeeds(chance: Chance, services: number, stormMs: number): Happening[] {
+  if (!chance.likely(0.4)) return [];
+  return Array.from({ length: chance.between(1, 3) }, (): Happening => {
+    const atMs = chance.between(0, stormMs);
+    const service = chance.between(0, services - 1);
+    const kind = chance.pick(['ask', 'adopt', 'observe', 'unregister'] as const);
+    if (kind === 'ask') return { atMs, kind, service, member: chance.between(0, 2) };
+    return kind === 'adopt'
+      ? { atMs, kind, service }
+      : { atMs, kind, service, forMs: chance.between(10 * second, 4 * minute) };
+  });
+}
+
 /** Around the failures, what can go wrong with fences, hooks and what they speak to. */
 function drawTroubles(
   chance: Chance,
@@ -364,6 +378,7 @@ export function drawPlan(seed: number, minutes: number): RunPlan {
     happenings.push({ atMs: (happenings[0]?.atMs ?? 0) + chance.between(0, 30_000), kind: 'deploy' });
   if (withHooks.length > 0)
     happenings.push(...drawTroubles(chance.fork('troubles'), services, happenings, withHooks));
+  happenings.push(...drawDeeds(chance.fork('deeds'), services.length, 0.7 * minutes * minute));
   happenings.sort((a, b) => a.atMs - b.atMs);
   const world: WorldPlan = { seed, zones, services, steady: false, sweeps: true };
   const skewMs = chance.likely(0.05) ? chance.pick([2_000, 5_000, 15_000]) : chance.pick([0, marginMs]);

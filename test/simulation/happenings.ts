@@ -56,6 +56,10 @@ export type Happening = Timed<
   | { readonly kind: 'release-brake'; readonly zone: 'a' | 'b' }
   | { readonly kind: 'switchover' | 'failback'; readonly service: number; readonly member: number }
   | { readonly kind: 'edit'; readonly service: number; readonly confirm: string }
+  | { readonly kind: 'adopt'; readonly service: number }
+  | { readonly kind: 'ask'; readonly service: number; readonly member: number }
+  /** Only observed, or not registered at all, for a while. */
+  | { readonly kind: 'observe' | 'unregister'; readonly service: number; readonly forMs: number }
   | { readonly kind: 'duplicate-message' }
   | {
       readonly kind: 'events';
@@ -418,6 +422,26 @@ function happen(world: World, storm: Storm, plan: RunPlan, each: Happening): voi
     }
     case 'edit':
       world.edit(each.service, each.confirm);
+      return;
+    case 'adopt': {
+      const name = world.services[each.service]?.name;
+      if (name) world.adopt(name);
+      return;
+    }
+    case 'ask': {
+      const { name, members = [] } = world.services[each.service] ?? {};
+      if (name) world.ask(name, each.member % Math.max(1, members.length));
+      return;
+    }
+    case 'observe': {
+      const name = world.services[each.service]?.name;
+      if (!name) return;
+      world.setMode(name, 'observe');
+      loop.after(each.forMs, () => world.setMode(name, 'act'));
+      return;
+    }
+    case 'unregister':
+      world.unregister(each.service, each.forMs);
       return;
     case 'duplicate-message':
       world.queue.duplicateNext();

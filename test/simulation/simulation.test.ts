@@ -67,7 +67,7 @@ describe('the simulator', () => {
       ]
     `);
     expect(places).toHaveLength(20);
-    expect(calls).toBe(48);
+    expect(calls).toBe(49);
   });
 
   it('finds the points of a fence, of hooks and of a check', async () => {
@@ -89,12 +89,12 @@ describe('the simulator', () => {
     }
     expect(calls).toMatchInlineSnapshot(`
       [
-        "fenced 1: 105",
-        "fenced 2: 111",
-        "planned 1: 61",
-        "planned 2: 67",
-        "back 1: 49",
-        "back 2: 50",
+        "fenced 1: 106",
+        "fenced 2: 112",
+        "planned 1: 62",
+        "planned 2: 68",
+        "back 1: 50",
+        "back 2: 51",
       ]
     `);
     expect([...places].sort()).toMatchInlineSnapshot(`

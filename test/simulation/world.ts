@@ -2,6 +2,8 @@
 import { hash } from 'node:crypto';
 import { handle } from '../../functions/failover/handle.ts';
 import { Ec2Error, type Ec2Event, type Ec2Model, makeEc2Model } from '../../sandbox/ec2/model.ts';
+import { adopt } from '../../shared/app/adopt.ts';
+import { setMode } from '../../shared/app/mode.ts';
 import {
   acknowledge,
   type Operated,
@@ -12,8 +14,10 @@ import {
   resumeService,
 } from '../../shared/app/operate.ts';
 import type { Ports } from '../../shared/app/ports.ts';
-import { register } from '../../shared/app/register.ts';
+import { type Registered as RegisterAnswer, register } from '../../shared/app/register.ts';
+import { switchover } from '../../shared/app/request.ts';
 import { emptyMemory, type SweepMemory, sweep } from '../../shared/app/sweep.ts';
+import { unregister } from '../../shared/app/unregister.ts';
 import { makeAlarms } from '../../shared/aws/alarms.ts';
 import { withDirectInvocation } from '../../shared/aws/direct-invocation.ts';
 import { makeEc2 } from '../../shared/aws/ec2.ts';
@@ -129,6 +133,11 @@ interface Registered {
   readonly counts: ReadonlyMap<string, number>;
   readonly serial: number;
 }
+const toOperated = (answer: RegisterAnswer): Operated =>
+  answer.kind === 'rejected'
+    ? { kind: 'refused', code: answer.code, detail: answer.problems.join('; ') }
+    : { kind: 'done', detail: answer.kind };
+
 const registeredBefore = new Map<string, Registered>();
 
 /** A process of Lambda's: thawed for an invocation, frozen after it, killed with it. */
@@ -419,10 +428,7 @@ export class World {
     if (!declaration) return;
     const policy = { ...(declaration['policy'] as object | undefined), confirm };
     this.operate('register', async (ports) => {
-      const answer = await register(ports, { declaration: { ...declaration, policy }, author: 'ops' });
-      return answer.kind === 'rejected'
-        ? { kind: 'refused', code: 'REJECTED', detail: answer.problems.join('; ') }
-        : { kind: 'done', detail: answer.kind };
+      return toOperated(await register(ports, { declaration: { ...declaration, policy }, author: 'ops' }));
     });
   }
 
@@ -768,7 +774,7 @@ export class World {
     );
   }
 
-  /** As functions/control will: refuses what P29 refuses, writes the request under `rev`, and enqueues a look. */
+  /** A request as it lies in the item, whatever control would say of it: for what the engine itself makes of it. */
   request(name: ServiceName, kind: 'switchover' | 'failback', member: number): Worker {
     const target = (this.services.find((each) => each.name === name)?.members[member] ?? '') as InstanceId;
     return this.operate(kind, async (ports) => {
@@ -789,6 +795,34 @@ export class World {
       await ports.queue.send({ service: name, hint: { kind: 'request', atMs: nowMs }, look: 0 }, 0);
       return { kind: 'done', detail: `${kind} to ${target}` };
     });
+  }
+  /** The same by way of control, which refuses what the engine would refuse. */
+  ask(name: ServiceName, member: number): Worker {
+    const target = (this.services.find((each) => each.name === name)?.members[member] ?? '') as InstanceId;
+    return this.operate('ask', (ports) =>
+      switchover(ports, name, target, { author: 'ops', reason: 'patching' }),
+    );
+  }
+  adopt(name: ServiceName): Worker {
+    return this.operate('adopt', (ports) => adopt(ports, name, { author: 'ops', reason: 'as it is' }));
+  }
+  setMode(name: ServiceName, mode: 'act' | 'observe'): Worker {
+    return this.operate('mode', (ports) => setMode(ports, name, mode, { author: 'ops', reason: 'game day' }));
+  }
+
+  /** And registers it again after a while, as often as it takes. */
+  unregister(index: number, forMs: number): void {
+    const { name, declaration } = this.services[index] ?? {};
+    if (!name || !declaration) return;
+    this.operate('unregister', (ports) => unregister(ports, name, { author: 'ops', reason: 'retired' }));
+    const again = () => {
+      if (!this.checker.items.get(name)?.tombstone) return;
+      this.operate('register', async (ports) =>
+        toOperated(await register(ports, { declaration, author: 'ops' })),
+      );
+      this.loop.after(30_000, again);
+    };
+    this.loop.after(forMs, again);
   }
 
   // ── The sweep ─────────────────────────────────────────────────────────────────────────────────────────
