@@ -149,10 +149,18 @@ function merged(steps: readonly ByHand[]): readonly ByHand[] {
   return result;
 }
 
+/** Whoever works from the top looks before he touches anything. */
+const looks = ['describe-interfaces', 'describe-status', 'describe-', 'console-output'];
+const rankOf = (step: ByHand) => {
+  const rank = looks.findIndex((each) => step.do.startsWith(each));
+  return rank < 0 ? looks.length : rank;
+};
+
 /** What to do about several of them at once: looks first, each step once. */
 export function byHand(
   codes: readonly (ReasonCode | Outcome | undefined)[],
   scene: Scene,
 ): readonly ByHand[] {
-  return merged(codes.flatMap((code) => (code ? remedies[code](scene) : [])));
+  const steps = merged(codes.flatMap((code) => (code ? remedies[code](scene) : [])));
+  return steps.toSorted((one, other) => rankOf(one) - rankOf(other));
 }

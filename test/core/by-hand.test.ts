@@ -74,6 +74,17 @@ describe('a fence that failed', () => {
   });
 });
 
+describe('an application that does not answer', () => {
+  it('is looked at from the interfaces inwards', () => {
+    expect(kinds(['NOT_SERVING', 'ATTACHED'])).toEqual([
+      'describe-interfaces',
+      'describe-status',
+      'describe-alarms',
+      'console-output',
+    ]);
+  });
+});
+
 describe('an episode that stopped while everything rests together', () => {
   it('is looked at, and nothing is moved', () => {
     const together = { id: attachmentOf(data, a), instanceId: a, status: 'attached' } as const;

@@ -178,7 +178,7 @@ describe('a service that fences, promotes and must answer', { timeout: 60_000 },
       episode: { stages: { '1/serving': { end: 'timed-out', output: 'the alarm is ALARM' } } },
     });
     expect(await at.holders()).toEqual([standby, standby]);
-    expect((await noticeOf(at))?.message).toContain('attached, but');
+    expect((await noticeOf(at))?.message).toContain('but not serving');
   });
 
   it('is promoted by a function, which is asked until it is done', async () => {
