@@ -1,4 +1,5 @@
 /** A move without the controller: a person, EC2, and a journal on the person's own disk. The same plan, derived the same way. */
+import { bringTo, type ByHand as Call, toCommands } from '../core/aws-commands.ts';
 import { refusalsOf } from '../core/eligibility.ts';
 import { messageOf } from '../core/errors.ts';
 import type { EniId, InstanceId } from '../core/ids.ts';
@@ -135,33 +136,20 @@ export function commandsByHand(
   plan: Plan,
   facts: ReadonlyMap<EniId, Fact<InterfaceFact>>,
 ): readonly string[] {
-  const detaches: string[] = [];
-  const waits: string[] = [];
-  const attaches: string[] = [];
-  for (const { eni, deviceIndex, networkCardIndex } of plan.interfaces) {
-    const fact = facts.get(eni);
-    const attachment = fact?.kind === 'known' ? fact.value.attachment : undefined;
-    const isThere = attachment?.instanceId === plan.target && attachment.status !== 'detaching';
-    const id = `$(aws ec2 describe-network-interfaces --network-interface-ids ${eni} --query 'NetworkInterfaces[0].Attachment.AttachmentId' --output text)`;
-    if (attachment && !isThere) {
-      // A plain detach that hangs has to be forced: to send it plainly again changes nothing.
-      const force = plan.detach === 'force' || attachment.status === 'detaching' ? ' --force' : '';
-      detaches.push(`aws ec2 detach-network-interface --attachment-id ${attachment.id}${force}`);
-    }
-    if (!isThere) {
-      waits.push(`aws ec2 wait network-interface-available --network-interface-ids ${eni}`);
-      attaches.push(
-        `aws ec2 attach-network-interface --network-interface-id ${eni} --instance-id ${plan.target} ` +
-          `--device-index ${deviceIndex} --network-card-index ${networkCardIndex}`,
-      );
-    }
-    if (!isThere || attachment?.deleteOnTermination)
-      attaches.push(
-        `aws ec2 modify-network-interface-attribute --network-interface-id ${eni} ` +
-          `--attachment "AttachmentId=${isThere ? attachment?.id : id},DeleteOnTermination=false"`,
-      );
-  }
-  return [...detaches, ...waits, ...attaches];
+  const attachmentOf = (eni: string) => {
+    const fact = facts.get(eni as EniId);
+    return fact?.kind === 'known' ? fact.value.attachment : undefined;
+  };
+  const moves = bringTo(plan.target, plan.interfaces, attachmentOf, plan.detach === 'force');
+  const isMoved = (eni: EniId) => moves.some((step) => step.do === 'attach' && step.eni === eni);
+  const kept = plan.interfaces.flatMap(({ eni }): readonly Call[] => {
+    const attachment = attachmentOf(eni);
+    return attachment?.deleteOnTermination && !isMoved(eni)
+      ? [{ do: 'keep-on-termination', eni, attachment: attachment.id }]
+      : [];
+  });
+  // The Region is the one that his AWS CLI uses: he asks in it.
+  return toCommands([...moves, ...kept], '');
 }
 
 // ── The move ────────────────────────────────────────────────────────────────────────────────────────────

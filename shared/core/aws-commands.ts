@@ -106,16 +106,21 @@ export const toCommand = (step: ByHand, region: string) => `aws ${lineOf(step, r
 const waits = (eni: string, region: string) =>
   `aws ec2 wait network-interface-available --network-interface-ids ${eni}${at(region)}`;
 
-/** The lines in order; a detached interface is waited for before the next call needs it. */
-export const toCommands = (steps: readonly ByHand[], region: string): readonly string[] =>
-  steps.flatMap((step) => [
-    toCommand(step, region),
-    ...(step.do === 'detach' ? [waits(step.eni, region)] : []),
-  ]);
+/** The lines in order; what was detached is waited for together, before the first call that needs it. */
+export function toCommands(steps: readonly ByHand[], region: string): readonly string[] {
+  const lines: string[] = [];
+  const leaving: string[] = [];
+  for (const step of steps) {
+    if (step.do === 'detach') leaving.push(step.eni);
+    else lines.push(...leaving.splice(0).map((eni) => waits(eni, region)));
+    lines.push(toCommand(step, region));
+  }
+  return [...lines, ...leaving.map((eni) => waits(eni, region))];
+}
 
 /**
- * Brings interfaces to one instance: what is there already stays, what is elsewhere is detached first. An
- * interface of which nothing is known is only attached: EC2 refuses that while it is in use.
+ * Brings interfaces to one instance: what is there already stays, what is elsewhere is detached first, all of it
+ * at once. An interface of which nothing is known is only attached: EC2 refuses that while it is in use.
  */
 export function bringTo(
   target: string,
@@ -123,13 +128,18 @@ export function bringTo(
   attachmentOf: (eni: string) => Pick<Attachment, 'id' | 'instanceId' | 'status'> | undefined,
   force: boolean,
 ): readonly ByHand[] {
-  return slots.flatMap(({ eni, deviceIndex, networkCardIndex }): readonly ByHand[] => {
-    const now = attachmentOf(eni);
-    if (now?.instanceId === target && now.status !== 'detaching') return [];
-    return [
-      ...(now ? [{ do: 'detach', eni, attachment: now.id, force } as const] : []),
+  const coming = slots.flatMap((slot) => {
+    const now = attachmentOf(slot.eni);
+    return now?.instanceId === target && now.status !== 'detaching' ? [] : [{ ...slot, now }];
+  });
+  return [
+    ...coming.flatMap(({ eni, now }): readonly ByHand[] =>
+      // A plain detach that hangs has to be forced: to send it plainly again changes nothing.
+      now ? [{ do: 'detach', eni, attachment: now.id, force: force || now.status === 'detaching' }] : [],
+    ),
+    ...coming.flatMap(({ eni, deviceIndex, networkCardIndex }): readonly ByHand[] => [
       { do: 'attach', eni, instance: target, deviceIndex, networkCardIndex },
       { do: 'keep-on-termination', eni },
-    ];
-  });
+    ]),
+  ];
 }
