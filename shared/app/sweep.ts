@@ -38,9 +38,9 @@ export interface SweepMemory {
   readonly lookedAtMs: Map<ServiceName, number>;
   /** Those that seemed not ready when not everything could be read: told if the next look finds the same. */
   readonly uncertain: Set<ServiceName>;
-  /** Limits of the fleet's instance types, and when EC2 was asked; undefined where it knows no such type. */
   /** The ends of the controller's pauses of which people were told. */
   readonly pausesToldUntilMs: Set<number>;
+  /** Limits of the fleet's instance types, and when EC2 was asked; undefined where it knows no such type. */
   readonly limits: Map<string, { readonly askedAtMs: number; readonly limits: TypeLimits | undefined }>;
 }
 

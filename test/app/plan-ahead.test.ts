@@ -18,6 +18,12 @@ async function plan(world: World, to?: InstanceId): Promise<Ahead> {
   if (ahead.kind !== 'plan') throw new Error(ahead.detail);
   return ahead;
 }
+/** The same while others are at work. */
+async function planOnly(world: World): Promise<Ahead> {
+  const ahead = await world.run(planAhead(world.ports, ordersDb));
+  if (ahead.kind !== 'plan') throw new Error(ahead.detail);
+  return ahead;
+}
 const codes = (ahead: Ahead) => ahead.reasons.map((each) => each.code);
 const change = (world: World, to: Partial<ServiceState>) =>
   world.store.change(ordersDb, (state) => ({ ...state, ...to }));
@@ -120,6 +126,25 @@ describe('the plan of a failover', () => {
     expect(ahead).toMatchObject({ wouldMove: false });
     await world.clock.advance(60_000);
     expect(worker.calls.length).toBeGreaterThan(0);
+  });
+
+  story('of an episode whose worker died says that it goes on', async (world) => {
+    world.ec2.impair(a);
+    const worker = world.worker();
+    worker.crashAt(12, 'before');
+    world.begin(world.alarm(a), worker);
+    await world.run(worker.crashed);
+    expect(world.service().episode).toBeDefined();
+    await world.clock.advance(20_000);
+    expect(codes(await planOnly(world))).toEqual(['EPISODE_OPEN']);
+    await world.settle();
+  });
+
+  story('that was stranded and is whole again says that it is being recorded', async (world) => {
+    const lost = { target: b, tried: [b], detach: 'plain', plainDetachMs: 1, interfaces: [] } as const;
+    change(world, { stranded: { sinceMs: 0, plan: lost, why: 'nobody took it', tries: 1 } });
+    expect(codes(await plan(world))).toEqual(['UNKNOWN_STATE']);
+    expect(codes(await plan(world, c))).toEqual(['UNKNOWN_STATE']);
   });
 
   const around = {
