@@ -21,6 +21,7 @@ import {
   emptyController,
   interfacesOf,
   type OperatorRequest,
+  type Pause,
   type Service,
 } from '../core/state.ts';
 import { unblocking } from '../core/unblock.ts';
@@ -67,8 +68,20 @@ const tables = { ...commandReasons, ...memberReasons, ...reasons };
 
 const whereOf = ({ name, facts }: Service) => ({ name, zone: facts.availabilityZone });
 
-function toObstacle({ service }: Scene, code: ReasonCode | CommandReasonCode, detail: string): Obstacle {
-  const command = unblocking(code, whereOf(service));
+/** What stands in the way, without the failure or the wish that the question made up. */
+function detailOf({ service, controller }: Scene, code: string, detail: string): string {
+  const whole = (pause: Pause) =>
+    `by ${pause.author} until ${new Date(pause.untilMs).toISOString()}: ${pause.reason}`;
+  if (code === 'PAUSED' && service.pause) return whole(service.pause);
+  if (code === 'CONTROLLER_PAUSED' && controller.pause) return whole(controller.pause);
+  const [first = detail, ...rest] = detail.split('; ');
+  if (code === 'OBSERVE_ONLY') return `it ${rest.at(-1) ?? detail}`;
+  return ['NOT_TAGGED', 'BRAKE', 'BUDGET_SPENT'].includes(code) ? first : detail;
+}
+
+function toObstacle(scene: Scene, code: ReasonCode | CommandReasonCode, said: string): Obstacle {
+  const command = unblocking(code, whereOf(scene.service));
+  const detail = detailOf(scene, code, said);
   return { code, detail, wayOut: tables[code].wayOut, ...(command && { command }) };
 }
 

@@ -72,6 +72,16 @@ describe('the plan of a failover', () => {
       ['QUARANTINED', c, `eni-failover ack ${ordersDb} --member ${c} --reason '...'`],
     ]);
     for (const each of ahead.reasons) expect(each.wayOut).not.toBe('');
+    // Not what the question made up: nothing is impaired.
+    const paused = `by ${forAnHour.author} until TIME: ${forAnHour.reason}`;
+    const told = ahead.reasons.slice(0, 5).map(({ detail }) => detail.replace(/\d{4}-\S+Z/, 'TIME'));
+    expect(told).toEqual([
+      paused,
+      paused,
+      'it would have moved to nothing, for no standby is eligible',
+      `${zone} is braked`,
+      '3 in an hour',
+    ]);
     expect(ahead.members[2]).toMatchObject({ eligible: false, refusals: [{ code: 'QUARANTINED' }] });
   });
 

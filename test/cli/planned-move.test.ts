@@ -104,7 +104,7 @@ describe('plan', () => {
       orders-db would NOT fail over now
 
       Why not
-      PAUSED       by ann; i-0aaaaaaaaaaaaaaa1: system check impaired → resume it
+      PAUSED       by ann until 2026-11-21T02:02:00.256Z: upgrade → resume it
       NOT_RUNNING  i-0bbbbbbbbbbbbbbb2: it is stopped → start it
                    i-0ccccccccccccccc3: it is stopped → start it
 
