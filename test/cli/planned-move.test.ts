@@ -121,7 +121,7 @@ describe('plan', () => {
       orders-db would NOT move to i-0bbbbbbbbbbbbbbb2
 
       Why not
-      PAUSED       by ann; what would happen → resume it
+      PAUSED       by ann until 2026-11-21T02:02:00.256Z: upgrade → resume it
       NOT_RUNNING  i-0bbbbbbbbbbbbbbb2: it is stopped → start it
 
       Ways out
