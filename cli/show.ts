@@ -57,7 +57,11 @@ function durations(record: EpisodeRecord): string {
 function episodeLines(record: EpisodeRecord): Line[] {
   const { episode, why, attachedTo } = record;
   const { plan, request, evidence, stages = {} } = episode;
-  const elsewhere = Object.entries(attachedTo).filter(([, instance]) => instance !== plan.target);
+  // As declared; a record keeps its keys in the order of the alphabet.
+  const declared = plan.interfaces.map((each) => each.eni);
+  const placeOf = ([eni]: readonly [string, unknown]) => (declared as readonly string[]).indexOf(eni);
+  const where = Object.entries(attachedTo).toSorted((one, other) => placeOf(one) - placeOf(other));
+  const elsewhere = where.filter(([, instance]) => instance !== plan.target);
   return [
     { label: 'move', text: movement(episode) },
     ...(plan.tried.length > 1 ? [{ label: 'tried', text: plan.tried.join(', then ') }] : []),
@@ -66,8 +70,8 @@ function episodeLines(record: EpisodeRecord): Line[] {
     ...(request ? [{ label: 'request', text: `by ${request.author}: ${request.reason}` }] : []),
     { label: 'durations', text: durations(record) },
     ...(elsewhere.length === 0
-      ? [{ label: 'interfaces', text: `${Object.keys(attachedTo).join(', ')}: on ${plan.target}` }]
-      : Object.entries(attachedTo).map(([eni, instance]) => ({
+      ? [{ label: 'interfaces', text: `${where.map(([eni]) => eni).join(', ')}: on ${plan.target}` }]
+      : where.map(([eni, instance]) => ({
           label: 'interfaces',
           text: `${eni} on ${instance ?? 'nothing'}`,
         }))),
