@@ -99,7 +99,11 @@ async function replay(seed: number): Promise<number> {
   process.stdout.write(
     `happenings:\n${plan.happenings.map((each) => `  ${JSON.stringify(each)}\n`).join('')}`,
   );
-  if (violation) process.stdout.write(`\n${violation.invariant} ${violation.service}: ${violation.what}\n`);
+  process.stdout.write(
+    violation
+      ? `\n${violation.invariant} ${violation.service}: ${violation.what}\n`
+      : '\nNo invariant is broken\n',
+  );
   return violation ? 1 : 0;
 }
 
