@@ -13,6 +13,8 @@ export async function copyFrozen(ports: Ports, state: ServiceState): Promise<voi
 async function publishAll(ports: Ports, entries: readonly OutboxEntry[], state: ServiceState) {
   const published = await Promise.all(
     entries.map(async (entry) => {
+      if (entry.outcome === 'NOTICE_UNREADABLE')
+        ports.log.error('a notice could not be understood', { service: state.name, ...entry.data });
       try {
         await ports.notifier.publish(entry);
         return [entry.dedupeId];

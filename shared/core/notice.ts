@@ -36,6 +36,8 @@ export interface OutboxEntry extends NoticeFacts {
   readonly keep: boolean;
   readonly description?: string;
   readonly contacts?: readonly string[];
+  /** The words of a version that stored no facts: they are told as they are. */
+  readonly asWritten?: { readonly subject: string; readonly text: string };
 }
 
 const maxLines = 40;
@@ -151,7 +153,7 @@ export function toPublication(entry: OutboxEntry, place: Place): Publication {
   const commands = [...pauseFirst(entry), ...toCommands(entry.byHand ?? [], place.region)];
   const runbook = runbookFor(entry.section ?? outcome) ?? null;
 
-  const text = [
+  const written = [
     `${flag}${whose}: ${headline}`,
     ...(description ? [description] : []),
     '',
@@ -169,6 +171,10 @@ export function toPublication(entry: OutboxEntry, place: Place): Publication {
     `In ${place.region}, account ${place.account}`,
     ...(trail ? [`Trail #${trail.number}, head ${trail.headHash}`] : []),
   ].join('\n');
+  const { subject, text } = entry.asWritten ?? {
+    subject: `[eni-failover] ${flag}${whose}: ${headline}`,
+    text: written,
+  };
 
   const program: Program = {
     version: 1,
@@ -203,7 +209,7 @@ export function toPublication(entry: OutboxEntry, place: Place): Publication {
     region: place.region,
   };
   return {
-    subject: short(ascii(`[eni-failover] ${flag}${whose}: ${headline}`), maxSubject),
+    subject: short(ascii(subject), maxSubject),
     text,
     line: short(ascii([`${flag}${whose}: ${headline}`, ...next.slice(0, 1)].join('. ')), maxSms),
     program,

@@ -15,6 +15,7 @@ export const readinessCodes = {
 export const noticeCodes = {
   KEPT_ON_TERMINATION: 'DeleteOnTermination was true',
   PAUSE_ENDED: 'a pause was not ended by a person',
+  NOTICE_UNREADABLE: 'what waited to be told could not be understood',
 } as const;
 
 const calling = Object.entries(outcomes).flatMap(([code, { human }]) => (human ? [code] : []));

@@ -1,6 +1,5 @@
 /** The service's item: lock, write-ahead log and state in one, and the strict reader of what is stored. */
 import * as v from 'valibot';
-import { type ByHand, isByHand } from './aws-commands.ts';
 import { type Episode, type EpisodeState, type StageMark, type Step, statesBefore } from './episode.ts';
 import { InvalidInputError } from './errors.ts';
 import {
@@ -20,6 +19,7 @@ import type { TypeLimits } from './observation.ts';
 import type { Plan, PlannedInterface } from './plan.ts';
 import { problemsOf } from './problems.ts';
 import { type Declaration, parseStoredDeclaration } from './service.ts';
+import { parseNotice } from './stored-notice.ts';
 import { times } from './times.ts';
 
 export interface Lease {
@@ -196,7 +196,10 @@ const EpisodeSchema: v.GenericSchema<unknown, Episode> = v.object({
 });
 
 /** Reads what is stored. A lease or plan that cannot be understood is an error, never a free lease. */
-const ServiceStateSchema: v.GenericSchema<unknown, ServiceState> = v.object({
+const ServiceStateSchema: v.GenericSchema<
+  unknown,
+  Omit<ServiceState, 'outbox'> & { readonly outbox: readonly unknown[] }
+> = v.object({
   name: ServiceNameSchema,
   rev: count,
   epoch: count,
@@ -250,29 +253,7 @@ const ServiceStateSchema: v.GenericSchema<unknown, ServiceState> = v.object({
       pointers: v.array(v.string()),
     }),
   ),
-  outbox: v.array(
-    v.object({
-      dedupeId: v.string(),
-      atMs: ms,
-      keep: v.boolean(),
-      service: v.string(),
-      kind: v.string(),
-      outcome: v.string(),
-      severity: v.picklist(['info', 'warning', 'critical']),
-      headline: v.string(),
-      lines: v.array(v.string()),
-      next: v.array(v.string()),
-      byHand: v.exactOptional(v.array(v.custom<ByHand>(isByHand))),
-      section: v.exactOptional(v.string()),
-      instances: v.exactOptional(v.array(v.string())),
-      enis: v.exactOptional(v.array(v.string())),
-      alarms: v.exactOptional(v.array(v.string())),
-      data: v.record(v.string(), v.unknown()),
-      trail: v.exactOptional(v.object({ number: count, headHash: v.string() })),
-      description: v.exactOptional(v.string()),
-      contacts: v.exactOptional(v.array(v.string())),
-    }),
-  ),
+  outbox: v.array(v.unknown()),
   lastSeen: v.exactOptional(
     v.object({ holder: InstanceIdSchema, attachments: v.record(v.string(), AttachmentIdSchema) }),
   ),
@@ -326,7 +307,10 @@ export const emptyController: ControllerState = { brakes: {}, releasedAtMs: {}, 
 /** Reads a stored item. Throws {@link InvalidInputError}: on an item that cannot be understood nothing is done. */
 export function parseServiceState(row: unknown): ServiceState {
   const result = v.safeParse(ServiceStateSchema, row);
-  if (result.success) return result.output;
+  if (result.success) {
+    const { outbox, ...state } = result.output;
+    return { ...state, outbox: outbox.map((each) => parseNotice(each, state.name)) };
+  }
   throw new InvalidInputError('the stored service item is malformed', problemsOf(result.issues));
 }
 

@@ -77,6 +77,58 @@ describe('a notice', () => {
     expect(world.notifier.of('COMPLETED')).toHaveLength(1);
   });
 
+  /** The item as DynamoDB has it, with these in its outbox. */
+  const waits = (world: World, ...outbox: unknown[]) =>
+    world.store.put(ordersDb, { ...(world.store.raw(ordersDb) as object), outbox });
+  const older = {
+    dedupeId: 'orders-db.1.COMPLETED',
+    atMs: 5,
+    keep: true,
+    subject: '[eni-failover] WARNING: orders-db: failed over to i-1',
+    body: 'WARNING: orders-db: failed over to i-1\n\nno other member\n\n--- the same for programs ---\n{}',
+    attributes: { service: 'orders-db', outcome: 'COMPLETED', severity: 'warning', dedupeId: 'x' },
+  };
+
+  story('of an older version is told in its own words, and the service fails over', async (world) => {
+    waits(world, older, { ...older, dedupeId: 'orders-db.refusal.3' });
+    expect((await fails(world)).code).toBe('COMPLETED');
+    const told = world.notifier.published.filter((each) => each.atMs === 5);
+    expect(told.map(({ dedupeId, kind, headline }) => [dedupeId, kind, headline])).toEqual([
+      ['orders-db.1.COMPLETED', 'episode', 'failed over to i-1'],
+      ['orders-db.refusal.3', 'refusal', 'failed over to i-1'],
+    ]);
+    expect(told[0]).toMatchObject({ subject: older.subject, text: older.body, lines: ['no other member'] });
+    expect(told[0]?.program.text).toBe(older.body);
+    expect(world.service().outbox).toEqual([]);
+  });
+
+  story('of an older version is stored as it was while the topic is away', async (world) => {
+    waits(world, older);
+    world.notifier.fail(99);
+    await fails(world);
+    await world.run(deliver(world.ports, world.service()));
+    world.notifier.fail(0);
+    await world.run(deliver(world.ports, world.service()));
+    expect(world.notifier.published[0]).toMatchObject({ subject: older.subject, body: older.body });
+  });
+
+  story('that nobody understands holds up no failover, and calls a person in its place', async (world) => {
+    const long = { dedupeId: 'x', atMs: 7, words: 'w'.repeat(5_000) };
+    const odd = [long, null, 'text', 7, [], { dedupeId: 'y', atMs: -1 }, { ...older, atMs: 1e300 }];
+    waits(world, ...odd);
+    expect((await fails(world)).code).toBe('COMPLETED');
+    const told = world.notifier.of('NOTICE_UNREADABLE');
+    expect(new Set(told.map((each) => each.dedupeId)).size).toBe(odd.length);
+    expect(told.map((each) => each.severity)).toEqual(odd.map(() => 'critical'));
+    expect(told[0]).toMatchObject({ atMs: 7, keep: true, service: ordersDb });
+    expect(told[0]?.body).toContain('(the first 4000 of');
+    expect(told[0]?.body.length).toBeLessThan(5_000);
+    expect(told[2]?.body).toContain('"text"');
+    expect(world.service().outbox).toEqual([]);
+    const logged = world.lines.filter((each) => each.message === 'a notice could not be understood');
+    expect(logged.map((each) => each.level)).toEqual(odd.map(() => 'error'));
+  });
+
   story('whose clearing was lost is sent twice under one id', async (world) => {
     await fails(world);
     world.store.change(ordersDb, (state) => ({

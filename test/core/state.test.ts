@@ -53,6 +53,7 @@ const everything = {
       trail: { number: 1, headHash: 'h' },
       description: 'x',
       contacts: ['y'],
+      asWritten: { subject: 'x', text: 'y' },
     }),
   ],
   lastSeen: seenOn(a),
