@@ -782,6 +782,8 @@ export class World {
       const nowMs = ports.clock.now();
       if (read.kind !== 'known') return { kind: 'refused', code: 'NO_SUCH_SERVICE', detail: name };
       const { value: state } = read;
+      // A tombstone takes none: it is not even looked at, and nobody unregisters while one waits.
+      if (state.tombstone) return { kind: 'refused', code: 'NO_SUCH_SERVICE', detail: name };
       const paused = (pause: { untilMs: number } | undefined) => pause !== undefined && nowMs < pause.untilMs;
       if (state.request || state.episode || paused(state.pause) || paused(controller.pause))
         return { kind: 'refused', code: 'LEASE_HELD', detail: 'not now' };
