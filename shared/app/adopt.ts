@@ -35,6 +35,7 @@ export function adopt(ports: Ports, name: ServiceName, by: By): Promise<Operated
       outcome: 'ADOPTED',
       headline: `adopted by ${by.author}: all on ${holder}`,
       facts: { reason: by.reason, from: lastSeen?.holder, to: holder, was },
+      notice: { reason: by.reason, from: lastSeen?.holder ?? null, to: holder, was },
       instances: [...new Set([lastSeen?.holder, holder])].flatMap((id) => id ?? []),
       enis: interfacesOf(service),
       data: { from: lastSeen?.holder ?? null, to: holder },

@@ -1,5 +1,6 @@
 /** What an operator did in EC2 by hand while the controller was out of reach: put on record when it is back. */
 import type { ServiceName } from '../core/ids.ts';
+import { bytesOf, most } from '../core/size.ts';
 import { type By, carryOut, type Operated } from './operate.ts';
 import type { Ports } from './ports.ts';
 
@@ -10,10 +11,27 @@ export interface BreakGlassCall {
   readonly detail?: string;
 }
 
-/** The item stays small (P7). */
-const most = { calls: 100, characters: 300 };
+const maxCalls = 100;
+const maxCharacters = 300;
+/** By so many the record is found. */
+const maxNamed = 20;
 
-const shortened = (text: string) => text.slice(0, most.characters);
+const shortened = (text: string) => text.slice(0, maxCharacters);
+
+/** The first calls that have room: the record stands in the item until it is copied (P7). */
+function fitting(journal: readonly BreakGlassCall[]): readonly BreakGlassCall[] {
+  let room = most.journal;
+  const shown = journal.slice(0, maxCalls).map(({ at, call, detail }) => ({
+    at: shortened(at),
+    call: shortened(call),
+    ...(detail !== undefined && { detail: shortened(detail) }),
+  }));
+  const end = shown.findIndex((each) => {
+    room -= bytesOf(each);
+    return room < 0;
+  });
+  return end < 0 ? shown : shown.slice(0, end);
+}
 
 /** Believed as it is told: nobody else was there. Where the interfaces are now is a question for `adopt`. */
 export function reportBreakGlass(
@@ -22,13 +40,9 @@ export function reportBreakGlass(
   journal: readonly BreakGlassCall[],
   by: By,
 ): Promise<Operated> {
-  const told = journal.slice(0, most.calls).map(({ at, call, detail }) => ({
-    at,
-    call: shortened(call),
-    ...(detail !== undefined && { detail: shortened(detail) }),
-  }));
+  const told = fitting(journal);
   const text = told.map(({ call, detail = '' }) => `${call} ${detail}`).join(' ');
-  const named = (pattern: RegExp) => [...new Set(text.match(pattern))];
+  const named = (pattern: RegExp) => [...new Set(text.match(pattern))].slice(0, maxNamed);
   return carryOut(ports, name, by, () => ({
     kind: 'break-glass',
     outcome: 'BREAK_GLASS',
@@ -36,9 +50,11 @@ export function reportBreakGlass(
     headline: `${journal.length} calls were made by hand by ${by.author} while the controller was out of reach`,
     lines: [
       `Why: ${by.reason}`,
+      ...(told.length < journal.length ? [`On record are the first ${told.length} of them.`] : []),
       ...told.map(({ at, call, detail }) => `${at} ${call}${detail ? `: ${detail}` : ''}`),
     ],
     facts: { reason: by.reason, journal: told, calls: journal.length },
+    notice: { reason: by.reason, calls: journal.length, recorded: told.length },
     instances: named(/\bi-[0-9a-f]{8,17}\b/g),
     enis: named(/\beni-[0-9a-f]{8,17}\b/g),
     data: { recorded: told.length, calls: journal.length },

@@ -106,6 +106,7 @@ function drillDeed(
     },
     instances: members.map((each) => each.member),
     enis: interfacesOf(service),
+    notice: { drill: drill.id, reason: drill.reason, why, moves, calls: tried.length },
     data: { outcome: isPassed ? 'DRILL_PASSED' : 'DRILL_FAILED' },
     change: (state) => state,
   };

@@ -113,6 +113,7 @@ export function recordDrill(
         : 'drill FAILED: it did not go there and back',
       lines: [spelled(there), spelled(back), `Computed from ${gapIsFrom}.`, `Why: ${by.reason}`],
       facts: { reason: by.reason, there, back, computedFrom: gapIsFrom },
+      notice: { reason: by.reason, there, back, computedFrom: gapIsFrom },
       instances: [...new Set([there.from, there.to, back.from, back.to])].flatMap((id) => id ?? []),
       enis: interfacesOf(service),
       data: { there, back, passed: isPassed },

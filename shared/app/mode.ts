@@ -29,6 +29,7 @@ export function setMode(ports: Ports, name: ServiceName, mode: Mode, by: By): Pr
       lines: [`reason: ${by.reason}`, ...changes],
       // As every record of a changed declaration has it: what was declared at a time is read from them.
       facts: { reason: by.reason, changes, declaration: withMode(service, mode) },
+      notice: { reason: by.reason, changes },
       data: { from: before, to: mode },
       change: (state) => ({ ...state, declared: JSON.stringify(withMode(state, mode)) }),
     };

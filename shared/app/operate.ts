@@ -7,7 +7,7 @@ import type { Service, ServiceState } from '../core/state.ts';
 import type { RecordKind } from '../core/trail.ts';
 import { toEntry } from './entry.ts';
 import type { Ports } from './ports.ts';
-import { readService, record } from './record.ts';
+import { readService, record, tooLargeFor } from './record.ts';
 
 /** Who asked for it, and why: every record of a command names both. */
 export interface By {
@@ -42,6 +42,11 @@ export interface Deed {
   /** As people read it; the facts, each on a line, where it is not said. */
   readonly lines?: readonly string[];
   readonly facts: Readonly<Record<string, unknown>>;
+  /**
+   * What the notice says to programs beside the author: named one by one, because it stands in the item, and five
+   * times in one message (P7).
+   */
+  readonly notice?: OperatedData;
   /** By these the record is found again. */
   readonly instances?: readonly string[];
   readonly enis?: readonly string[];
@@ -79,7 +84,7 @@ export async function carryOut(
     const deed = await toDeed(service);
     if (!('change' in deed)) return deed;
     const { kind, outcome, headline, severity = 'info', facts } = deed;
-    const { instances = [], enis = [], quiet, data, change } = deed;
+    const { instances = [], enis = [], quiet, data, notice = {}, change } = deed;
     const told = Object.entries(facts).map(([key, value]) => `${key}: ${String(value)}`);
     const entry = toEntry(ports, service, {
       kind,
@@ -90,12 +95,14 @@ export async function carryOut(
       lines: deed.lines ?? told,
       next: [],
       facts,
-      data: { author, ...facts },
+      data: { author, ...notice },
       instances,
       enis,
       ...(quiet && { quiet }),
       change,
     });
+    const tooLarge = tooLargeFor(ports, service, entry);
+    if (tooLarge !== undefined) return refused('ITEM_TOO_LARGE', tooLarge);
     if ((await record(ports, service, entry)) === 'recorded')
       return { kind: 'done', detail: headline, ...(data && { data }) };
   }
@@ -124,6 +131,7 @@ export function pauseService(ports: Ports, name: ServiceName, request: PauseRequ
       outcome: 'PAUSED',
       headline: `paused until ${until} by ${author}${under}`,
       facts: { reason, until },
+      notice: { reason, until },
       change: (state) => ({ ...state, pause }),
     };
   });
@@ -132,11 +140,13 @@ export function pauseService(ports: Ports, name: ServiceName, request: PauseRequ
 export function resumeService(ports: Ports, name: ServiceName, by: By): Promise<Operated> {
   return carryOut(ports, name, by, (service) => {
     if (!service.pause) return refused('NOT_PAUSED', `${name} is not paused`);
+    const facts = { reason: by.reason, pausedBy: service.pause.author, pausedFor: service.pause.reason };
     return {
       kind: 'resume',
       outcome: 'RESUMED',
       headline: `resumed by ${by.author}; looked at within a minute`,
-      facts: { reason: by.reason, pausedBy: service.pause.author, pausedFor: service.pause.reason },
+      facts,
+      notice: facts,
       change: ({ pause: _, ...state }) => state,
     };
   });
@@ -153,16 +163,18 @@ export function acknowledge(ports: Ports, name: ServiceName, by: By, member?: In
     const told = service.lastRefusal ?? service.lastObserved;
     if (ended.length === 0 && spent === 0 && told === undefined)
       return refused('NOTHING_TO_ACKNOWLEDGE', `${name} has nothing that waits for a person`);
+    const facts = {
+      reason: by.reason,
+      quarantinesEnded: ended.join(', ') || 'none',
+      failoversForgotten: spent,
+      was: told ?? 'nothing',
+    };
     return {
       kind: 'ack',
       outcome: 'ACKNOWLEDGED',
       headline: `acknowledged by ${by.author}`,
-      facts: {
-        reason: by.reason,
-        quarantinesEnded: ended.join(', ') || 'none',
-        failoversForgotten: spent,
-        was: told ?? 'nothing',
-      },
+      facts,
+      notice: facts,
       change: ({ lastRefusal: _, lastObserved: __, ...state }) => {
         const left = Object.entries(state.quarantine).filter(([id]) => !ended.includes(id));
         const quarantine = Object.fromEntries(left);

@@ -2,6 +2,7 @@
 import { messageOf } from '../core/errors.ts';
 import type { ServiceName } from '../core/ids.ts';
 import type { OutboxEntry } from '../core/notice.ts';
+import { bytesOf, most } from '../core/size.ts';
 import type { Service, ServiceState } from '../core/state.ts';
 import { toService } from '../core/state.ts';
 import { freeze, type RecordDraft, withRecord } from '../core/trail.ts';
@@ -20,6 +21,19 @@ export interface Entry {
 export function withEntry(ports: Ports, state: ServiceState, entry: Entry): ServiceState {
   const frozen = freeze(state, entry.draft, ports.hash.sha256);
   return withRecord(entry.change(state), frozen, entry.notice(frozen));
+}
+
+/**
+ * Why an operator's change cannot be stored (P7): undefined where it can. What an episode writes is never held back,
+ * nor what stops the controller or lets it go on: that is small, and may be what the item waits for.
+ */
+export function tooLargeFor(ports: Ports, state: ServiceState, entry: Entry): string | undefined {
+  if (['pause', 'resume', 'ack'].includes(entry.draft.kind)) return undefined;
+  const { declaration: _, ...stored }: Partial<Service> = withEntry(ports, state, entry);
+  const size = bytesOf(stored);
+  return size <= most.item
+    ? undefined
+    : `the item of ${state.name} would have ${size} bytes, and ${most.item} are allowed; ${state.outbox.length} notices wait in it`;
 }
 
 /**

@@ -23,7 +23,7 @@ import { deliver } from './deliver.ts';
 import { toEntry } from './entry.ts';
 import { observe } from './observe.ts';
 import type { AttachOrder, Ports } from './ports.ts';
-import { type Entry, readService, record, withEntry } from './record.ts';
+import { type Entry, readService, record, tooLargeFor, withEntry } from './record.ts';
 import { operator, sourceOf } from './source.ts';
 
 export type Registered =
@@ -45,7 +45,7 @@ export type Registered =
     }
   | {
       readonly kind: 'rejected';
-      readonly code: 'REJECTED' | 'OWNED_BY_OTHERS' | 'EPISODE_OPEN';
+      readonly code: 'REJECTED' | 'OWNED_BY_OTHERS' | 'EPISODE_OPEN' | 'ITEM_TOO_LARGE';
       readonly problems: readonly string[];
     };
 
@@ -436,6 +436,13 @@ export async function register(ports: Ports, request: RegisterRequest): Promise<
       };
     };
     const entry = changeEntry(ports, service, request, change, !current, changes);
+    const tooLarge = tooLargeFor(ports, existing ?? service, entry);
+    if (tooLarge !== undefined) {
+      await Promise.all(
+        enis.filter((eni) => !before.includes(eni)).map((eni) => ports.store.release(eni, name)),
+      );
+      return { kind: 'rejected', code: 'ITEM_TOO_LARGE', problems: [tooLarge] };
+    }
     if (existing) {
       if ((await record(ports, existing, entry)) === 'conflict') return overtaken(name);
     } else {

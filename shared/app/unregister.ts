@@ -58,6 +58,7 @@ export async function unregister(ports: Ports, name: ServiceName, by: By): Promi
       headline: `unregistered by ${by.author}; nothing watches it any more${mayBeUndoneBy(service)}`,
       severity: 'warning',
       facts: { reason: by.reason },
+      notice: { reason: by.reason },
       instances: service.declaration.members.map((each) => each.instance),
       enis: interfacesOf(service),
       change: buried,

@@ -3,6 +3,7 @@ import { type ByHand, isInstead, toCommands } from './aws-commands.ts';
 import { type Chat, toChat } from './chat-notice.ts';
 import { type Link, type Named, type Place, toLinks } from './console-links.ts';
 import { runbookFor } from './runbook.ts';
+import { bytesOf, most } from './size.ts';
 
 export type Severity = 'info' | 'warning' | 'critical';
 
@@ -60,6 +61,12 @@ function bounded(lines: readonly string[]): readonly string[] {
   return dropped > 0 ? [...kept, `… ${dropped} more lines in the trail`] : kept;
 }
 
+/** What is too large is in the record, whole. */
+function small(data: NoticeFacts['data']): NoticeFacts['data'] {
+  const size = bytesOf(data);
+  return size <= most.noticeData ? data : { omitted: `${size} bytes; they are in the trail` };
+}
+
 /** The facts as they are stored until they are published: bounded, because the item is (P7). */
 export function toNotice(
   facts: NoticeFacts,
@@ -76,6 +83,7 @@ export function toNotice(
     headline: cut(facts.headline, maxLine),
     lines: bounded(facts.lines),
     next: facts.next.map((each) => cut(each, maxLine)),
+    data: small(facts.data),
     dedupeId,
     keep,
     ...(description && { description }),
@@ -195,7 +203,8 @@ export function toPublication(entry: OutboxEntry, place: Place): Publication {
     links,
     runbook,
     trail: trail ?? null,
-    data: entry.data,
+    // An older version stored some that no topic takes.
+    data: small(entry.data),
     text,
   };
   const attributes = {

@@ -147,6 +147,10 @@ export const commandReasons = {
     'Another source registered the service, and would undo the change.',
     'change it there, or take it over',
   ),
+  ITEM_TOO_LARGE: reason(
+    "The service's item would grow beyond 200 KB: what is left belongs to its episodes.",
+    'mend the topic where notices wait; declare less',
+  ),
   NO_SUCH_EPISODE: reason('The trail has no such episode.', 'name it as `history` shows it'),
   REJECTED: reason(
     'The declaration does not hold against what EC2 says.',

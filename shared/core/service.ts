@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import { AlarmArnSchema, EniIdSchema, InstanceIdSchema, ServiceNameSchema } from './ids.ts';
 import { problemsOf } from './problems.ts';
+import { bytesOf, most } from './size.ts';
 import { times } from './times.ts';
 
 const unitMs: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 };
@@ -225,6 +226,14 @@ export function parseStoredDeclaration(raw: unknown): ParsedDeclaration {
 
 /** Reads what people declare. Never throws: what is wrong with it is an answer, not an accident. */
 export function parseDeclaration(raw: unknown): ParsedDeclaration {
+  const size = bytesOf(raw);
+  if (size > most.declaration) {
+    const wayOut = 'keep what hooks are given (parameters, payloads) elsewhere, and pass where it is';
+    return {
+      kind: 'invalid',
+      problems: [`declaration: has ${size} bytes of JSON; at most ${most.declaration} are taken: ${wayOut}`],
+    };
+  }
   const parsed = parseStoredDeclaration(raw);
   return parsed.kind === 'declared' && parsed.declaration.members.length === 0
     ? {

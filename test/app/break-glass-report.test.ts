@@ -2,6 +2,8 @@
 import { describe, expect } from 'vitest';
 import { reportBreakGlass } from '../../shared/app/break-glass-report.ts';
 import type { ServiceName } from '../../shared/core/ids.ts';
+import { toMessage } from '../../shared/core/notice.ts';
+import { bytesOf, most } from '../../shared/core/size.ts';
 import { b, front, ordersDb } from '../fakes/world.ts';
 import { story } from './story.ts';
 
@@ -25,16 +27,42 @@ describe('a report of a move by hand', () => {
   });
 
   story('that is endless is cut, and says so', async (world) => {
-    const journal = Array.from({ length: 101 }, () => ({
-      at,
-      call: 'x'.repeat(400),
-      detail: 'y'.repeat(400),
-    }));
+    const journal = Array.from({ length: 101 }, () => ({ at, call: 'x', detail: 'y' }));
     const answer = await world.run(reportBreakGlass(world.ports, ordersDb, journal, by));
     expect(answer).toMatchObject({ data: { recorded: 100, calls: 101 } });
+    expect(world.notifier.of('BREAK_GLASS')[0]?.body).toContain('On record are the first 100 of them.');
+  });
+
+  story('that is long in bytes has the calls on record that fit, each cut', async (world) => {
+    const long = { at, call: 'ü'.repeat(400), detail: 'y'.repeat(400) };
+    const journal = Array.from({ length: 100 }, () => long);
+    const answer = await world.run(reportBreakGlass(world.ports, ordersDb, journal, by));
+    const fit = Math.floor(most.journal / bytesOf({ at, call: 'ü'.repeat(300), detail: 'y'.repeat(300) }));
+    expect(answer).toMatchObject({ data: { recorded: fit, calls: 100 } });
     const [record] = world.records('break-glass');
-    const first = { at, call: 'x'.repeat(300), detail: 'y'.repeat(300) };
-    expect(record).toMatchObject({ journal: expect.arrayContaining([first]) });
+    expect(record?.['journal']).toEqual(
+      Array.from({ length: fit }, () => ({ at, call: 'ü'.repeat(300), detail: 'y'.repeat(300) })),
+    );
+  });
+
+  story('is told in a message that a topic takes, without the journal', async (world) => {
+    const journal = Array.from({ length: 100 }, () => ({
+      at,
+      call: '"'.repeat(300),
+      detail: 'y'.repeat(300),
+    }));
+    await world.run(reportBreakGlass(world.ports, ordersDb, journal, by));
+    const [notice] = world.notifier.of('BREAK_GLASS');
+    expect(notice?.data).toEqual({ ...by, calls: 100, recorded: expect.any(Number) });
+    expect(notice && Buffer.byteLength(toMessage(notice))).toBeLessThan(256 * 1_024);
+  });
+
+  story('is found by the first twenty instances and interfaces that it names', async (world) => {
+    const id = (index: number) => `i-${String(index).padStart(17, '0')}`;
+    const journal = Array.from({ length: 30 }, (_, index) => ({ at, call: `StopInstances ${id(index)}` }));
+    await world.run(reportBreakGlass(world.ports, ordersDb, journal, by));
+    const ids = Array.from({ length: 20 }, (_, index) => id(index));
+    expect(world.records('break-glass')).toMatchObject([{ instances: ids }]);
   });
 
   story('for a service that is not registered is refused', async (world) => {

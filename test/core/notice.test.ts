@@ -209,3 +209,17 @@ describe('a notice', () => {
     expect(Buffer.byteLength(toMessage(toPublication(notice, here)))).toBeLessThan(256 * 1_024);
   });
 });
+
+describe('the facts of a notice', () => {
+  it('are kept up to 8 KB, counted in bytes', () => {
+    const kept = { words: `${'€'.repeat(2_726)}xx` };
+    expect(Buffer.byteLength(JSON.stringify(kept))).toBe(8_192);
+    expect(noticeOf({ data: kept }).data).toBe(kept);
+  });
+  it('beyond that are left to the trail, by whatever version they were stored', () => {
+    const large = { words: '€'.repeat(3_000) };
+    const omitted = { omitted: '9012 bytes; they are in the trail' };
+    expect(noticeOf({ data: large }).data).toEqual(omitted);
+    expect(toPublication({ ...noticeOf(), data: large }, here).program.data).toEqual(omitted);
+  });
+});
