@@ -456,8 +456,10 @@ export async function register(ports: Ports, request: RegisterRequest): Promise<
     }
   }
   await ports.store.joinZone(availabilityZone, name);
+  // An unregistering that was finished beside this one may have let them go before it could see the new registration.
+  const lost = existing?.tombstone ? await own(ports, name, enis, enis) : [];
   // Only now: a released interface may be registered by others at once.
   await Promise.all(before.filter((eni) => !enis.includes(eni)).map((eni) => ports.store.release(eni, name)));
   await ports.queue.send({ service: name, hint: { kind: 'request', atMs: ports.clock.now() }, look: 0 }, 0);
-  return done;
+  return { ...done, warnings: [...warnings, ...lost] };
 }

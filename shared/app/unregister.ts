@@ -27,13 +27,26 @@ function buried(state: ServiceState): ServiceState {
   return { ...buried, tombstone: true };
 }
 
-/** First the tombstone, then the interfaces: a released one may be registered by others at once. */
-async function letGo({ store }: Ports, service: Service): Promise<void> {
+/**
+ * First the tombstone, then the interfaces: a released one may be registered by others at once. Neither of the two is
+ * written with the item, so a registration may come in between: whoever finds one puts back what is its own.
+ */
+async function letGo(ports: Ports, service: Service): Promise<void> {
+  const { store, log } = ports;
   const { name, facts } = service;
   await Promise.all([
     ...interfacesOf(service).map((eni) => store.release(eni, name)),
     store.leaveZone(facts.availabilityZone, name),
   ]);
+  const now = await readService(ports, name);
+  if (!now || now.tombstone) return;
+  await store.joinZone(now.facts.availabilityZone, name);
+  for (const eni of interfacesOf(now)) {
+    const answer = await store.own(eni, name);
+    // Another service took it in that moment: EC2 lets one of them have it, and people decide which.
+    if (answer.kind === 'taken')
+      log.error('an interface has two services', { service: name, eni, ...answer });
+  }
 }
 
 /**

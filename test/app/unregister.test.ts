@@ -114,6 +114,53 @@ describe('unregistering', () => {
       expect((await world.run(world.store.list())).names).toEqual([]);
     });
 
+  story('that is asked for again beside a new registration leaves that whole', async (world) => {
+    await end(world);
+    // Between the tombstone that the second one reads and what it lets go.
+    world.store.fail('release', {
+      kind: 'meanwhile',
+      run: () => {
+        world.store.change(ordersDb, ({ tombstone: _, ...state }) => state);
+      },
+    });
+    expect(await end(world)).toMatchObject({ kind: 'refused', code: 'NO_SUCH_SERVICE' });
+    expect([front, management].map((eni) => world.store.ownerOf(eni))).toEqual([ordersDb, ordersDb]);
+    expect((await world.run(world.store.list())).names).toEqual([ordersDb]);
+  });
+
+  story('that is finished while a registration is under way takes nothing from it', async (world) => {
+    await end(world);
+    // The registration has its interfaces and has not written the item: all that is to be seen is the tombstone.
+    world.store.fail('write', {
+      kind: 'meanwhile',
+      run: () => {
+        for (const eni of [front, management]) void world.store.release(eni, ordersDb);
+      },
+    });
+    const again = register(world.ports, { declaration: world.declaration, author: 'bob' });
+    expect(await world.run(again)).toMatchObject({ kind: 'registered' });
+    expect([front, management].map((eni) => world.store.ownerOf(eni))).toEqual([ordersDb, ordersDb]);
+  });
+
+  story('that finds an interface with another service says so', async (world) => {
+    await end(world);
+    const other = 'other-db' as ServiceName;
+    world.store.fail('leaveZone', {
+      kind: 'meanwhile',
+      run: () => {
+        world.store.change(ordersDb, ({ tombstone: _, ...state }) => state);
+      },
+    });
+    expect(await world.run(world.store.own(front, other))).toEqual({ kind: 'owned' });
+    await end(world);
+    expect(world.lines).toContainEqual({
+      level: 'error',
+      message: 'an interface has two services',
+      facts: { service: ordersDb, eni: front, kind: 'taken', owner: other },
+    });
+    expect(world.store.ownerOf(management)).toBe(ordersDb);
+  });
+
   story('of what nobody registered is refused', async (world) => {
     const answer = unregister(world.ports, 'no-such' as ServiceName, by);
     expect(await world.run(answer)).toMatchObject({ kind: 'refused', code: 'NO_SUCH_SERVICE' });
