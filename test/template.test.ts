@@ -145,6 +145,19 @@ describe('the stack', () => {
     expect(Variables['POWERTOOLS_SERVICE_NAME']).toBe('stack');
     for (const alarm of alarms) expect(alarm['Dimensions']).toEqual([{ Name: 'service', Value: 'stack' }]);
   });
+  it.each(['Control', 'Audit'])(
+    'hears of what functions/%s answers when it fails, for it never throws',
+    (name) => {
+      expect(stack().properties(`${name}ErrorsAlarm`)).toMatchObject({
+        Namespace: 'AWS/Lambda',
+        MetricName: 'Url5xxCount',
+        Dimensions: [{ Name: 'FunctionName', Value: `${name}Function` }],
+        Statistic: 'Sum',
+        Threshold: 1,
+        TreatMissingData: 'notBreaching',
+      });
+    },
+  );
   it('stands in alarm for as long as the sweep counts a service without a standby', () => {
     expect(stack().properties('NoStandbyLeftAlarm')).toMatchObject({
       MetricName: 'NoStandbyLeft',
