@@ -21,7 +21,7 @@ import {
 } from '../core/observation.ts';
 import { type ReasonCode, reasons } from '../core/reasons.ts';
 import type { Declaration } from '../core/service.ts';
-import { mayGoBack } from '../core/stages.ts';
+import { mayGoBack, mayHaveFailed } from '../core/stages.ts';
 import type { ServiceState } from '../core/state.ts';
 import { times } from '../core/times.ts';
 import { unblocking } from '../core/unblock.ts';
@@ -139,6 +139,13 @@ export const notServing = (ending: Ending, why: string): Ending =>
     ? { ...ending, outcome: 'ATTACHED', why, severity: 'critical' }
     : { ...ending, why: `${ending.why}; ${why}` };
 
+/** In this episode, or in one before it that left the service stranded: what its rescues go by (P26). */
+const hasSourceFailed = (state: ServiceState, { kind, plan, stages }: Episode, ending: Ending) =>
+  ending.sourceFailed ||
+  plan.detach === 'force' ||
+  stages?.['fence'] !== undefined ||
+  (!isPlannedMove(kind) && mayHaveFailed(state));
+
 const bounded = <T>(list: readonly T[], most: number) => [...new Set(list)].slice(-most);
 
 /** What the end of an episode changes in the item, beside its record. Pure. */
@@ -221,6 +228,7 @@ export function afterwards(
         why: ending.why,
         tries: (stranded?.tries ?? 0) + 1,
         ...(!mayGoBack(state) && { promoted: true }),
+        sourceFailed: hasSourceFailed(state, episode, ending),
       },
     }),
     ...(stranded && !hasMoved && outcome !== 'STRANDED' && { stranded }),

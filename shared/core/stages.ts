@@ -10,7 +10,7 @@ import { healthOf, memberOf, type Observation } from './observation.ts';
 import { isUntouched, type Plan } from './plan.ts';
 import type { ReasonCode } from './reasons.ts';
 import type { Command, Hook } from './service.ts';
-import { isMember, type Service } from './state.ts';
+import { isMember, type Service, type ServiceState } from './state.ts';
 
 /** A hook's command, once it is known where it runs. */
 export type StageCommand =
@@ -68,6 +68,14 @@ function commandOf(
 }
 
 /**
+ * Had the source failed when the service stranded, or may it have? How it was left does not tell: a rescue forces too,
+ * and so does a person. Where nothing better is known (our own late effect, an item of an older version), only a plain
+ * detach clears it: a source that is stopped for nothing is put right by a start, two that write by nobody.
+ */
+export const mayHaveFailed = ({ stranded }: Pick<ServiceState, 'stranded'>) =>
+  stranded?.sourceFailed ?? stranded?.plan.detach !== 'plain';
+
+/**
  * Whoever is promoted must be the only one, so a source that is left in a failover or a rescue is stopped first. A
  * planned move leaves a source that lives; should it fail meanwhile, it is stopped while it still has the interfaces:
  * afterwards each second of that would be an outage.
@@ -77,7 +85,7 @@ function mustFence({ service, episode, observation }: Scene): boolean {
   if (service.declaration.policy.fence === 'none' || plan.source === plan.target) return false;
   if (stages['fence'] !== undefined || kind === 'failover') return true;
   const hasFailed = healthOf(memberOf(observation, plan.source)).kind === 'failed';
-  if (kind === 'rescue') return hasFailed || service.stranded?.plan.detach !== 'plain';
+  if (kind === 'rescue') return hasFailed || mayHaveFailed(service);
   return hasFailed && isUntouched(plan, observation.interfaces);
 }
 

@@ -56,6 +56,8 @@ export interface Stranded {
   readonly tries: number;
   /** A member was promoted, or may have been: the plan's source has another state of the data (P20). */
   readonly promoted?: boolean;
+  /** The source had failed, or may have: a rescue stops it. Absent in what an older version stored. */
+  readonly sourceFailed?: boolean;
 }
 
 export interface Quarantine {
@@ -280,6 +282,7 @@ const ServiceStateSchema: v.GenericSchema<
       why: v.string(),
       tries: count,
       promoted: v.exactOptional(v.boolean()),
+      sourceFailed: v.exactOptional(v.boolean()),
     }),
   ),
   lastRefusal: v.exactOptional(v.string()),

@@ -601,12 +601,58 @@ describe('what an episode leaves in the item', () => {
     });
     it('the first time', () => {
       const plan = carriedOut();
-      expect(leftBy(plan, onNothing).stranded).toEqual({ sinceMs: now, plan, why: 'it is so', tries: 1 });
+      expect(leftBy(plan, onNothing).stranded).toEqual({
+        sinceMs: now,
+        plan,
+        why: 'it is so',
+        tries: 1,
+        sourceFailed: true,
+      });
     });
     it('since when it is so, and one try more', () => {
       const plan = carriedOut();
       const { stranded } = leftBy(plan, onNothing, { state: { stranded: before } });
-      expect(stranded).toEqual({ sinceMs: before.sinceMs, plan, why: 'it is so', tries: 2 });
+      expect(stranded).toMatchObject({ sinceMs: before.sinceMs, plan, why: 'it is so', tries: 2 });
+    });
+
+    const well = { ...before, sourceFailed: false };
+    const failed = { ...before, sourceFailed: true };
+    interface Fate {
+      readonly by: string;
+      readonly kind: EpisodeKind;
+      readonly detach?: Plan['detach'];
+      readonly was?: typeof well;
+      readonly sourceFailed?: true;
+      readonly is: boolean;
+    }
+    const fates: readonly Fate[] = [
+      { by: 'a planned move', kind: 'switchover', is: false },
+      { by: 'one that was to be forced', kind: 'failback', detach: 'plain-then-force', is: false },
+      { by: 'one that forced a source which failed', kind: 'switchover', detach: 'force', is: true },
+      { by: 'one whose source has failed', kind: 'switchover', sourceFailed: true, is: true },
+      { by: 'a failover', kind: 'failover', is: true },
+      { by: 'a rescue of what nobody knows of', kind: 'rescue', detach: 'plain-then-force', is: true },
+      { by: 'a rescue after a planned move', kind: 'rescue', was: well, is: false },
+      { by: 'a rescue whose source failed since', kind: 'rescue', was: well, sourceFailed: true, is: true },
+      { by: 'a rescue after a failover', kind: 'rescue', was: failed, is: true },
+    ];
+    it.each(fates)('by $by, and that its source had failed: $is', (fate) => {
+      const { kind, detach = 'plain', was, sourceFailed = false, is } = fate;
+      const ending = { ...onNothing, sourceFailed };
+      const state = was ? { stranded: was } : {};
+      expect(leftBy(planTo(next, { detach }), ending, { kind, state }).stranded?.sourceFailed).toBe(is);
+    });
+    it('by a planned move that had begun to fence, and so that its source had failed', () => {
+      const episode = core.episodeOf(planTo(next, { detach: 'plain' }), 'switchover', {
+        stages: { fence: { begunAtMs: now } },
+      });
+      const { stranded } = afterwards(
+        core.stateOf(),
+        episode,
+        ended({ ...onNothing, sourceFailed: false }),
+        now,
+      );
+      expect(stranded?.sourceFailed).toBe(true);
     });
     it('all that there was, where a try ended without a move', () => {
       const { stranded } = leftBy(carriedOut(), { outcome: 'REFUSED' }, { state: { stranded: before } });

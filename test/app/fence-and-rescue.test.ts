@@ -1,11 +1,13 @@
 /** Stories of a source that nobody may write on any more: in a rescue, and in a planned move that came too late. */
 import { describe, expect } from 'vitest';
+import { switchover } from '../../shared/app/request.ts';
 import type { AnnouncementHint } from '../../shared/core/hint.ts';
 import type { InstanceId } from '../../shared/core/ids.ts';
 import { a, b, front, management, ordersDb, type World, type WorldOptions } from '../fakes/world.ts';
 import { story } from './story.ts';
 
 const two: WorldOptions = { members: [a, b], policy: { fence: 'stop', fenceTimeout: '20s' } };
+const by = { author: 'ann', reason: 'new kernel' };
 const refusal = { kind: 'refused', code: 'OperationNotPermitted' } as const;
 const attachedTo = (world: World) => [front, management].map((eni) => world.ec2.where(eni)?.instanceId);
 const mutations = (world: World) =>
@@ -93,6 +95,60 @@ describe('a rescue after a planned move that was stranded', () => {
     expect(world.ec2.mutations('stop')).toEqual([]);
     expect(world.service().quarantine).toEqual({});
   });
+
+  story(
+    'stops nobody either, though the detach may be forced and it takes several tries',
+    two,
+    async (world) => {
+      world.ec2.refuseAttach(a);
+      world.ec2.refuseAttach(b);
+      await world.run(switchover(world.ports, ordersDb, b, by, { force: true }));
+      expect(await world.settle()).toMatchObject([{ code: 'STRANDED' }, {}]);
+      for (let minute = 0; minute < 3; minute += 1)
+        expect(await sweep(world)).toMatchObject({ code: 'STRANDED' });
+      expect(world.service().stranded).toMatchObject({ sourceFailed: false, tries: 4 });
+      world.ec2.acceptAttach(b);
+      expect(await sweep(world)).toMatchObject({ code: 'COMPLETED' });
+      expect(attachedTo(world)).toEqual([b, b]);
+      expect(world.ec2.mutations('stop')).toEqual([]);
+      expect(world.service().quarantine).toEqual({});
+    },
+  );
+
+  story(
+    'goes on stopping a source that failed between two tries, well as it seems by now',
+    two,
+    async (world) => {
+      await strand(world);
+      world.ec2.impair(a);
+      world.ec2.fail('stop', refusal, { times: 1 });
+      expect((await sweep(world)).detail).toContain('FENCE_FAILED');
+      expect(world.service().stranded).toMatchObject({ sourceFailed: true, tries: 2 });
+      world.ec2.recover(a);
+      expect(await sweep(world)).toMatchObject({ code: 'COMPLETED' });
+      expect(world.ec2.mutations('stop').map((each) => each.instanceId)).toContain(a);
+    },
+  );
+
+  for (const [detach, stopped] of [
+    ['plain', []],
+    ['plain-then-force', [a]],
+    ['force', [a]],
+  ] as const)
+    story(
+      `that an older version left so, by a ${detach} detach, stops ${stopped[0] ?? 'nobody'}`,
+      two,
+      async (world) => {
+        await strand(world);
+        world.store.change(ordersDb, ({ stranded, ...state }) => {
+          if (!stranded) return state;
+          const { sourceFailed: _, ...rest } = stranded;
+          return { ...state, stranded: { ...rest, plan: { ...rest.plan, detach } } };
+        });
+        expect(await sweep(world)).toMatchObject({ code: 'COMPLETED' });
+        expect(world.ec2.mutations('stop').map((each) => each.instanceId)).toEqual(stopped);
+      },
+    );
 
   story('stops a source that has failed since', two, async (world) => {
     await strand(world);

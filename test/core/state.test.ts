@@ -63,7 +63,7 @@ const everything = {
   failoversAtMs: [now],
   lastMoveAtMs: now,
   pause: pause(),
-  stranded: strandedSince(),
+  stranded: { ...strandedSince(), promoted: true, sourceFailed: true },
   lastRefusal: 'PAUSED',
   lastObserved: 'SPLIT',
   notReady: 'NO_ELIGIBLE_STANDBY',

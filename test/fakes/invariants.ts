@@ -112,7 +112,9 @@ export function makeInvariants({ clock, ec2, store, hooks }: Watched): Invariant
     const isTaking = call.operation === 'attach' && call.instanceId !== source;
     const leaves = episode.kind === 'failover' ? isLeaving : episode.kind === 'rescue' && isTaking;
     // Stranded by a planned move, and well: it was never ill, and whoever asked for the move has it in hand.
-    if (episode.kind === 'rescue' && state.stranded?.plan.detach === 'plain' && isWell(source)) return;
+    const { sourceFailed, plan: { detach } = episode.plan } = state.stranded ?? {};
+    const wasWell = sourceFailed === undefined ? detach === 'plain' : !sourceFailed;
+    if (episode.kind === 'rescue' && wasWell && isWell(source)) return;
     const isMember = declaration.members.some((each) => each.instance === source);
     if (leaves && isMember && source !== target && !isFencedOrExcused(state, declaration))
       broken('S7', `${what}: ${source} is ${source && ec2.stateOf(source)}`);

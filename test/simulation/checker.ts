@@ -175,6 +175,8 @@ export class Checker {
   readonly #fenced = new Set<string>();
   /** Of a service that may have been promoted elsewhere: whom it left then, until its interfaces rest again. */
   readonly #outdated = new Map<string, string>();
+  /** Stranded by a planned move: since when it was under way. Whoever was well since then is not stopped for it. */
+  readonly #strandedByMove = new Map<string, number>();
   /** What each token was first used for. */
   readonly #tokens = new Map<string, string>();
   /** When the checker last saw a stage of an episode end. */
@@ -579,7 +581,9 @@ export class Checker {
     this.#checkLease(call, name, state);
     const { policy, members } = declarationOf(state);
     // A planned move stops nobody, unless its source fails on the way: from then on it is as a failover.
-    const mayStop = !planned.has(episode.kind) || this.#wasFailed(instance);
+    const mayStop = planned.has(episode.kind)
+      ? this.#wasFailed(instance)
+      : !this.#wasWellSince(name, instance);
     if (policy.fence !== 'stop' || (!mayStop && !this.#fenced.has(episode.id)))
       this.#fail('S7', name, `${episode.kind} ${episode.id} stops ${instance}, and must not`);
     this.#fenced.add(episode.id);
@@ -644,11 +648,18 @@ export class Checker {
   }
 
   /** A planned move leaves a source that lives, and so does the rescue of one that stranded: nobody is stopped for it. */
-  #isLeftPlainly({ episode, stranded }: ServiceState): boolean {
+  #isLeftPlainly({ name, episode, stranded }: ServiceState): boolean {
     if (!episode || planned.has(episode.kind)) return true;
-    if (episode.kind !== 'rescue' || stranded?.plan.detach !== 'plain') return false;
+    if (episode.kind !== 'rescue' || !this.#strandedByMove.has(name) || stranded?.sourceFailed) return false;
     const { failedSinceMs } = this.#instance(episode.plan.source ?? '');
     return failedSinceMs === undefined || this.#now() - failedSinceMs <= sightMs;
+  }
+
+  /** The service was stranded by a planned move, and its source has been well since before that. */
+  #wasWellSince(service: string, instance: string): boolean {
+    const sinceMs = this.#strandedByMove.get(service);
+    const { failedSinceMs, failedUntilMs } = this.#instance(instance);
+    return sinceMs !== undefined && failedSinceMs === undefined && failedUntilMs < sinceMs - sightMs;
   }
 
   /** Stopped or gone; or it was, and somebody has started it again. */
@@ -1001,6 +1012,10 @@ export class Checker {
       this.#wroteAt.set(name, this.#now());
     for (const entry of after.outbox) this.#notices.set(entry.dedupeId, { service: name, keep: entry.keep });
     if (!before || !this.#begun) return;
+    const ended = before.episode;
+    if (!after.stranded) this.#strandedByMove.delete(name);
+    else if (!before.stranded && ended && planned.has(ended.kind))
+      this.#strandedByMove.set(name, ended.openedAtMs);
     const writer = call?.worker;
     const who = writer?.name ?? 'nobody';
 
