@@ -1,6 +1,6 @@
 /** Accepts what a person did by hand: the service is where it is now, and that is how it is meant. */
 import type { ServiceName } from '../core/ids.ts';
-import { interfacesOf, isMember } from '../core/state.ts';
+import { interfacesOf, isMember, originKept } from '../core/state.ts';
 import { canonical } from '../core/trail.ts';
 import { attachmentsIn, whereabouts } from '../core/whereabouts.ts';
 import { observe } from './observe.ts';
@@ -41,6 +41,8 @@ export function adopt(ports: Ports, name: ServiceName, by: By): Promise<Operated
       data: { from: lastSeen?.holder ?? null, to: holder },
       change: ({ lastObserved: _, lastRefusal: __, stranded: ___, ...state }) => ({
         ...state,
+        // One that waits was meant for where they were: the next look refuses it, with a record.
+        ...originKept(state),
         lastSeen: { holder, attachments },
         // A move by people needs its grace like one of ours (P33).
         ...(!isWhereItWas && { lastMoveAtMs: ports.clock.now() }),

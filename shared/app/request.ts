@@ -90,10 +90,13 @@ async function ask(ports: Ports, name: ServiceName, by: By, wish: Wish): Promise
     const target = wish.target(service);
     if (!target) return refused('NO_MEMBERS', `${name} has no members`);
     const [controller, observation] = await Promise.all([store.readController(), observe(ports, service)]);
+    const where = whereabouts(service, observation);
+    const from = where.kind === 'together' ? where.holder : undefined;
     const atMs = clock.now();
     const request: OperatorRequest = {
       id: ports.ids.nonce(),
       kind: wish.kind,
+      ...(from && { from }),
       target,
       ...by,
       atMs,
@@ -102,8 +105,6 @@ async function ask(ports: Ports, name: ServiceName, by: By, wish: Wish): Promise
     const refusal =
       refusalOf(service, controller, observation, request, atMs) ?? wish.unless?.(service, atMs);
     if (refusal) return refusal;
-    const where = whereabouts(service, observation);
-    const from = where.kind === 'together' ? where.holder : undefined;
     const { id, kind, force, reason } = request;
     return {
       kind: 'request',

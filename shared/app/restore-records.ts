@@ -6,7 +6,7 @@ import type { Hint } from '../core/hint.ts';
 import type { EniId, InstanceId } from '../core/ids.ts';
 import { attachmentOf, interfaceOf, type Observation } from '../core/observation.ts';
 import { type MemberRefusal, type ReasonCode, reasons, refusalKey } from '../core/reasons.ts';
-import { interfacesOf, type Service } from '../core/state.ts';
+import { interfacesOf, originKept, type Service } from '../core/state.ts';
 import { unblocking } from '../core/unblock.ts';
 import { attachmentsIn } from '../core/whereabouts.ts';
 import { type Story, toEntry } from './entry.ts';
@@ -121,6 +121,7 @@ export function observedEntry(
       lastObserved: `${code} ${detail}`,
       // A move by people needs its grace like one of ours (P33).
       ...(holder && {
+        ...originKept(state),
         lastSeen: { holder, attachments: attachmentsIn(service, observation) },
         lastMoveAtMs: ports.clock.now(),
         // A detach of ours that was still to come can only hit the attachment that it names.

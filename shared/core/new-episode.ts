@@ -38,6 +38,11 @@ export function planned(q: Question, holder: InstanceId, request: OperatorReques
   const no = (refusal: Refusal): Refusal => ({ ...refusal, request: request.id });
   if (isExpired(request, nowMs)) return no(refuse('REQUEST_EXPIRED', `asked by ${request.author}`));
   if (request.target === holder) return no(refuse('REQUEST_REFUSED', `${holder} has the interfaces already`));
+  const { from = holder } = request;
+  if (from !== holder)
+    return no(
+      refuse('REQUEST_REFUSED', `asked for while ${from} had the interfaces, and ${holder} has them now`),
+    );
   const choice = candidates(service, observation, [holder], nowMs);
   const forbidden = blockedBy(q, request.kind, request.reason, choice);
   if (forbidden) return no(forbidden);

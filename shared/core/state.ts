@@ -72,6 +72,8 @@ export interface Quarantine {
 export interface OperatorRequest {
   readonly id: string;
   readonly kind: 'switchover' | 'failback';
+  /** Who had the interfaces then: nobody else is moved away from. Absent in what an older version stored. */
+  readonly from?: InstanceId;
   readonly target: InstanceId;
   readonly author: string;
   readonly reason: string;
@@ -236,6 +238,7 @@ const ServiceStateSchema: v.GenericSchema<
     v.object({
       id: v.string(),
       kind: v.picklist(['switchover', 'failback']),
+      from: v.exactOptional(InstanceIdSchema),
       target: InstanceIdSchema,
       author: v.string(),
       reason: v.string(),
@@ -361,3 +364,10 @@ export const interfacesOf = (service: Service): readonly EniId[] =>
 
 export const isMember = (service: Service, id: InstanceId | undefined): id is InstanceId =>
   service.declaration.members.some((each) => each.instance === id);
+
+/**
+ * For a write that changes who was seen last with the interfaces: a request that an older version stored was meant
+ * for the one before, and is refused because of it rather than move what a person has put elsewhere (P28).
+ */
+export const originKept = ({ request, lastSeen }: ServiceState): Pick<ServiceState, 'request'> =>
+  request && lastSeen ? { request: { from: lastSeen.holder, ...request } } : {};

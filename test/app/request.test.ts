@@ -1,5 +1,6 @@
 /** What an operator asks to be moved: taken on with a record, or refused for every reason that P29 names. */
 import { describe, expect } from 'vitest';
+import { adopt } from '../../shared/app/adopt.ts';
 import type { Refused } from '../../shared/app/operate.ts';
 import { pauseController, pauseService } from '../../shared/app/operate.ts';
 import { switchover } from '../../shared/app/request.ts';
@@ -112,6 +113,71 @@ describe('a switchover', () => {
   });
 });
 
+describe('a request that waits while a person moves everything elsewhere', () => {
+  /** The queue lost it: only the sweep looks. */
+  const askUnheard = async (world: World) => {
+    world.queue.fail('refused', 1);
+    await ask(world);
+    moveByHand(world, [front, management]);
+  };
+  const turnedDown = {
+    outcome: 'REQUEST_REFUSED',
+    detail: `asked for while ${a} had the interfaces, and ${c} has them now`,
+  };
+
+  story('is refused on record, and nothing is moved', async (world) => {
+    await askUnheard(world);
+    await world.look(world.sweep());
+    expect(world.kinds()).toEqual(['request', 'observed', 'refusal']);
+    expect(world.records('refusal')).toMatchObject([turnedDown]);
+    expect(world.notifier.of('REQUEST_REFUSED')).toHaveLength(1);
+    expect(world.service()).not.toHaveProperty('request');
+    expect(attachedTo(world)).toEqual([c, c]);
+    expect(world.ec2.mutations()).toEqual([]);
+  });
+
+  story('is refused too where somebody adopts that first', async (world) => {
+    await askUnheard(world);
+    expect(await world.run(adopt(world.ports, ordersDb, by))).toMatchObject({ kind: 'done' });
+    await world.look(world.sweep());
+    expect(world.kinds()).toEqual(['request', 'change', 'refusal']);
+    expect(world.records('refusal')).toMatchObject([turnedDown]);
+    expect(attachedTo(world)).toEqual([c, c]);
+  });
+
+  const byAnOlderVersion = (world: World) =>
+    world.store.change(ordersDb, ({ request, ...state }) => {
+      if (!request) return state;
+      const { from: _, ...older } = request;
+      return { ...state, request: older };
+    });
+
+  story('is refused though an older version stored it, and not from whom', async (world) => {
+    await askUnheard(world);
+    byAnOlderVersion(world);
+    await world.look(world.sweep());
+    expect(world.records('refusal')).toMatchObject([turnedDown]);
+    expect(attachedTo(world)).toEqual([c, c]);
+  });
+
+  story('is refused though an older version stored it, where somebody adopts that first', async (world) => {
+    await askUnheard(world);
+    byAnOlderVersion(world);
+    await world.run(adopt(world.ports, ordersDb, by));
+    await world.look(world.sweep());
+    expect(world.records('refusal')).toMatchObject([turnedDown]);
+    expect(attachedTo(world)).toEqual([c, c]);
+  });
+
+  story('is carried out where they are back by then, and where an older version stored it', async (world) => {
+    await askUnheard(world);
+    moveByHand(world, [front, management], a);
+    byAnOlderVersion(world);
+    expect(await world.look(world.sweep())).toMatchObject({ code: 'COMPLETED' });
+    expect(attachedTo(world)).toEqual([b, b]);
+  });
+});
+
 async function openEpisode(world: World): Promise<void> {
   world.ec2.impair(a);
   world.begin(world.alarm(a)).report.catch(() => undefined);
@@ -119,10 +185,10 @@ async function openEpisode(world: World): Promise<void> {
   world.ec2.recover(a);
 }
 
-function moveByHand(world: World, enis = [front]): void {
+function moveByHand(world: World, enis = [front], to = c): void {
   for (const eni of enis) {
     world.ec2.detachByHand(eni);
-    world.ec2.attachByHand(eni, c, eni === front ? 1 : 2);
+    world.ec2.attachByHand(eni, to, eni === front ? 1 : 2);
   }
 }
 

@@ -966,6 +966,18 @@ const requests: Case[] = [
     answer: { ...refuse('REQUEST_REFUSED'), request: 'r-1' },
   },
   {
+    rule: 'P28',
+    fact: 'refuses a request to move away from somebody else than who has the interfaces',
+    given: { ...asked({ request: request(b, { from: c }) }) },
+    answer: { ...refuse('REQUEST_REFUSED'), request: 'r-1' },
+  },
+  {
+    rule: 'P29',
+    fact: 'lets a request of that kind expire as any other',
+    given: { ...asked({ request: request(b, { from: c, atMs: now - times.requestTtlMs - 1 }) }) },
+    answer: { ...refuse('REQUEST_EXPIRED'), request: 'r-1' },
+  },
+  {
     rule: 'P29',
     fact: 'refuses a request while the holder is no member, and people know',
     given: { ...asked(), on: stranger, state: { request: request(b), lastSeen: seenOn(stranger) } },

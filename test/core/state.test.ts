@@ -6,6 +6,7 @@ import {
   isLeaseFree,
   isPaused,
   needsAttention,
+  originKept,
   parseServiceState,
   type ServiceState,
   toService,
@@ -41,7 +42,7 @@ const everything = {
       '1/before.0': { begunAtMs: now, handle: 'h', end: 'timed-out', endedAtMs: now + 1, output: 'x' },
     },
   }),
-  request: request(b),
+  request: request(b, { from: a, force: true }),
   frozen: { number: 1, kind: 'episode', atMs: now, body: '{}', hash: 'h', pointers: ['BY#DAY#x'] },
   outbox: [
     waitingNotice('d', {
@@ -203,5 +204,22 @@ describe('a pause', () => {
     ['is over at its end', pause(now), false],
   ])('%s', (_, given, answer) => {
     expect(isPaused(given, now)).toBe(answer);
+  });
+});
+
+describe('whom a waiting request is to move', () => {
+  it.each([
+    ['is kept as it was stored', request(b, { from: b }), seenOn(a), { request: request(b, { from: b }) }],
+    [
+      'is who was seen last, where an older version did not store it',
+      request(b),
+      seenOn(a),
+      { request: request(b, { from: a }) },
+    ],
+    ['is not known where nobody was ever seen', request(b), undefined, {}],
+    ['is nobody where none waits', undefined, seenOn(a), {}],
+  ])('%s', (_, asked, lastSeen, kept) => {
+    const state = stateOf({ ...(asked && { request: asked }), ...(lastSeen && { lastSeen }) });
+    expect(originKept(state)).toEqual(kept);
   });
 });
