@@ -22,9 +22,11 @@ import { attachmentsIn, whereabouts } from '../core/whereabouts.ts';
 import { deliver } from './deliver.ts';
 import { toEntry } from './entry.ts';
 import { observe } from './observe.ts';
+import type { Refused } from './operate.ts';
 import type { AttachOrder, Ports } from './ports.ts';
 import { type Entry, readService, record, tooLargeFor, withEntry } from './record.ts';
 import { operator, sourceOf } from './source.ts';
+import { unfinishedIn } from './unregister.ts';
 
 export type Registered =
   | {
@@ -45,7 +47,7 @@ export type Registered =
     }
   | {
       readonly kind: 'rejected';
-      readonly code: 'REJECTED' | 'OWNED_BY_OTHERS' | 'EPISODE_OPEN' | 'ITEM_TOO_LARGE';
+      readonly code: Refused['code'];
       readonly problems: readonly string[];
     };
 
@@ -324,6 +326,23 @@ function changeEntry(
   });
 }
 
+/**
+ * What is on its way must find the service as it was: nobody asked for an interface that came later to be moved along,
+ * and nobody would repair a late detach of one that was dropped. `stranded` is no reason: the service is whole again.
+ */
+function unfinishedBefore(existing: Service | undefined, nowMs: number): Registered | undefined {
+  if (!existing) return undefined;
+  const { stranded: _, ...rest } = existing;
+  const unfinished = unfinishedIn(rest, nowMs);
+  if (!unfinished) return undefined;
+  const { code, detail } = unfinished;
+  return {
+    kind: 'rejected',
+    code,
+    problems: [`${existing.name}: ${detail}; register again when that is over`],
+  };
+}
+
 /** Owner rows first: an interface belongs to one service (S15). What was taken is given back if one is not free. */
 async function own(ports: Ports, name: ServiceName, enis: readonly EniId[], before: readonly EniId[]) {
   const taken: string[] = [];
@@ -386,7 +405,11 @@ export async function register(ports: Ports, request: RegisterRequest): Promise<
   if (problems.length > 0 || !holder) return rejected(...problems);
 
   // Whole again on a member of the new declaration: then it is not stranded any more, whoever did it (P26).
-  const isSame = current?.declared === draft.declared && !current.stranded && others === source;
+  const isAsDeclared = current?.declared === draft.declared && others === source;
+  const isSame = isAsDeclared && !current.stranded;
+  // A stack that goes back to what stands must always be able to.
+  const unfinished = isAsDeclared ? undefined : unfinishedBefore(existing, ports.clock.now());
+  if (unfinished) return unfinished;
   const changes = current
     ? [
         ...(others === source ? [] : [`source: ${others} → ${source}`]),

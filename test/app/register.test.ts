@@ -1,6 +1,7 @@
 /** Registration: a declaration held against EC2, stored once, and never against somebody else's interface. */
 import { describe, expect } from 'vitest';
 import { type Allowed, register } from '../../shared/app/register.ts';
+import { switchover } from '../../shared/app/request.ts';
 import type { EniId, ServiceName } from '../../shared/core/ids.ts';
 import { alarmNamed } from '../fakes/fake-alarms.ts';
 import {
@@ -747,4 +748,52 @@ describe('a changed registration', () => {
     expect(await enter(world)).toMatchObject({ kind: 'rejected', code: 'EPISODE_OPEN' });
     await world.clock.advance(60_000);
   });
+});
+
+describe('while something of the service is unfinished', () => {
+  const by = { author: 'ann', reason: 'new kernel' };
+  const without = (world: World) => ({
+    ...world.declaration,
+    interfaces: [{ eni: front, deviceIndex: 1 }],
+  });
+  const unfinished: readonly (readonly [string, string, string, (world: World) => unknown])[] = [
+    [
+      'a request waits',
+      'REQUEST_WAITS',
+      'a switchover that ann asked for waits',
+      (world) => world.run(switchover(world.ports, ordersDb, b, by)),
+    ],
+    [
+      'a detach of ours may still take effect',
+      'LATE_EFFECTS',
+      'eni-attach-',
+      (world) =>
+        world.store.change(ordersDb, (state) => ({
+          ...state,
+          mayDetach: Object.values(state.lastSeen?.attachments ?? {}),
+          mayDetachUntilMs: world.clock.now() + 600_000,
+        })),
+    ],
+  ];
+  for (const [when, code, why, prepare] of unfinished) {
+    story(`and ${when}, a changed registration is refused, also as a trial`, async (world) => {
+      await prepare(world);
+      const before = world.service();
+      for (const dryRun of [true, false]) {
+        const declaration = without(world);
+        const answer = await world.run(register(world.ports, { declaration, author: 'ann', dryRun }));
+        expect(answer).toMatchObject({ kind: 'rejected', code });
+        expect(answer).toMatchObject({ problems: [expect.stringContaining(`${ordersDb}: ${why}`)] });
+      }
+      expect(world.service()).toEqual(before);
+      expect(world.store.ownerOf(management)).toBe(ordersDb);
+      await world.settle();
+    });
+
+    story(`and ${when}, the same registration is made again, as by a stack that goes back`, async (world) => {
+      await prepare(world);
+      expect(await enter(world)).toMatchObject({ kind: 'unchanged' });
+      await world.settle();
+    });
+  }
 });
