@@ -75,7 +75,8 @@ function isPlace(value: unknown): value is Place {
   return (
     (number === undefined ||
       (Number.isInteger(number) && Number(number) >= 0 && Number(number) <= maxNumber)) &&
-    (day === undefined || (typeof day === 'string' && /^\d{4}-\d\d-\d\d$/.test(day))) &&
+    (day === undefined ||
+      (typeof day === 'string' && /^\d{4}-\d\d-\d\d$/.test(day) && Number.isFinite(Date.parse(day)))) &&
     (below === undefined || typeof below === 'string')
   );
 }

@@ -77,7 +77,12 @@ const LimitSchema = v.pipe(
   v.maxValue(maxLimit, limitRule),
 );
 
-const AuthorSchema = v.pipe(v.string(), v.nonEmpty('must not be empty'), v.maxLength(1_000));
+/** Part of a key, of which DynamoDB takes 2,048 bytes. */
+const AuthorSchema = v.pipe(
+  v.string(),
+  v.nonEmpty('must not be empty'),
+  v.maxBytes(1_000, 'must be at most 1000 bytes'),
+);
 const KindSchema = v.picklist(Object.keys(recordKinds) as RecordKind[]);
 const OutcomeSchema = v.pipe(
   v.string(),

@@ -7,6 +7,8 @@ export const ReasonSchema = v.pipe(
   v.trim(),
   v.nonEmpty('must say why'),
   v.maxLength(500, 'must be at most 500 characters'),
+  // It is shown on terminals, and in mail: whoever writes it must not write there anything else.
+  v.check((text) => !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(text), 'must be one line, without control characters'),
 );
 
 const texts = v.array(v.string());

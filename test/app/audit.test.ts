@@ -12,6 +12,7 @@ import {
 import { makeStateTable } from '../../shared/aws/state-table.ts';
 import { makeTrailTable } from '../../shared/aws/trail-table.ts';
 import type { RecordsQuery, TrailPage, Verified } from '../../shared/core/audit-query.ts';
+import { readCursor, toCursor } from '../../shared/core/cursor.ts';
 import type { EpisodeId, ServiceName } from '../../shared/core/ids.ts';
 import { startDynamoDb, type TestDynamoDb } from '../aws/dynalite.ts';
 import { makeRetrying, START_MS } from '../aws/retrying.ts';
@@ -197,6 +198,18 @@ describe('records', { timeout: 30_000 }, () => {
       { service: ORDERS, cursor: btoa('{"asked":"x","place":{}}') },
     ])
       expect(await findRecords(ports, query)).toEqual({
+        kind: 'invalid',
+        problems: ['cursor: is not one of this question; ask again without it'],
+      });
+  });
+  it('go on with no day that the calendar does not have', async () => {
+    const query = { from: START_MS - 400 * 86_400_000, limit: 1 };
+    const { cursor } = await page(query);
+    const { asked } = readCursor(cursor ?? '') ?? {};
+    for (const day of ['2026-99-99', '2026-11-00'])
+      expect(
+        await findRecords(ports, { ...query, cursor: toCursor({ asked: asked ?? '', place: { day } }) }),
+      ).toEqual({
         kind: 'invalid',
         problems: ['cursor: is not one of this question; ask again without it'],
       });

@@ -130,6 +130,11 @@ describe('what cannot be answered', () => {
   ])('%s is refused with its reason', async (address, problem) => {
     expect(await problemsOf(address)).toEqual([expect.stringMatching(problem)]);
   });
+  it('with an author that has no room in a key, counted in bytes, is refused', async () => {
+    const problems = await problemsOf(`/v1/records?author=${'%C3%BC'.repeat(501)}`);
+    expect(problems).toEqual([expect.stringMatching(/^author: must be at most 1000 bytes/)]);
+    expect((await get(`/v1/records?author=${'%C3%BC'.repeat(500)}`)).statusCode).toBe(200);
+  });
   it.each([
     ['/v1/record', 'NO_SUCH_PATH', /did you mean \/v1\/records\?/],
     ['/', 'NO_SUCH_PATH', /known here: \/v1\/records/],

@@ -96,6 +96,27 @@ describe('a command', () => {
     },
   );
 
+  it.each(['a\nb', 'a\u001b[2Jb', 'a\u0085b', 'a\u2028b', 'a\u0000b'])(
+    'with a reason that would write more than a line on a terminal is invalid: %j',
+    async (reason) => {
+      const world = await makeWorld();
+      expect(await ask(world, 'pause', { ...pause, reason })).toMatchObject({
+        status: 400,
+        document: {
+          problems: [expect.stringContaining('reason: must be one line, without control characters')],
+        },
+      });
+      expect(world.kinds()).toEqual([]);
+    },
+  );
+
+  it('with a reason in any writing, and signs of today, is taken', async () => {
+    const world = await makeWorld();
+    const reason = ' 保守作業 – Kernel größer 👩\u200d🔧\n';
+    expect((await ask(world, 'pause', { ...pause, reason })).status).toBe(200);
+    expect(world.records('pause')).toMatchObject([{ reason: reason.trim() }]);
+  });
+
   it('that is refused is told with its code, and nothing is done', async () => {
     const world = await makeWorld();
     const { status, document } = await ask(world, 'resume', { service: ordersDb, reason: 'done' });
