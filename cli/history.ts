@@ -68,7 +68,7 @@ function historyText(
   const gaps = missing.map((each) =>
     terminal.style(
       'red',
-      `${placeOf(each)} is named, but not in the table: ${say(`show ${placeOf(each)} --verify`)}`,
+      `${placeOf(each)} is missing: it was written, and is not in the table any more: ${say(`show ${placeOf(each)} --verify`)}`,
     ),
   );
   const [last] = records;

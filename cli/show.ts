@@ -175,6 +175,12 @@ const noSuchRecord = (service: string, number: number): Read<TrailRecord> => ({
   detail: `the trail of ${service} has no record ${number}`,
 });
 
+const deletedRecord = (service: string, number: number): Read<TrailRecord> => ({
+  kind: 'missing',
+  code: 'RECORD_DELETED',
+  detail: `record ${number} of ${service} is missing: it was written, and somebody deleted it`,
+});
+
 /** By its number straight from the table: functions/audit knows records by what they are about. */
 async function readRecord(
   { store }: Pick<Ports, 'store'>,
@@ -182,8 +188,14 @@ async function readRecord(
   number: number,
 ): Promise<Read<TrailRecord>> {
   const [row] = await store.trail(service, number, 1);
-  if (row?.number !== number) return noSuchRecord(service, number);
-  return { kind: 'read', value: toTrailRecord(row) };
+  if (row?.number === number) return { kind: 'read', value: toTrailRecord(row) };
+  const fact = await store.read(service);
+  if (fact.kind !== 'known' || number >= fact.value.trail.next) return noSuchRecord(service, number);
+  const { frozen } = fact.value;
+  // On its way into the trail; it shows as it will lie there.
+  return frozen?.number === number
+    ? { kind: 'read', value: toTrailRecord(frozen) }
+    : deletedRecord(service, number);
 }
 
 export async function showCommand(
@@ -206,7 +218,7 @@ export async function showCommand(
     const { code, detail } = read;
     const faults = verified?.faults ?? [];
     return {
-      outcome: hasFaults ? 'needs-human' : 'refused',
+      outcome: hasFaults || code === 'RECORD_DELETED' ? 'needs-human' : 'refused',
       data: { code, detail, record: null, verified: verified ?? null },
       text: ({ style }) =>
         [
@@ -236,7 +248,7 @@ export function addShow(program: Command, { run, say }: Runner): void {
     .description(
       'Shows one record of the trail in full. Of an episode: what led to it, who asked for it, every step with its ' +
         'duration, what the hooks printed, and where the interfaces were at the end. Exits with 4 if --verify ' +
-        'finds that the trail was changed afterwards.',
+        'finds that the trail was changed afterwards, or if the record was deleted.',
     )
     .argument('<record>', 'an episode (orders-db.3) or any record (orders-db#12)', parseShown)
     .option('--verify', "check the whole chain of the service's trail as well")

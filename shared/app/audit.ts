@@ -53,6 +53,9 @@ const disorderMs = 2 * 60 * 1_000;
 
 const maxNumber = 10 ** 12 - 1;
 
+/** How many numbers without a record one hole adds to an answer. */
+const mostNamed = 1_000;
+
 const invalidCursor = {
   kind: 'invalid',
   problems: ['cursor: is not one of this question; ask again without it'],
@@ -108,6 +111,12 @@ class Page {
     return this.wanted <= 0 || this.#text >= maxText;
   }
 
+  /** Numbers of a service that hold no record, downwards. So many at most: verify tells how far a hole goes. */
+  lack(service: string, from: number, to: number): void {
+    const last = Math.max(to, from - mostNamed + 1);
+    for (let number = from; number >= last; number -= 1) this.missing.push({ service, number });
+  }
+
   add(service: string, row: TrailRow): void {
     const record = toRecord(service, row);
     if (!isAskedFor(record, row.body, this.#query)) return;
@@ -132,7 +141,7 @@ async function numberAt(trail: Trail, name: string, to: number, page: { read: nu
     return rows[0];
   };
   const newest = await below(maxNumber);
-  if (!newest || newest.atMs < to + disorderMs) return newest?.number ?? 0;
+  if (!newest || newest.atMs < to + disorderMs) return maxNumber;
   let low = 0;
   let high = newest.number - 1;
   while (low < high) {
@@ -144,10 +153,19 @@ async function numberAt(trail: Trail, name: string, to: number, page: { read: nu
   return high;
 }
 
-/** The service's own records downwards. */
+/** The number of the last record that must be in the table: one that is frozen may still be on its way there. */
+async function lastCopied(trail: Trail, service: ServiceName, page: Page): Promise<number> {
+  page.read += 1;
+  const item = await itemOf(trail, service);
+  if (item.kind !== 'known') return 0;
+  const { next } = item.state.trail;
+  return next - (item.state.frozen ? 2 : 1);
+}
+
+/** The service's own records downwards. Its numbers have no gap: asked for all kinds, it names each that is gone. */
 async function fromService(
   trail: Trail,
-  service: string,
+  service: ServiceName,
   query: RecordsQuery,
   page: Page,
   place: Place,
@@ -156,6 +174,8 @@ async function fromService(
   const { service: _, ...where } = whereOf(query);
   const sparse = Object.keys(where).length > 0;
   let next = place.number ?? (to === undefined ? maxNumber : await numberAt(trail, service, to, page));
+  // Read before the records: whatever it counts is there by then.
+  let due = sparse ? 0 : next === maxNumber ? await lastCopied(trail, service, page) : next;
   while (next > 0) {
     if (page.isFull || page.room <= 0) return { number: next };
     const limit = Math.min(sparse ? 4 * page.limit : page.wanted, page.room);
@@ -163,12 +183,17 @@ async function fromService(
     page.read += slice.read;
     for (const row of slice.rows) {
       if (page.isFull) return { number: next };
+      page.lack(service, due, row.number + 1);
       next = row.number - 1;
+      if (!sparse) due = next;
       // Whatever is lower is older still.
       if (from !== undefined && row.atMs < from - disorderMs) return undefined;
       page.add(service, row);
     }
-    if (slice.rest === undefined) return undefined;
+    if (slice.rest === undefined) {
+      page.lack(service, due, 1);
+      return undefined;
+    }
     // What was left out by its kind was read all the same.
     next = Math.min(next, Number(slice.rest.slice(-12)) - 1);
   }

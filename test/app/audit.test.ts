@@ -234,6 +234,33 @@ describe('records', { timeout: 30_000 }, () => {
     expect(records).toHaveLength(2);
     expect(missing).toEqual([{ service: ORDERS, number: 4 }]);
   });
+  it('of a service that are gone are named wherever the hole is, once', async () => {
+    for (const number of [8, 5, 4, 1])
+      await remove(`SERVICE#${ORDERS}`, `TRAIL#${String(number).padStart(12, '0')}`);
+    for (const limit of [1, 2, 25]) {
+      const parts = await pages({ service: ORDERS, limit });
+      expect(parts.flatMap(placesOf)).toEqual([7, 6, 3, 2].map((number) => `orders-db ${number}`));
+      expect(parts.flatMap(({ missing }) => missing.map(({ number }) => number))).toEqual([8, 5, 4, 1]);
+    }
+    expect((await page({ service: ORDERS, kind: 'episode' })).missing).toEqual([]);
+  });
+  it('of a service in a time that are gone are named, also where the time begins or ends at them', async () => {
+    await remove(`SERVICE#${ORDERS}`, 'TRAIL#000000000004');
+    const missingIn = async (query: RecordsQuery) =>
+      (await page({ service: ORDERS, ...query })).missing.map(({ number }) => number);
+    expect(await missingIn({ from: start + 2.5 * hour, to: start + 4 * day })).toEqual([4]);
+    expect(await missingIn({ to: start + 3.5 * hour })).toEqual([4]);
+    expect(await missingIn({ from: start + 4 * day })).toEqual([]);
+    expect(await missingIn({ to: start + 1.5 * hour })).toEqual([]);
+  });
+  it('of a service that are frozen and not copied yet are not gone', async () => {
+    const { item, records } = orders();
+    const [last] = records.slice(-1);
+    const written = { item: { ...item, ...(last && { frozen: last }) }, records: records.slice(0, -1) };
+    await remove(`SERVICE#${ORDERS}`, 'TRAIL#000000000008');
+    await writeTrails(client, table, [written]);
+    expect((await page({ service: ORDERS })).missing).toEqual([]);
+  });
   it('of an older version are found by what their text says', async () => {
     const [key, ...names] = [{ pk: `SERVICE#${ORDERS}`, sk: 'TRAIL#000000000005' }, 'outcome', 'author'];
     await set(

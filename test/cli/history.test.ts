@@ -143,7 +143,7 @@ describe('history', () => {
       TIME                  RECORD       OUTCOME       WHAT
       2026-11-21 02:00:00Z  orders-db#9  ACKNOWLEDGED  ack: it's repaired, by ann
       2026-11-21 02:00:00Z  orders-db#3  ACKNOWLEDGED  ack: it's repaired, by ann
-      orders-db#8 is named, but not in the table: eni-failover show orders-db#8 --verify
+      orders-db#8 is missing: it was written, and is not in the table any more: eni-failover show orders-db#8 --verify
 
       One in full:  eni-failover show orders-db#9
       Older ones:   eni-failover history orders-db --author 'o'\\''neil' --limit 2 --cursor c3

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseShown, showCommand } from '../../cli/show.ts';
 import { pauseService } from '../../shared/app/operate.ts';
+import type { Frozen, ServiceState } from '../../shared/core/state.ts';
 import { a, b, c, front, makeWorld, ordersDb, servingAlarm, type World } from '../fakes/world.ts';
 import { connectionTo, contextOf, narrow, pipe, seen } from './screen.ts';
 
@@ -234,6 +235,36 @@ describe('any other record', () => {
     const answer = await show(await makeWorld(), 'orders-db#12');
     expect(answer).toMatchObject({ outcome: 'refused', data: { code: 'NO_SUCH_RECORD' } });
     expect(answer.text(pipe)).toContain('the trail of orders-db has no record 12');
+  });
+});
+
+describe('a record that the service counts', () => {
+  /** Without the record, as if somebody had deleted it, and with another item. */
+  async function without(world: World, change: (state: ServiceState) => ServiceState = (state) => state) {
+    const connection = connectionTo(world);
+    const { store } = connection.ports;
+    const trail = async () => [];
+    const read: typeof store.read = async (name) => {
+      const fact = await store.read(name);
+      return fact.kind === 'known' ? { ...fact, value: change(fact.value) } : fact;
+    };
+    const ports = { ...connection.ports, store: { ...store, trail, read } };
+    const context = contextOf(world, { connect: async () => ({ ...connection, ports }) });
+    return world.run(showCommand(parseShown('orders-db#2'), {}, context));
+  }
+
+  it('and that is gone was deleted, which needs a human', async () => {
+    const answer = await without(await failedOver());
+    expect(answer).toMatchObject({ outcome: 'needs-human', data: { code: 'RECORD_DELETED', record: null } });
+    expect(answer.text(pipe)).toContain('record 2 of orders-db is missing: it was written, and somebody');
+  });
+
+  it('and that is frozen is shown before it is copied', async () => {
+    const world = await failedOver();
+    const [row] = world.store.rows(ordersDb).slice(1);
+    if (!row) throw new Error('no record');
+    const answer = await without(world, (state) => ({ ...state, frozen: row as Frozen }));
+    expect(answer).toMatchObject({ outcome: 'done', data: { record: { number: 2, kind: 'episode' } } });
   });
 });
 

@@ -64,7 +64,7 @@ describe('an answer', () => {
     expect(body).toEqual({
       records: [expect.objectContaining({ number: 1, outcome: 'COMPLETED', hash: records[0]?.hash })],
       cursor: null,
-      read: 1,
+      read: 2,
       missing: [],
     });
   });
