@@ -185,6 +185,8 @@ async function explainNow(name: ServiceName, { connect, say }: CommandContext): 
 
 const verdicts: Readonly<Record<Past['verdict'], string>> = {
   acting: 'was being moved',
+  stranded: 'was STRANDED',
+  'needs-human': 'waited for a person',
   'would-not-act': 'would NOT have failed over',
   watching: 'was watching',
   'not-registered': 'was not registered',

@@ -1,6 +1,6 @@
 /** What the controller knew of a service at a past moment, and why it did or did not act: from its trail alone. */
 import type { EpisodeRecord, TrailRecord } from './audit-query.ts';
-import type { Episode, EpisodeKind, Step } from './episode.ts';
+import { type Episode, type EpisodeKind, isPlannedMove, type Step } from './episode.ts';
 import { type MemberRefusal, type ReasonCode, reasons } from './reasons.ts';
 
 interface FromRecord {
@@ -41,6 +41,18 @@ export interface PastEpisode {
   readonly end: (FromRecord & { readonly outcome: string; readonly why: string }) | null;
 }
 
+/** What an episode left behind, and nothing on record has put right since. */
+export interface PastTrouble extends FromRecord {
+  /** The try that was recorded last; `number` and `at` are the first one's. */
+  readonly id: string;
+  readonly outcome: 'STRANDED' | 'NEEDS_HUMAN' | 'RETURNED_TO_SOURCE';
+  readonly why: string;
+  /** Those on record: one that changed nothing is not recorded (P26). */
+  readonly tries: number;
+  /** As an episode's record has it. */
+  readonly attachedTo: EpisodeRecord['attachedTo'];
+}
+
 export interface PastFinding extends FromRecord {
   readonly kind: string;
   readonly code: string;
@@ -50,10 +62,18 @@ export interface PastFinding extends FromRecord {
 }
 
 /**
- * `acting`: an episode was open. `would-not-act`: registered, and something held it back. `watching`: nothing
- * known held it back. `not-registered`: not yet, or not any more. `unknown`: the trail does not reach that far.
+ * `acting`: an episode was open. `stranded`: down, and tried again by itself. `needs-human`: the last failover left it
+ * to a person. `would-not-act`: registered, and something held it back. `watching`: nothing known held it back.
+ * `not-registered`: not yet, or not any more. `unknown`: the trail does not reach that far.
  */
-export type PastVerdict = 'acting' | 'would-not-act' | 'watching' | 'not-registered' | 'unknown';
+export type PastVerdict =
+  | 'acting'
+  | 'stranded'
+  | 'needs-human'
+  | 'would-not-act'
+  | 'watching'
+  | 'not-registered'
+  | 'unknown';
 
 export interface Past {
   readonly verdict: PastVerdict;
@@ -72,6 +92,7 @@ export interface Past {
   readonly lastEpisode:
     | (FromRecord & { readonly id: string; readonly outcome: string; readonly why: string })
     | null;
+  readonly trouble: PastTrouble | null;
   readonly lastRefusal: PastFinding | null;
   readonly lastObserved: PastFinding | null;
   readonly readiness: (PastFinding & { readonly ready: boolean }) | null;
@@ -184,10 +205,48 @@ function toPastEpisode(episode: Episode, atMs: number, end?: EpisodeRecord): Pas
   };
 }
 
+const isTrouble = (outcome: string): outcome is PastTrouble['outcome'] =>
+  ['STRANDED', 'NEEDS_HUMAN', 'RETURNED_TO_SOURCE'].includes(outcome);
+
+/** Whole again by itself, by hand or by a new registration. */
+const makesWhole = (record: TrailRecord) =>
+  record.kind === 'recovered' || record.outcome === 'ADOPTED' || registrationIn(record) !== undefined;
+
+function troubleBy(records: readonly TrailRecord[]): PastTrouble | null {
+  let left = null as PastTrouble | null;
+  for (const record of records) {
+    const isStranded = left?.outcome === 'STRANDED';
+    if (makesWhole(record) || (record.kind === 'ack' && !isStranded)) left = null;
+    if (!isEpisode(record)) continue;
+    const { outcome, why, attachedTo, episode } = record;
+    // A try that was called off or stopped leaves a stranded service as it was (P26).
+    if (isStranded && ['ABORTED', 'REFUSED', 'NEEDS_HUMAN'].includes(outcome)) continue;
+    // One that somebody asked for began with a service that was well.
+    const counts = isTrouble(outcome) && (outcome === 'STRANDED' || !isPlannedMove(episode.kind));
+    const first = outcome === 'STRANDED' && isStranded ? left : null;
+    const { number, at } = first ?? record;
+    const tries = (first?.tries ?? 0) + 1;
+    left = counts ? { number, at, id: episode.id, outcome, why, tries, attachedTo } : null;
+  }
+  return left;
+}
+
+/** Since when it was down, why, and which interfaces were on nothing. */
+function spellStranded({ at, why, attachedTo }: PastTrouble): string {
+  const free = Object.keys(attachedTo).filter((eni) => attachedTo[eni] === null);
+  return `since ${at}: ${why}${free.length > 0 ? `; ${free.join(', ')} on nothing` : ''}`;
+}
+
 type Blocker = Past['blockers'][number];
 
 const wayOutOf = (code: string) =>
   Object.hasOwn(reasons, code) ? reasons[code as ReasonCode].wayOut : 'see the record';
+
+function troubleBlocker(trouble: PastTrouble): Blocker {
+  const { outcome, id, at, why } = trouble;
+  if (outcome === 'STRANDED') return blockedBy(outcome, spellStranded(trouble));
+  return { code: outcome, detail: `${id} ended so at ${at}: ${why}`, wayOut: 'end what it names, then ack' };
+}
 
 const blockedBy = (code: string, detail: string): Blocker => ({ code, detail, wayOut: wayOutOf(code) });
 
@@ -215,15 +274,22 @@ interface Known extends Omit<Past, 'verdict' | 'sentence' | 'blockers' | 'unknow
   readonly refusalStands: boolean;
 }
 
-function blockersIn({ pause, registered, lastRefusal, refusalStands, readiness }: Known): readonly Blocker[] {
+/** A standby could take over all the same, or it is what being stranded looks like. */
+const saysNoMore = ({ code }: PastFinding, trouble: PastTrouble | null) =>
+  code === 'HOLDER_NOT_HEALTHY' ||
+  (trouble?.outcome === 'STRANDED' && ['ON_NOTHING', 'SPLIT', 'UNKNOWN', 'UNMOVABLE'].includes(code));
+
+function blockersIn(known: Known): readonly Blocker[] {
+  const { pause, registered, lastRefusal, refusalStands, readiness, trouble } = known;
   const refusal = refusalStands ? lastRefusal : null;
   const found = [
+    ...(trouble ? [troubleBlocker(trouble)] : []),
     ...(pause ? [blockedBy('PAUSED', `by ${pause.author} until ${pause.until}: ${pause.reason}`)] : []),
     ...(registered?.mode === 'observe'
       ? [blockedBy('OBSERVE_ONLY', 'registered in mode observe: it tells, and moves nothing')]
       : []),
     ...(refusal ? [blockedBy(refusal.code, `refused at ${refusal.at}: ${refusal.detail}`)] : []),
-    ...(readiness && !readiness.ready && readiness.code !== 'HOLDER_NOT_HEALTHY'
+    ...(readiness && !readiness.ready && !saysNoMore(readiness, trouble)
       ? [blockedBy(readiness.code, `since ${readiness.at} a failover would not have worked`)]
       : []),
   ];
@@ -231,7 +297,10 @@ function blockersIn({ pause, registered, lastRefusal, refusalStands, readiness }
 }
 
 function sentenceOf(known: Known, verdict: PastVerdict, blockers: readonly Blocker[], at: string): string {
-  const { episode, lastEpisode, registered } = known;
+  const { episode, lastEpisode, registered, trouble } = known;
+  const isStranded = trouble?.outcome === 'STRANDED';
+  const others = blockers.filter(({ code }) => code !== trouble?.outcome);
+  const spelled = others.map(({ code, detail }) => `${code} (${detail})`).join('; ');
   const before = lastEpisode
     ? ` Its last episode, ${lastEpisode.id}, had ended ${lastEpisode.outcome} at ${lastEpisode.at}.`
     : '';
@@ -241,10 +310,18 @@ function sentenceOf(known: Known, verdict: PastVerdict, blockers: readonly Block
       const end = episode?.end
         ? `; it ended ${episode.end.outcome} at ${episode.end.at}`
         : '; it is still open';
-      return `It was acting: ${episode?.id}, a ${way}, because ${episode?.evidence}${end}.`;
+      return `It was acting: ${episode?.id}, a ${way}, because ${episode?.evidence}${end}.${isStranded ? ` It was STRANDED ${spellStranded(trouble)}.` : ''}`;
     }
+    case 'stranded': {
+      const down = trouble ? spellStranded(trouble) : '';
+      return others.length > 0
+        ? `It was STRANDED ${down}. Nothing was tried any more: ${spelled}.`
+        : `It was STRANDED ${down}. The controller was trying again by itself: a try that changed nothing leaves no record.`;
+    }
+    case 'needs-human':
+      return `It waited for a person: its last failover, ${trouble?.id}, had ended ${trouble?.outcome} at ${trouble?.at}: ${trouble?.why}.${others.length > 0 ? ` And it would not have moved by itself: ${spelled}.` : ''}`;
     case 'would-not-act':
-      return `It would not have moved by itself: ${blockers.map(({ code, detail }) => `${code} (${detail})`).join('; ')}.${before}`;
+      return `It would not have moved by itself: ${spelled}.${before}`;
     case 'watching':
       return `Nothing on record held it back, and nothing called for a move: it was watching.${before}`;
     case 'not-registered':
@@ -314,6 +391,7 @@ export function explainAt({ service: _, atMs, records, isWhole, open }: Sources)
     lastEpisode: ended
       ? { ...placeOf(ended), id: ended.episode.id, outcome: ended.outcome, why: ended.why }
       : null,
+    trouble: troubleBy(before),
     lastRefusal: refusal ? toFinding(refusal) : null,
     lastObserved: observed ? toFinding(observed) : null,
     readiness: readiness ? { ...toFinding(readiness), ready: readiness['ready'] === true } : null,
@@ -330,7 +408,7 @@ export function explainAt({ service: _, atMs, records, isWhole, open }: Sources)
   return {
     verdict,
     sentence: sentenceOf(known, verdict, blockers, iso(atMs)),
-    blockers: verdict === 'would-not-act' ? blockers : [],
+    blockers: ['would-not-act', 'stranded', 'needs-human'].includes(verdict) ? blockers : [],
     ...facts,
     unknown: [
       ...unknowns(known, isWhole),
@@ -345,6 +423,7 @@ export function explainAt({ service: _, atMs, records, isWhole, open }: Sources)
 function verdictOf(known: Known, isFirst: boolean | undefined, blockers: readonly Blocker[]): PastVerdict {
   if (known.episode) return 'acting';
   if (known.isGone || isFirst) return 'not-registered';
+  if (known.trouble) return known.trouble.outcome === 'STRANDED' ? 'stranded' : 'needs-human';
   if (blockers.length > 0) return 'would-not-act';
   return known.registered ? 'watching' : 'unknown';
 }

@@ -157,6 +157,7 @@ describe('explain at a past time', () => {
     quarantined: [],
     episode: null,
     lastEpisode: null,
+    trouble: null,
     lastRefusal: null,
     lastObserved: null,
     readiness: null,

@@ -51,6 +51,7 @@ describe('a past moment', () => {
       quarantined: [],
       episode: null,
       lastEpisode: null,
+      trouble: null,
       lastRefusal: null,
       lastObserved: null,
       readiness: null,
@@ -105,6 +106,80 @@ describe('a past moment', () => {
     });
     expect(past.unknown).toContainEqual(expect.stringMatching(/^Whether a quarantine had ended by itself/));
   });
+  describe('after an episode that left the service stranded', () => {
+    const stranded = (atMs: number, epoch = 1, outcome = 'STRANDED') => {
+      const draft = failedOver(atMs, epoch);
+      const facts = { ...draft.facts, why: 'EC2 refused the attach', attachedTo: { [data]: null } };
+      return { ...draft, outcome, facts };
+    };
+    const since = now - hour;
+    it('says since when it is down, and where the interfaces were', () => {
+      const past = explain([registered, stranded(since)]);
+      expect(past).toMatchObject({
+        verdict: 'stranded',
+        holder: { instance: null },
+        trouble: { id: 'orders-db.1', outcome: 'STRANDED', at: iso(since), number: 2, tries: 1 },
+        blockers: [{ code: 'STRANDED', wayOut: expect.stringContaining('every look tries again') }],
+      });
+      expect(past.sentence).toBe(
+        `It was STRANDED since ${iso(since)}: EC2 refused the attach; ${data} on nothing. ` +
+          'The controller was trying again by itself: a try that changed nothing leaves no record.',
+      );
+    });
+    it('counts the tries on record, from the first', () => {
+      expect(explain([registered, stranded(since), stranded(now - minute, 2)]).trouble).toMatchObject({
+        at: iso(since),
+        id: 'orders-db.2',
+        tries: 2,
+      });
+    });
+    it('is still stranded after a try that stopped, and in a pause says that nothing is tried', () => {
+      const drafts = [registered, stranded(since), stranded(now - minute, 2, 'NEEDS_HUMAN')];
+      expect(explain(drafts).verdict).toBe('stranded');
+      const past = explain([...drafts, paused(now - second, now + hour)]);
+      expect(past.blockers.map(({ code }) => code)).toEqual(['STRANDED', 'PAUSED']);
+      expect(past.sentence).toContain('Nothing was tried any more: PAUSED (by ');
+    });
+    it('says so beside the try that is under way', () => {
+      const past = explain([registered, stranded(since), failedOver(now + second, 2)]);
+      expect(past.verdict).toBe('acting');
+      expect(past.sentence).toContain(`It was STRANDED since ${iso(since)}`);
+    });
+    it.each([
+      ['a rescue', failedOver(now - minute, 2)],
+      ['a recovery', otherDraft('recovered', now - minute, 'RECOVERED', { holder: a })],
+      ['an adoption', otherDraft('change', now - minute, 'ADOPTED', { from: a, to: b })],
+      ['a new registration', { ...registered, atMs: now - minute, outcome: 'CHANGED' }],
+    ])('and %s is watching again', (_, later) => {
+      expect(explain([registered, stranded(since), later])).toMatchObject({
+        verdict: 'watching',
+        trouble: null,
+      });
+    });
+    it('a change of the mode does not make it whole', () => {
+      const mode = otherDraft('change', now - minute, 'CHANGED', {
+        changes: ['policy.mode: observe → act'],
+      });
+      expect(explain([registered, stranded(since), mode]).verdict).toBe('stranded');
+    });
+  });
+  it.each(['NEEDS_HUMAN', 'RETURNED_TO_SOURCE'])(
+    'after a failover that ended %s waited for a person',
+    (end) => {
+      const past = explain([registered, { ...failedOver(now - hour), outcome: end }]);
+      expect(past).toMatchObject({ verdict: 'needs-human', blockers: [{ code: end }] });
+      expect(past.sentence).toContain(`orders-db.1, had ended ${end} at ${iso(now - hour)}`);
+      const ack = otherDraft('ack', now - minute, 'ACKNOWLEDGED');
+      const later = [registered, { ...failedOver(now - hour), outcome: end }, ack];
+      expect(explain(later)).toMatchObject({ verdict: 'watching', trouble: null });
+    },
+  );
+  it('after a switchover that somebody asked for and that stopped was watching all the same', () => {
+    const asked = { service: 'orders-db', epoch: 1, atMs: now - hour, from: a, to: b, eni: data };
+    const draft = episodeDraft({ ...asked, author: ann, outcome: 'NEEDS_HUMAN' });
+    expect(explain([registered, draft]).verdict).toBe('watching');
+  });
+
   it('after an acknowledgement has that member back', () => {
     const ack = otherDraft('ack', now - minute, 'ACKNOWLEDGED', { quarantinesEnded: `${a}, x` });
     expect(explain([registered, failedOver(now - hour), ack]).quarantined).toEqual([]);
