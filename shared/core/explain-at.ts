@@ -254,6 +254,10 @@ const blockedBy = (code: string, detail: string): Blocker => ({ code, detail, wa
 const endsRefusal = ({ kind }: TrailRecord) =>
   ['episode', 'ack', 'recovered', 'change', 'resume'].includes(kind);
 
+/** Somebody took the interfaces after all: whether another one could next is looked at anew. */
+const endsReadiness = ({ kind, outcome }: TrailRecord) =>
+  kind === 'episode' && (outcome === 'COMPLETED' || outcome === 'ATTACHED');
+
 const lasting = [
   'PAUSED',
   'CONTROLLER_PAUSED',
@@ -272,6 +276,7 @@ const lasting = [
 interface Known extends Omit<Past, 'verdict' | 'sentence' | 'blockers' | 'unknown'> {
   readonly isGone: boolean;
   readonly refusalStands: boolean;
+  readonly readinessStands: boolean;
 }
 
 /** A standby could take over all the same, or it is what being stranded looks like. */
@@ -280,8 +285,9 @@ const saysNoMore = ({ code }: PastFinding, trouble: PastTrouble | null) =>
   (trouble?.outcome === 'STRANDED' && ['ON_NOTHING', 'SPLIT', 'UNKNOWN', 'UNMOVABLE'].includes(code));
 
 function blockersIn(known: Known): readonly Blocker[] {
-  const { pause, registered, lastRefusal, refusalStands, readiness, trouble } = known;
+  const { pause, registered, lastRefusal, refusalStands, readinessStands, trouble } = known;
   const refusal = refusalStands ? lastRefusal : null;
+  const readiness = readinessStands ? known.readiness : null;
   const found = [
     ...(trouble ? [troubleBlocker(trouble)] : []),
     ...(pause ? [blockedBy('PAUSED', `by ${pause.author} until ${pause.until}: ${pause.reason}`)] : []),
@@ -336,6 +342,7 @@ function unknowns({ quarantined, lastRefusal }: Known, isWhole: boolean): readon
   return [
     'What EC2 and CloudWatch showed at that moment: only what led to a record was written down.',
     'Whether the whole controller was paused, or the brake of the zone was on, unless a refusal says so.',
+    'Whether a failover would have worked at that very second: that is looked at once a minute, and only a change is recorded.',
     ...(quarantined.length > 0
       ? ['Whether a quarantine had ended by itself by then, where the policy or readyWhen alarms let it.']
       : []),
@@ -401,10 +408,13 @@ export function explainAt({ service: _, atMs, records, isWhole, open }: Sources)
       refusal !== undefined &&
       lasting.includes(toFinding(refusal).code) &&
       !before.some((each) => each.number > refusal.number && endsRefusal(each)),
+    readinessStands:
+      readiness !== undefined &&
+      !before.some((each) => each.number > readiness.number && endsReadiness(each)),
   };
   const blockers = blockersIn(known);
   const verdict = verdictOf(known, before.length === 0 ? isWhole : undefined, blockers);
-  const { isGone: __, refusalStands: ___, ...facts } = known;
+  const { isGone: __, refusalStands: ___, readinessStands: ____, ...facts } = known;
   return {
     verdict,
     sentence: sentenceOf(known, verdict, blockers, iso(atMs)),

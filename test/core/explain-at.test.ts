@@ -256,6 +256,14 @@ describe('a past moment', () => {
       explain([registered, readiness(now - 2, 'NO_STANDBY_LEFT'), readiness(now - 1, 'READY')]).verdict,
     ).toBe('watching');
   });
+  it('after a failover does not say any more that no standby was left: one took over', () => {
+    const past = explain([registered, readiness(now - minute, 'NO_STANDBY_LEFT'), failedOver(now - second)]);
+    expect(past).toMatchObject({ verdict: 'watching', blockers: [], readiness: { number: 2 } });
+    expect(past.unknown).toContainEqual(expect.stringContaining('looked at once a minute'));
+    const refusing = { ...failedOver(now - second), outcome: 'REFUSED' };
+    const still = explain([registered, readiness(now - minute, 'NO_STANDBY_LEFT'), refusing]);
+    expect(still.blockers).toMatchObject([{ code: 'NO_STANDBY_LEFT' }]);
+  });
   it('in which only the holder was not well could have moved', () => {
     expect(explain([registered, readiness(now - minute, 'HOLDER_NOT_HEALTHY')]).verdict).toBe('watching');
   });
@@ -304,6 +312,7 @@ describe('a past moment', () => {
     expect(unknown).toEqual([
       'What EC2 and CloudWatch showed at that moment: only what led to a record was written down.',
       'Whether the whole controller was paused, or the brake of the zone was on, unless a refusal says so.',
+      'Whether a failover would have worked at that very second: that is looked at once a minute, and only a change is recorded.',
       "Whether an episode is open now: the service's item cannot be understood.",
     ]);
   });
