@@ -5,7 +5,7 @@ import { statusOf } from '../shared/app/status.ts';
 import type { ExplainedPast, Past } from '../shared/core/explain-at.ts';
 import type { ServiceName } from '../shared/core/ids.ts';
 import { memberReasons } from '../shared/core/reasons.ts';
-import type { Answer } from './answer.ts';
+import { type Answer, CliError } from './answer.ts';
 import { parseServiceName } from './arguments.ts';
 import { type Moment, parseMoment } from './moment.ts';
 import { ago, type Line, sheet, spanOf, type Terminal, timeOf } from './output.ts';
@@ -280,9 +280,12 @@ async function explainThen(
   moment: Moment,
   { connect, say, now }: CommandContext,
 ): Promise<Answer> {
-  const { audit } = await connect();
   const nowMs = now();
-  const read = await readPast(audit, name, moment.at(nowMs));
+  const atMs = moment.at(nowMs);
+  if (atMs > nowMs)
+    throw new CliError('usage', `--at: that moment is still to come (now is ${timeOf(nowMs)})`);
+  const { audit } = await connect();
+  const read = await readPast(audit, name, atMs);
   if (read.kind === 'missing') return notRegistered(name, read.code, read.detail, say);
   const { service, at, answer } = read.value;
   return {

@@ -418,9 +418,15 @@ const recordsAfter = 50;
 
 /** What the controller knew at a past moment, from the records around it. */
 export async function explainPast(
-  { trail }: AuditPorts,
+  { trail, clock }: AuditPorts,
   { service, at }: ExplainQuery,
 ): Promise<Asked<ExplainedPast>> {
+  const nowMs = clock.now();
+  // The clock of whoever asks may go ahead a little.
+  if (at > nowMs + disorderMs) {
+    const now = new Date(nowMs).toISOString();
+    return { kind: 'invalid', problems: [`at: that moment is still to come (now is ${now})`] };
+  }
   const item = await itemOf(trail, service);
   if (item.kind === 'absent') return noSuchService(service);
   const state = item.kind === 'known' ? item.state : undefined;

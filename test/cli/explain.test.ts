@@ -193,6 +193,14 @@ describe('explain at a past time', () => {
     `);
   });
 
+  it('says nothing of a moment that is still to come', async () => {
+    const asked = explainAt('2026-11-21T02:02Z', 200, {});
+    await expect(asked).rejects.toMatchObject({
+      outcome: 'usage',
+      message: '--at: that moment is still to come (now is 2026-11-21 02:01:00Z)',
+    });
+  });
+
   it('tells what was known, why nothing was done, and what came next', async () => {
     const at = '2026-11-21T01:51:00.000Z';
     const past: Past = {

@@ -124,6 +124,7 @@ describe('what cannot be answered', () => {
     ['/v1/verify?service=orders-db&limit=1', /^limit: is not a known key/],
     ['/v1/verify?service=orders-db&cursor=x', /^cursor: is not one of this question/],
     ['/v1/explain?service=orders-db', /^at: is missing/],
+    ['/v1/explain?service=orders-db&at=2127-01-01', /^at: that moment is still to come \(now is 20/],
     ['/v1/explain?at=2026-11-21', /^service: is missing/],
     ['/v1/episodes/orders-db', /^id: must be the id of an episode, such as orders-db\.7/],
     ['/v1/episodes/orders-db.1?steps=all', /^steps: is not a known key/],
