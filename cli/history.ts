@@ -5,7 +5,7 @@ import type { ServiceName } from '../shared/core/ids.ts';
 import type { Answer } from './answer.ts';
 import { type Cell, type Terminal, table, timeOf } from './output.ts';
 import type { CommandContext, Runner } from './program.ts';
-import { addFilters, type FilterOptions, spanWords, toFilters } from './record-filters.ts';
+import { addFilters, type FilterOptions, nothingWords, spanWords, toFilters } from './record-filters.ts';
 import { placeOf, styleOf, summaryOf } from './record-view.ts';
 import type { Say } from './service-view.ts';
 import { readPage } from './trail-answers.ts';
@@ -59,11 +59,13 @@ interface Found extends Pick<TrailPage, 'records' | 'cursor' | 'missing'> {
 
 function historyText(
   { records, cursor, missing }: Found,
-  span: string,
+  options: HistoryOptions,
+  nowMs: number,
   more: string | undefined,
   say: Say,
   terminal: Terminal,
 ): string {
+  const span = spanWords(options, nowMs);
   const about = span ? [terminal.style('dim', span), ''] : [];
   const gaps = missing.map((each) =>
     terminal.style(
@@ -72,7 +74,7 @@ function historyText(
     ),
   );
   const [last] = records;
-  if (!last && cursor === null) return [...about, 'Nothing on record.', ...gaps].join('\n');
+  if (!last && cursor === null) return [...about, nothingWords(options), ...gaps].join('\n');
   return [
     ...about,
     table(['TIME', 'RECORD', 'OUTCOME', 'WHAT'], records.map(row), terminal, 'wrap'),
@@ -118,7 +120,7 @@ export async function historyCommand(
   return {
     outcome: 'done',
     data: { code: null, detail: null, ...found },
-    text: (terminal) => historyText(found, spanWords(options, nowMs), more, say, terminal),
+    text: (terminal) => historyText(found, options, nowMs, more, say, terminal),
   };
 }
 

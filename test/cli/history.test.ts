@@ -95,11 +95,20 @@ describe('history', () => {
     expect(numbersOf(await ask(await eventful(), options))).toEqual(numbers);
   });
 
+  it.each<[Partial<HistoryOptions>, string]>([
+    [{ outcome: 'COMPLETD' }, 'with --outcome COMPLETD. Did you mean --outcome COMPLETED?'],
+    [{ outcome: 'STRANDED', kind: 'episode' }, 'with --kind episode --outcome STRANDED.'],
+    [{ author: 'ann' }, 'with --author ann. An author is a whole ARN, as show and -o json spell it.'],
+    [{ author: 'arn:aws:iam::1:user/bob' }, 'with --author arn:aws:iam::1:user/bob.'],
+  ])('where there is nothing repeats the conditions %j, and what may be wrong', async (options, words) => {
+    expect((await ask(await eventful(), options)).text(pipe)).toBe(`Nothing on record ${words}`);
+  });
+
   it('says so where there is nothing', async () => {
     const world = await makeWorld();
     const answer = await ask(world, { kind: 'episode', until: parseMoment('2026-11-20') });
     expect(answer.outcome).toBe('done');
-    expect(answer.text(pipe)).toBe('until 2026-11-20 00:00:00Z\n\nNothing on record.');
+    expect(answer.text(pipe)).toBe('until 2026-11-20 00:00:00Z\n\nNothing on record with --kind episode.');
   });
 
   it('asks on until the screen is full, however short the pages are, and names what is missing', async () => {
