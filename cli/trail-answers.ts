@@ -60,11 +60,22 @@ function understood<T>(schema: v.GenericSchema<unknown, unknown>, body: unknown)
   );
 }
 
+interface Problems {
+  readonly problems: readonly string[];
+}
+
+/** What functions/audit calls from and to was typed as --since and --until. */
+const asOption = (problem: string) =>
+  problem
+    .replace(/^from: must be earlier than to$/, '--since: must be earlier than --until')
+    .replace(/^from:/, '--since:')
+    .replace(/^to:/, '--until:');
+
 function toRead<T>({ status, body }: AuditAnswer, schema: v.GenericSchema<unknown, unknown>): Read<T> {
   if (status === 200) return { kind: 'read', value: understood<T>(schema, body) };
   if (status === 404) return { kind: 'missing', ...understood<Omit<Missing, 'kind'>>(MissingSchema, body) };
   if (status === 400)
-    throw new CliError('usage', understood<{ problems: string[] }>(ProblemsSchema, body).problems.join('; '));
+    throw new CliError('usage', understood<Problems>(ProblemsSchema, body).problems.map(asOption).join('; '));
   throw new CliError('failed', `functions/audit answered with status ${status}: see its log`);
 }
 

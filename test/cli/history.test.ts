@@ -82,6 +82,11 @@ describe('history', () => {
     expect(rest.data['cursor']).toBeNull();
   });
 
+  it('names times in the wrong order as the options that were typed', async () => {
+    const turned = ask(await makeWorld(), { since: parseMoment('1h'), until: parseMoment('2h') });
+    await expect(turned).rejects.toThrow('--since: must be earlier than --until');
+  });
+
   it('pages through everything where that is asked for', async () => {
     const world = await eventful();
     expect(numbersOf(await ask(world, { all: true }))).toEqual([4, 3, 2, 1]);
