@@ -41,7 +41,9 @@ function show(command: string, { outcome, data, text, isShown }: Answer): void {
 function showUsageError({ exitCode, message }: CommanderError): void {
   // Help that was asked for.
   if (exitCode === 0) return;
-  const detail = message.replace(/^error: /, '');
+  // Commander shows the help and calls that a message.
+  const isHelp = message === '(outputHelp)';
+  const detail = isHelp ? 'a command is missing; --help lists them' : message.replace(/^error: /, '');
   // Commander has said it on standard error already.
   if (isJson) printJson({ command: null, outcome: 'usage', code: 'USAGE', detail });
   end('usage');

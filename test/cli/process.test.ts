@@ -60,6 +60,16 @@ describe('usage', () => {
     expect(ended.stderr).toContain('Usage: eni-failover');
   });
 
+  it('without a command says so in JSON too', async () => {
+    const { stdout } = await run(['-o', 'json']);
+    expect(JSON.parse(stdout)).toEqual({
+      command: null,
+      outcome: 'usage',
+      code: 'USAGE',
+      detail: 'a command is missing; --help lists them',
+    });
+  });
+
   it('shows help with examples and exit codes', async () => {
     const [all, one] = await Promise.all([run(['--help']), run(['help', 'pause'])]);
     expect(all).toMatchObject({ code: 0, stderr: '' });
