@@ -10,6 +10,8 @@ export interface Answer {
   readonly data: Readonly<Record<string, unknown>>;
   /** The same for a person. */
   readonly text: (terminal: Terminal) => string;
+  /** A no that answers the question: it is printed where answers are, and only the exit code says that it is one. */
+  readonly isAskedFor?: true;
   /** It was written while the command ran, in whatever format: only the exit code is left to say. */
   readonly isShown?: true;
 }

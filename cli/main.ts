@@ -29,10 +29,10 @@ function end(outcome: Outcome): void {
 const printJson = (document: Readonly<Record<string, unknown>>) =>
   stdout.write(`${JSON.stringify(document, null, 2)}\n`);
 
-function show(command: string, { outcome, data, text, isShown }: Answer): void {
+function show(command: string, { outcome, data, text, isShown, isAskedFor }: Answer): void {
   if (isJson && !isShown) printJson({ command, outcome, ...data });
   else if (!isShown) {
-    const stream = outcome === 'refused' ? stderr : stdout;
+    const stream = outcome === 'refused' && !isAskedFor ? stderr : stdout;
     stream.write(`${text(terminalOf(stream))}\n`);
   }
   end(outcome);

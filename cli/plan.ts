@@ -29,6 +29,7 @@ export async function planCommand(
       : `${name} would NOT fail over now`;
   return {
     outcome: wouldMove ? 'done' : 'refused',
+    isAskedFor: true,
     data: { service: name, author, code: against?.code ?? null, detail: against?.detail ?? headline, plan },
     text: (terminal) =>
       planText(plan, terminal.style(wouldMove ? 'green' : 'yellow', headline), terminal, say),

@@ -131,7 +131,7 @@ function chainLines(record: TrailRecord, verified: Verified | undefined, nowMs: 
       : []),
     ...(verified
       ? []
-      : [{ label: 'chain', text: 'not verified', command: say(`show ${placeOf(record)} --verify`) }]),
+      : [{ label: 'chain', text: 'not checked', command: say(`show ${placeOf(record)} --verify`) }]),
   ];
 }
 

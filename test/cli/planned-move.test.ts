@@ -97,6 +97,8 @@ describe('plan', () => {
     const answer = await plan(world);
     expect(answer).toMatchObject({
       outcome: 'refused',
+      // On standard output: a no is what was asked for.
+      isAskedFor: true,
       data: { code: 'PAUSED', plan: { wouldMove: false } },
     });
     expect(seen(answer, narrow)).toMatchInlineSnapshot(`

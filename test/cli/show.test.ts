@@ -34,7 +34,7 @@ describe('an episode', () => {
       trail       record 2 of orders-db
       hash        ################################################################
       follows     ################################################################
-      chain       not verified
+      chain       not checked
                   eni-failover show orders-db#2 --verify
 
       Steps
@@ -82,7 +82,7 @@ describe('an episode', () => {
       trail       record 2 of orders-db
       hash        ################################################################
       follows     ################################################################
-      chain       not verified
+      chain       not checked
                   eni-failover show orders-db#2 --verify
 
       Steps
@@ -126,7 +126,7 @@ describe('an episode', () => {
       trail       record 2 of orders-db
       hash        ################################################################
       follows     ################################################################
-      chain       not verified
+      chain       not checked
                   eni-failover show orders-db#2 --verify
 
       Steps
@@ -196,7 +196,7 @@ describe('any other record', () => {
       trail    record 2 of orders-db
       hash     ################################################################
       follows  ################################################################
-      chain    not verified
+      chain    not checked
                eni-failover show orders-db#2 --verify
       "
     `);
@@ -225,7 +225,7 @@ describe('any other record', () => {
       trail       record 2 of orders-db
       hash        ################################################################
       follows     ################################################################
-      chain       not verified
+      chain       not checked
                   eni-failover show orders-db#2 --verify
       "
     `);
