@@ -81,6 +81,11 @@ const journalEntry = v.strictObject({
   detail: v.optional(v.string(), ''),
 });
 
+const episodeId = v.pipe(
+  v.string(),
+  v.regex(/^[a-z0-9][a-z0-9-]{0,62}\.\d{1,12}$/, 'must be the id of an episode, such as orders-db.7'),
+);
+
 const on = (name: ServiceName | undefined, operated: Operated): Done => ({
   ...operated,
   service: name ?? null,
@@ -211,7 +216,7 @@ export const commands: Readonly<Record<string, Command>> = {
     on(body.service, await drill(given.ports, body.service, byOf(given, body))),
   ),
   'record-drill': command(
-    v.strictObject({ service, there: v.string(), back: v.string(), reason }),
+    v.strictObject({ service, there: episodeId, back: episodeId, reason }),
     async (given, { service: name, there, back, ...body }) =>
       on(name, await recordDrill(given.ports, name, { there, back }, byOf(given, body))),
   ),

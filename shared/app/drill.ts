@@ -1,6 +1,6 @@
 /** Drills: would a failover work? Asked of EC2 by dry runs, or done there and back at a quiet hour; both on record. */
 import { everyMember } from '../core/eligibility.ts';
-import type { Step } from '../core/episode.ts';
+import { type Episode, isPlannedMove, type Step } from '../core/episode.ts';
 import { gapIsFrom, gapOf } from '../core/gap.ts';
 import type { Drill } from '../core/hint.ts';
 import type { ServiceName } from '../core/ids.ts';
@@ -50,28 +50,46 @@ interface Told {
   readonly outcome: string;
   readonly episode: {
     readonly id: string;
+    readonly kind: Episode['kind'];
+    readonly request?: { readonly author: string };
     readonly steps: readonly Step[];
-    readonly plan: { readonly source?: string; readonly target: string };
+    readonly plan: { readonly source?: string; readonly target: string; readonly tried: readonly string[] };
   };
 }
 
 const page = 100;
+/** A drill was just now: what lies further back than so many records is another day's. */
+const maxRecords = 500;
 
-/** The record of an episode's end: the newest pages first, for a drill was just now. */
-async function endOf(ports: Ports, service: Service, id: string): Promise<Told | undefined> {
-  const toldIn = (row: { readonly kind: string; readonly body: string }): Told | undefined => {
-    const told = row.kind === 'episode' ? (JSON.parse(row.body) as Told) : undefined;
-    return told?.episode.id === id ? told : undefined;
-  };
-  const frozen = service.frozen && toldIn(service.frozen);
-  if (frozen) return frozen;
-  for (let end = service.trail.next; end > 1; end -= page) {
+/** The ends of episodes, newest first, as far back as the first of these two, if that is not too far. */
+async function endsSince(ports: Ports, service: Service, ids: readonly string[]): Promise<readonly Told[]> {
+  const toldIn = (row: { readonly kind: string; readonly body: string }): readonly Told[] =>
+    row.kind === 'episode' ? [JSON.parse(row.body) as Told] : [];
+  const { frozen, trail } = service;
+  const ends: Told[] = frozen ? [...toldIn(frozen)] : [];
+  const isMissing = () => ids.some((id) => !ends.some(({ episode }) => episode.id === id));
+  for (let end = trail.next; end > 1 && trail.next - end < maxRecords && isMissing(); end -= page) {
     const from = Math.max(1, end - page);
     const rows = await ports.store.trail(service.name, from, end - from);
-    const found = rows.map(toldIn).find((told) => told !== undefined);
-    if (found) return found;
+    // What is frozen may be copied already.
+    const more = rows.filter((row) => row.number !== frozen?.number).flatMap(toldIn);
+    ends.push(...more.reverse());
   }
-  return undefined;
+  return ends;
+}
+
+/** Why these two moves were no drill, whatever came of them; undefined when they were one. */
+function noDrill(one: Told, other: Told, between: number): string | undefined {
+  for (const { episode } of [one, other])
+    if (!isPlannedMove(episode.kind) || !episode.request || episode.request.author === 'eni-failover')
+      return `${episode.id} is a ${episode.kind} that no person asked for`;
+  const [there, back] = [one.episode, other.episode];
+  if (between !== 0) return `${back.id} is not the episode after ${there.id}`;
+  // Where the one came to rest, and where the other was to go: it may have come to rest elsewhere.
+  const askedFor = back.plan.tried[0] ?? back.plan.target;
+  return there.plan.target === back.plan.source && there.plan.source === askedFor
+    ? undefined
+    : `${back.id} does not go back the way that ${there.id} went`;
 }
 
 const legOf = ({ outcome, episode }: Told) => ({
@@ -93,17 +111,22 @@ export function recordDrill(
   by: By,
 ): Promise<Operated> {
   return carryOut(ports, name, by, async (service) => {
-    const [one, other] = await Promise.all([
-      endOf(ports, service, episodes.there),
-      endOf(ports, service, episodes.back),
-    ]);
+    const ends = await endsSince(ports, service, [episodes.there, episodes.back]);
+    const placeOf = (id: string) => ends.findIndex(({ episode }) => episode.id === id);
+    const [thereAt, backAt] = [placeOf(episodes.there), placeOf(episodes.back)];
+    const [one, other] = [ends[thereAt], ends[backAt]];
     if (!one || !other) {
       const missing = one ? episodes.back : episodes.there;
-      return refused('NO_SUCH_EPISODE', `the trail of ${name} has no episode ${missing}`);
+      return refused(
+        'NO_SUCH_EPISODE',
+        `the last ${maxRecords} records of ${name} have no episode ${missing}`,
+      );
     }
+    const why = noDrill(one, other, thereAt - backAt - 1);
+    if (why) return refused('NOT_A_DRILL', why);
     const [there, back] = [legOf(one), legOf(other)];
-    const isRoundTrip = there.to === back.from && there.from === back.to;
-    const isPassed = isRoundTrip && there.outcome === 'COMPLETED' && back.outcome === 'COMPLETED';
+    const isHome = back.to === there.from;
+    const isPassed = isHome && there.outcome === 'COMPLETED' && back.outcome === 'COMPLETED';
     return {
       kind: 'drill',
       outcome: isPassed ? 'DRILL_PASSED' : 'DRILL_FAILED',

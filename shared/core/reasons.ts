@@ -152,6 +152,10 @@ export const commandReasons = {
     'mend the topic where notices wait; declare less',
   ),
   NO_SUCH_EPISODE: reason('The trail has no such episode.', 'name it as `history` shows it'),
+  NOT_A_DRILL: reason(
+    'These two episodes are no move there and back that a person asked for.',
+    'name two switchovers, one right after the other: `drill --move` makes them',
+  ),
   REJECTED: reason(
     'The declaration does not hold against what EC2 says.',
     'see the problems; nothing was stored',

@@ -104,11 +104,74 @@ describe('a drill there and back', () => {
     expect(left).toBeGreaterThan(0);
   });
 
-  story('that did not come back to where it began has failed', async (world) => {
+  const mistaken: readonly (readonly [string, typeof episodes, RegExp, (world: World) => unknown])[] = [
+    [
+      'that did not come back to where it began',
+      episodes,
+      /does not go back the way/,
+      (world) => move(world, c),
+    ],
+    [
+      'whose halves are named the wrong way round',
+      { there: 'orders-db.2', back: 'orders-db.1' },
+      /orders-db\.1 is not the episode after orders-db\.2/,
+      (world) => move(world, a),
+    ],
+    [
+      'of one episode alone',
+      { there: 'orders-db.1', back: 'orders-db.1' },
+      /is not the episode after/,
+      (world) => move(world, a),
+    ],
+    [
+      'with another episode in between',
+      { there: 'orders-db.1', back: 'orders-db.4' },
+      /orders-db\.4 is not the episode after orders-db\.1/,
+      async (world) => {
+        for (const to of [a, b, a]) await move(world, to);
+      },
+    ],
+    [
+      'of which a failure was one half',
+      episodes,
+      /orders-db\.2 is a failover that no person asked for/,
+      async (world) => {
+        await world.clock.advance(600_000);
+        world.ec2.impair(b);
+        await world.look(world.alarm(b));
+      },
+    ],
+  ];
+  for (const [what, given, why, prepare] of mistaken)
+    story(`${what} is no drill`, async (world) => {
+      await move(world, b);
+      await prepare(world);
+      const answer = await keep(world, given);
+      expect(answer).toMatchObject({ kind: 'refused', code: 'NOT_A_DRILL' });
+      expect(answer.detail).toMatch(why);
+      expect(world.records('drill')).toEqual([]);
+    });
+
+  story('of which the controller asked for one half itself is no drill', async (world) => {
     await move(world, b);
-    await move(world, c);
-    expect(await keep(world)).toMatchObject({ kind: 'done', data: { passed: false } });
-    expect(world.notifier.of('DRILL_FAILED')).toHaveLength(1);
+    const request = { id: 'r', kind: 'failback', target: a, author: 'eni-failover', reason: 'x' } as const;
+    world.store.change(ordersDb, (state) => ({ ...state, request: { ...request, atMs: world.clock.now() } }));
+    expect((await world.look(world.sweep())).code).toBe('COMPLETED');
+    expect(await keep(world)).toMatchObject({
+      code: 'NOT_A_DRILL',
+      detail: 'orders-db.2 is a failback that no person asked for',
+    });
+  });
+
+  story('is looked for in the last five hundred records, and no further', async (world) => {
+    await move(world, b);
+    await move(world, a);
+    // As if six hundred others had been written since.
+    world.excuse(['S12']);
+    world.store.change(ordersDb, (state) => ({ ...state, trail: { ...state.trail, next: 604 } }));
+    const before = world.store.calls.filter((each) => each.operation === 'trail').length;
+    expect(await keep(world)).toMatchObject({ code: 'NO_SUCH_EPISODE' });
+    expect(world.store.calls.filter((each) => each.operation === 'trail').length - before).toBe(5);
   });
 
   story('of which one half came to rest elsewhere has failed', async (world) => {

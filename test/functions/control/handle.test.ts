@@ -141,6 +141,19 @@ describe('a command', () => {
 });
 
 describe('every command', () => {
+  it.each(['seven', 'orders-db', '', 'orders-db.7 ', 'x'.repeat(2_000)])(
+    'that names an episode takes no other text: %j',
+    async (there) => {
+      const world = await makeWorld();
+      const body = { service: ordersDb, there, back: 'orders-db.2', reason: 'x' };
+      const { status, document } = await ask(world, 'record-drill', body);
+      expect(status).toBe(400);
+      expect(document).toMatchObject({
+        problems: [expect.stringContaining('there: must be the id of an episode, such as orders-db.7')],
+      });
+    },
+  );
+
   it.each<[string, object, number, string | null]>([
     ['pause', { all: true, reason: 'x', forMs: 1_000 }, 200, null],
     ['pause', { ...pause, forMs: 8 * 24 * 3_600_000 }, 409, 'TOO_LONG'],
@@ -156,6 +169,12 @@ describe('every command', () => {
     ['switchover', { service: ordersDb, to: b, reason: 'x', force: true }, 200, null],
     ['switchover', { service: ordersDb, to: a, reason: 'x' }, 409, 'ALREADY_HOLDER'],
     ['failback', { service: ordersDb, reason: 'x' }, 409, 'ALREADY_HOLDER'],
+    [
+      'record-drill',
+      { service: ordersDb, there: 'orders-db.1', back: 'orders-db.2', reason: 'x' },
+      409,
+      'NO_SUCH_EPISODE',
+    ],
     ['test-notice', { reason: 'x' }, 200, null],
     [
       'report',
