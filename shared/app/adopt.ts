@@ -39,7 +39,14 @@ export function adopt(ports: Ports, name: ServiceName, by: By): Promise<Operated
       instances: [...new Set([lastSeen?.holder, holder])].flatMap((id) => id ?? []),
       enis: interfacesOf(service),
       data: { from: lastSeen?.holder ?? null, to: holder },
-      change: ({ lastObserved: _, lastRefusal: __, stranded: ___, ...state }) => ({
+      change: ({
+        lastObserved: _,
+        lastRefusal: __,
+        stranded: ___,
+        preferredSinceMs: ____,
+        movedBy: _____,
+        ...state
+      }) => ({
         ...state,
         // One that waits was meant for where they were: the next look refuses it, with a record.
         ...originKept(state),

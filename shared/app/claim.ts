@@ -73,7 +73,14 @@ function opened({ service, hint }: Question, decision: Move, epoch: number, nowM
     plan: decision.plan,
     committed: false,
     steps: [],
-    ...(asked && { request: { id: asked.id, author: asked.author, reason: asked.reason } }),
+    ...(asked && {
+      request: {
+        id: asked.id,
+        author: asked.author,
+        reason: asked.reason,
+        ...(asked.byItself && { byItself: asked.byItself }),
+      },
+    }),
   };
 }
 

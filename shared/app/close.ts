@@ -9,6 +9,7 @@ import {
   outcomes,
   type StageMark,
 } from '../core/episode.ts';
+import { movedByAfter, suspendsFailback } from '../core/failback.ts';
 import type { AttachmentId, EniId, InstanceId } from '../core/ids.ts';
 import { type NoticeFacts, type Severity, toNotice } from '../core/notice.ts';
 import {
@@ -158,7 +159,7 @@ export function afterwards(
   const { plan } = episode;
   const { outcome, facts, seen } = ending;
   // After every episode the preferred member's time counts anew: what was just given up is not tried again at once.
-  const { preferredSinceMs: _______, ...timeless } = state;
+  const { preferredSinceMs: _______, movedBy: ________, ...timeless } = state;
   const { episode: _, lease: __, request: ___, stranded, unfencedAtMs: ____, ...kept } = timeless;
 
   const gone: AttachmentId[] = [];
@@ -207,6 +208,9 @@ export function afterwards(
     ...(isUnfenced ? [nowMs] : []),
   ];
   const mayDetach = [...state.mayDetach, ...late].filter((id) => !gone.includes(id));
+  const end = { outcome, hasMoved, sourceFailed: ending.sourceFailed };
+  const movedBy = movedByAfter(state, episode, end);
+  const suspended = suspendsFailback(state, episode, end);
   return {
     ...rest,
     detached: bounded([...state.detached, ...gone], 60),
@@ -214,6 +218,8 @@ export function afterwards(
     ...(late.length > 0 && { mayDetachUntilMs: nowMs + times.lateEffectMs }),
     ...(hasMoved && { lastSeen: { holder: plan.target, attachments } }),
     ...(isAnew && { lastMoveAtMs: nowMs }),
+    ...(movedBy && { movedBy }),
+    ...(suspended !== undefined && { failbackSuspended: { sinceMs: nowMs, why: suspended } }),
     quarantine: {
       ...state.quarantine,
       ...(failed && { [failed]: { sinceMs: nowMs, why: `${how} in ${episode.id}: ${episode.evidence}` } }),
@@ -390,6 +396,17 @@ export function toFacts(
   };
 }
 
+/** Told once, with the end that led to it: nothing else happens until somebody acknowledges. */
+function withSuspension(told: Omit<NoticeFacts, 'trail'>, why: string): Omit<NoticeFacts, 'trail'> {
+  const ack = `eni-failover ack ${told.service} --reason '...'`;
+  return {
+    ...told,
+    headline: `${told.headline}; automatic failback suspended`,
+    lines: [...told.lines, `Automatic failback is suspended until acknowledged: ${why}`],
+    next: [...told.next, `to let it go back by itself again: ${ack}`],
+  };
+}
+
 const isToldAlready = ({ stranded }: ServiceState, { why, trouble }: Ending) =>
   stranded?.why.startsWith(trouble ?? why) === true;
 
@@ -426,8 +443,10 @@ export async function closeEpisode(
     // One more try that changed nothing is counted, not recorded and paged again (P26).
     if (ending.outcome === 'STRANDED' && isToldAlready(state, ending))
       return afterwards(state, closing, ending, nowMs);
-    const facts = toFacts(state, service.declaration, closing, ending, left, nowMs);
     const after = afterwards(state, closing, ending, nowMs);
+    const suspended = state.failbackSuspended ? undefined : after.failbackSuspended?.why;
+    const told = toFacts(state, service.declaration, closing, ending, left, nowMs);
+    const facts = suspended === undefined ? told : withSuspension(told, suspended);
     return withEntry(ports, state, {
       draft: {
         kind: 'episode',
@@ -442,6 +461,7 @@ export async function closeEpisode(
           epoch: state.epoch,
           closedAt: new Date(nowMs).toISOString(),
           episode: closing,
+          ...(suspended !== undefined && { failbackSuspended: suspended }),
           // Who stays out from now on, and until when at most: a year later nobody can derive it any more.
           quarantined: Object.entries(after.quarantine).flatMap(([member, { sinceMs, why, untilMs }]) =>
             sinceMs === nowMs ? [{ member, why, ...(untilMs !== undefined && { untilMs }) }] : [],

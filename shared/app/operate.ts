@@ -132,7 +132,8 @@ export function pauseService(ports: Ports, name: ServiceName, request: PauseRequ
       headline: `paused until ${until} by ${author}${under}`,
       facts: { reason, until },
       notice: { reason, until },
-      change: (state) => ({ ...state, pause }),
+      // The preferred member's time begins anew after it.
+      change: ({ preferredSinceMs: _, ...state }) => ({ ...state, pause }),
     };
   });
 }
@@ -152,7 +153,10 @@ export function resumeService(ports: Ports, name: ServiceName, by: By): Promise<
   });
 }
 
-/** Ends quarantines (all, or one member's), the budget's count, and what was refused or observed before. */
+/**
+ * Ends quarantines (all, or one member's), the budget's count, what was refused or observed before, and the suspension
+ * of automatic failbacks.
+ */
 export function acknowledge(ports: Ports, name: ServiceName, by: By, member?: InstanceId): Promise<Operated> {
   return carryOut(ports, name, by, (service) => {
     const ended = Object.keys(service.quarantine).filter((id) => member === undefined || id === member);
@@ -161,13 +165,15 @@ export function acknowledge(ports: Ports, name: ServiceName, by: By, member?: In
     const { failoversAtMs, unfencedAtMs = [] } = service;
     const spent = member === undefined ? failoversAtMs.length + unfencedAtMs.length : 0;
     const told = service.lastRefusal ?? service.lastObserved;
-    if (ended.length === 0 && spent === 0 && told === undefined)
+    const suspended = member === undefined ? service.failbackSuspended?.why : undefined;
+    if (ended.length === 0 && spent === 0 && told === undefined && suspended === undefined)
       return refused('NOTHING_TO_ACKNOWLEDGE', `${name} has nothing that waits for a person`);
     const facts = {
       reason: by.reason,
       quarantinesEnded: ended.join(', ') || 'none',
       failoversForgotten: spent,
       was: told ?? 'nothing',
+      ...(suspended !== undefined && { failbackWasSuspended: suspended }),
     };
     return {
       kind: 'ack',
@@ -179,8 +185,15 @@ export function acknowledge(ports: Ports, name: ServiceName, by: By, member?: In
         const left = Object.entries(state.quarantine).filter(([id]) => !ended.includes(id));
         const quarantine = Object.fromEntries(left);
         if (member !== undefined) return { ...state, quarantine };
-        const { unfencedAtMs: ___, ...rest } = state;
-        return { ...rest, quarantine, failoversAtMs: [] };
+        const { unfencedAtMs: ___, failbackSuspended: ____, preferredSinceMs, ...rest } = state;
+        // From here the whole time counts again, however long the member has been well.
+        const sinceMs = suspended === undefined ? preferredSinceMs : undefined;
+        return {
+          ...rest,
+          ...(sinceMs !== undefined && { preferredSinceMs: sinceMs }),
+          quarantine,
+          failoversAtMs: [],
+        };
       },
     };
   });

@@ -1,10 +1,10 @@
 /** Whether a failover would work if it were needed now, and what of a service's item is kept up for it. */
 import { byHand } from '../core/by-hand.ts';
 import { type Candidates, candidates, refusalsOf } from '../core/eligibility.ts';
-import { preferredSince } from '../core/failback.ts';
+import { isTimeStopped, preferredSince } from '../core/failback.ts';
 import { healthOf, memberOf, type Observation } from '../core/observation.ts';
 import { describeMember } from '../core/reasons.ts';
-import type { CachedFacts, Quarantine, Service } from '../core/state.ts';
+import type { CachedFacts, Pause, Quarantine, Service } from '../core/state.ts';
 import { canonical } from '../core/trail.ts';
 import { whereabouts } from '../core/whereabouts.ts';
 import type { Ports } from './ports.ts';
@@ -138,13 +138,16 @@ export async function tend(
   ports: Ports,
   service: Service,
   observation: Observation,
+  pauseOfAll?: Pause,
 ): Promise<Service | undefined> {
-  const quarantine = tendedQuarantine(service, observation, ports.clock.now());
+  const nowMs = ports.clock.now();
+  const quarantine = tendedQuarantine(service, observation, nowMs);
   const facts = tendedLimits(service, observation);
   // What could not be read is no break.
-  const sinceMs = isRead(observation)
-    ? preferredSince(service, observation, ports.clock.now())
+  const seenSinceMs = isRead(observation)
+    ? preferredSince(service, observation, nowMs)
     : service.preferredSinceMs;
+  const sinceMs = isTimeStopped(service, pauseOfAll, nowMs) ? undefined : seenSinceMs;
   if (!quarantine && !facts && sinceMs === service.preferredSinceMs) return service;
   const { declaration, ...before } = service;
   const { preferredSinceMs: _, ...rest } = before;

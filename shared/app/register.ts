@@ -441,10 +441,14 @@ export async function register(ports: Ports, request: RegisterRequest): Promise<
   };
   if (!isSame) {
     const change: Entry['change'] = (state) => {
-      const { tombstone: _, stranded: __, source: ___, preferredSinceMs: ____, ...rest } = state;
+      const { tombstone: _, stranded: __, source: ___, preferredSinceMs: ____, ...kept } = state;
+      // Somebody moved it meanwhile, and registers it where it is: nothing brings it back by itself.
+      const { movedBy, ...rest } = kept;
+      const isOurs = movedBy !== undefined && state.lastSeen?.holder === holder;
       const { declared, facts, registeredBy, lastSeen } = service;
       return {
         ...rest,
+        ...(isOurs && { movedBy }),
         declared,
         facts,
         registeredBy,

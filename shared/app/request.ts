@@ -78,6 +78,7 @@ interface Wish {
   readonly kind: OperatorRequest['kind'];
   readonly target: (service: Service) => InstanceId | undefined;
   readonly force?: true;
+  readonly byItself?: true;
   /** What stands against this kind of wish only. */
   readonly unless?: (service: Service, nowMs: number) => Refused | undefined;
   /** What the wish changes beside. */
@@ -101,6 +102,7 @@ async function ask(ports: Ports, name: ServiceName, by: By, wish: Wish): Promise
       ...by,
       atMs,
       ...(wish.force && { force: wish.force }),
+      ...(wish.byItself && { byItself: wish.byItself }),
     };
     const refusal =
       refusalOf(service, controller, observation, request, atMs) ?? wish.unless?.(service, atMs);
@@ -178,6 +180,7 @@ export function failbackByItself(ports: Ports, name: ServiceName): Promise<Opera
   return ask(ports, name, by, {
     kind: 'failback',
     target: preferredOf,
+    byItself: true,
     unless: (service, nowMs) =>
       isFailbackDue(service, nowMs) ? undefined : refused('NOT_LONG_ENOUGH', 'it is not due any more'),
     change: ({ preferredSinceMs: _, ...state }) => state,

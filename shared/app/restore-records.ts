@@ -116,8 +116,10 @@ export function observedEntry(
     byHand: byHand([code], sceneOf(service, observation)),
     facts: { detail, attachedTo },
     instances: [...new Set(Object.values(attachedTo))].flatMap((id) => id ?? []),
-    change: (state) => ({
+    change: ({ preferredSinceMs, movedBy, ...state }) => ({
       ...state,
+      // Where people are at work, nothing goes back by itself any more (P28).
+      ...(!holder && preferredSinceMs !== undefined && { preferredSinceMs }),
       lastObserved: `${code} ${detail}`,
       // A move by people needs its grace like one of ours (P33).
       ...(holder && {
@@ -150,7 +152,8 @@ export function recoveredEntry(
     facts: { holder },
     instances: [holder],
     change: (state) => {
-      const { stranded: _, ...rest } = state;
+      // Somebody brought it there: it stays until somebody moves it, or it fails (P28).
+      const { stranded: _, preferredSinceMs: __, movedBy: ___, ...rest } = state;
       const lastSeen = { holder, attachments: attachmentsIn(service, observation) };
       return { ...rest, lastSeen, lastMoveAtMs: ports.clock.now() };
     },

@@ -5,7 +5,7 @@
 import { decide } from '../core/decide.ts';
 import type { Decision } from '../core/decision.ts';
 import { messageOf } from '../core/errors.ts';
-import { awaitsFailback, isFailbackDue } from '../core/failback.ts';
+import { againstFailback, awaitsFailback, isFailbackDue } from '../core/failback.ts';
 import type { Hint } from '../core/hint.ts';
 import type { InstanceId, ServiceName } from '../core/ids.ts';
 import type { InterfaceFact, TypeLimits } from '../core/observation.ts';
@@ -15,6 +15,7 @@ import {
   interfacesOf,
   isLeaseFree,
   needsAttention,
+  type Pause,
   type Service,
 } from '../core/state.ts';
 import { times } from '../core/times.ts';
@@ -81,6 +82,8 @@ export interface Snapshot {
   readonly troubled: ReadonlySet<InstanceId> | undefined;
   readonly red: readonly RedAlarm[] | undefined;
   readonly attention: ReadonlySet<ServiceName>;
+  /** The pause of everything, if there is one. */
+  readonly pause?: Pause | undefined;
 }
 
 /**
@@ -126,7 +129,9 @@ export function suspicion(service: Service, snapshot: Snapshot, nowMs: number): 
   if (isPastExpiry(service.pause, nowMs)) return standing('its pause has ended');
   const isLocked = Object.values(service.quarantine).some((each) => (each.untilMs ?? nowMs + 1) > nowMs);
   if (isLocked) return standing('a member is quarantined');
-  return awaitsFailback(service, nowMs) ? standing('it is not on its preferred member') : undefined;
+  return awaitsFailback(service, snapshot.pause, nowMs)
+    ? standing('it is not on its preferred member')
+    : undefined;
 }
 
 /** The first interface that is not as the service's item remembers it, in words. */
@@ -252,10 +257,16 @@ async function lookAt(ports: Ports, name: ServiceName, why: string, round: Round
     await tellPauseEnded(ports, service, service.pause);
     return { ...looked, service: await readItem(ports, name) };
   }
-  const tended = await tend(ports, service, observation);
+  const tended = await tend(ports, service, observation, controller.pause);
   const mayTell = isCertain || round.uncertain.has(name);
   const isTold = mayTell && tended !== undefined && (await tellReadiness(ports, tended, readiness));
-  const isDue = tended !== undefined && isCertain && notReady === undefined && isFailbackDue(tended, nowMs);
+  const isDue =
+    tended !== undefined &&
+    isCertain &&
+    notReady === undefined &&
+    holder !== undefined &&
+    isFailbackDue(tended, nowMs) &&
+    againstFailback(tended, observation, holder, nowMs) === undefined;
   if (isDue && (await failbackByItself(ports, name)).kind === 'done')
     return { ...looked, service: await readItem(ports, name), enqueued: true };
   // What was written now, by whomever, is what the next sweep must remember.
@@ -435,7 +446,7 @@ export async function sweep(
   };
   const trusted = [...memory.services.values()].filter((each) => !memory.doubted.has(each.name));
   const pausedPastExpiry = trusted.filter((each) => isPastExpiry(each.pause, clock.now())).length;
-  const tasks = tasksOf(trusted, snapshot, memory, clock.now());
+  const tasks = tasksOf(trusted, { ...snapshot, pause: controller.pause }, memory, clock.now());
   const [notReached, canary] = await Promise.all([
     workThrough(clock, tasks, endsAtMs, ({ name, why }) => {
       memory.lookedAtMs.set(name, clock.now());

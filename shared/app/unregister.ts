@@ -23,7 +23,7 @@ export function unfinishedIn(service: Service, nowMs: number): Refused | undefin
 /** What people were told, and what they asked for: it ends with the registration. Everything else is kept. */
 function buried(state: ServiceState): ServiceState {
   const { pause: _, lastRefusal: __, lastObserved: ___, notReady: ____, lastSeen: _____, ...kept } = state;
-  const { preferredSinceMs: ______, ...buried } = kept;
+  const { preferredSinceMs: ______, movedBy: _______, ...buried } = kept;
   return { ...buried, tombstone: true };
 }
 

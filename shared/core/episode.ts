@@ -77,7 +77,12 @@ export interface Episode {
   /** Fence, hooks and serving, by stage id; absent where nothing of it was begun. */
   readonly stages?: Readonly<Record<string, StageMark>>;
   /** The operator's request that this episode carries out. */
-  readonly request?: { readonly id: string; readonly author: string; readonly reason: string };
+  readonly request?: {
+    readonly id: string;
+    readonly author: string;
+    readonly reason: string;
+    readonly byItself?: true;
+  };
 }
 
 /** A person asked for it: nobody is sent anywhere else by it. */

@@ -2,6 +2,7 @@
 import { again, type Decision, isExpired, type Question, type Refusal, refuse } from './decision.ts';
 import { candidates } from './eligibility.ts';
 import type { Evidence } from './evidence.ts';
+import { againstFailback } from './failback.ts';
 import { blockedBy } from './forbidden.ts';
 import type { InstanceId } from './ids.ts';
 import { healthOf, memberOf } from './observation.ts';
@@ -50,6 +51,8 @@ export function planned(q: Question, holder: InstanceId, request: OperatorReques
     const own = choice.refused.filter((each) => each.member === request.target);
     return no(refuse('REQUEST_REFUSED', `${request.target} may not take the interfaces`, own));
   }
+  const against = request.byItself && againstFailback(service, observation, holder, nowMs);
+  if (against) return no(refuse('REQUEST_REFUSED', against));
   const plan = makePlan(q, request.target, request.force ? 'plain-then-force' : 'plain', holder);
   return { kind: 'move', episode: request.kind, plan, evidence: `${request.author}: ${request.reason}` };
 }

@@ -80,6 +80,8 @@ export interface OperatorRequest {
   readonly atMs: number;
   /** A detach that hangs may be forced although the source is well: only who asked can answer for that. */
   readonly force?: true;
+  /** Nobody asked for it: the service declares that it goes back by itself. */
+  readonly byItself?: true;
 }
 
 /**
@@ -126,6 +128,10 @@ export interface ServiceState {
   readonly lastMoveAtMs?: number;
   /** Since when the preferred member could have the interfaces back; absent while it has them, or could not. */
   readonly preferredSinceMs?: number;
+  /** Which move of ours, decided by ourselves, was the last one; absent after anybody else's, and after an asked one. */
+  readonly movedBy?: 'failover' | 'failback';
+  /** Why there is no failback by itself until somebody acknowledges. */
+  readonly failbackSuspended?: { readonly sinceMs: number; readonly why: string };
   readonly pause?: Pause;
   readonly stranded?: Stranded;
   /** The refusal recorded last; the same one is not recorded again (P24). */
@@ -196,7 +202,14 @@ const EpisodeSchema: v.GenericSchema<unknown, Episode> = v.object({
   committed: v.boolean(),
   steps: v.array(StepSchema),
   stages: v.exactOptional(v.record(v.string(), StageMarkSchema)),
-  request: v.exactOptional(v.object({ id: v.string(), author: v.string(), reason: v.string() })),
+  request: v.exactOptional(
+    v.object({
+      id: v.string(),
+      author: v.string(),
+      reason: v.string(),
+      byItself: v.exactOptional(v.literal(true)),
+    }),
+  ),
 });
 
 /** Reads what is stored. A lease or plan that cannot be understood is an error, never a free lease. */
@@ -244,6 +257,7 @@ const ServiceStateSchema: v.GenericSchema<
       reason: v.string(),
       atMs: ms,
       force: v.exactOptional(v.literal(true)),
+      byItself: v.exactOptional(v.literal(true)),
     }),
   ),
   frozen: v.exactOptional(
@@ -277,6 +291,8 @@ const ServiceStateSchema: v.GenericSchema<
   unfencedAtMs: v.exactOptional(v.array(ms)),
   lastMoveAtMs: v.exactOptional(ms),
   preferredSinceMs: v.exactOptional(ms),
+  movedBy: v.exactOptional(v.picklist(['failover', 'failback'])),
+  failbackSuspended: v.exactOptional(v.object({ sinceMs: ms, why: v.string() })),
   pause: v.exactOptional(v.object({ reason: v.string(), author: v.string(), atMs: ms, untilMs: ms })),
   stranded: v.exactOptional(
     v.object({

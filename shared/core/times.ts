@@ -53,6 +53,8 @@ export const times = {
   refusedQuarantineMs: 10 * minute,
   /** For so long the preferred member must have been eligible without a break before anybody may fail back to it. */
   failbackAfterMs: 10 * minute,
+  /** A failure of the preferred member so soon after an automatic failback to it suspends the next one. */
+  failbackProvenMs: 60 * minute,
   /** A notice younger than this is still being sent by whoever wrote it. */
   noticeIsTheirsMs: 3 * second,
   budgetWindowMs: 60 * minute,

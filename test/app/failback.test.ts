@@ -154,20 +154,6 @@ describe('a failback by itself', () => {
       expect(world.holder()).toBe(b);
     });
 
-  story('that came back is not tried again before the time has passed anew', declared, async (world) => {
-    const process = await away(world);
-    world.ec2.refuseAttach(a);
-    await minutes(process, 31);
-    await world.settle();
-    expect(world.episodes().at(-1)).toMatchObject({ outcome: 'RETURNED_TO_SOURCE' });
-    const closedAtMs = world.clock.now();
-    await minutes(process, 30);
-    expect(world.records('request')).toHaveLength(1);
-    await minutes(process, 15);
-    expect(world.records('request')).toHaveLength(2);
-    expect(world.clock.now() - closedAtMs).toBeGreaterThan(30 * 60_000);
-  });
-
   story('that is refused on the way is not asked for again every minute', declared, async (world) => {
     const process = await away(world);
     await minutes(process, 31);

@@ -36,13 +36,13 @@ const everything = {
   episode: episodeOf(planTo(b, { source: a }), 'failover', {
     eventAtMs: now,
     steps: [{ atMs: now, step: 'attach', eni: data, detail: 'x', durationMs: 5, times: 2 }],
-    request: { id: 'r', author: 'ada', reason: 'x' },
+    request: { id: 'r', author: 'ada', reason: 'x', byItself: true },
     stages: {
       fence: { begunAtMs: now },
       '1/before.0': { begunAtMs: now, handle: 'h', end: 'timed-out', endedAtMs: now + 1, output: 'x' },
     },
   }),
-  request: request(b, { from: a, force: true }),
+  request: request(b, { from: a, force: true, byItself: true }),
   frozen: { number: 1, kind: 'episode', atMs: now, body: '{}', hash: 'h', pointers: ['BY#DAY#x'] },
   outbox: [
     waitingNotice('d', {
@@ -57,6 +57,8 @@ const everything = {
       asWritten: { subject: 'x', text: 'y' },
     }),
   ],
+  movedBy: 'failover',
+  failbackSuspended: { sinceMs: now, why: 'x' },
   lastSeen: seenOn(a),
   detached: [attachmentOf(data, b)],
   mayDetach: [attachmentOf(data, a)],
