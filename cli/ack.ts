@@ -38,8 +38,8 @@ export function addAck(program: Command, { run, say }: Runner): void {
     .command('ack')
     .summary('acknowledge: end a quarantine, a spent budget or a brake')
     .description(
-      'Says that a person has looked. For a service: ends the quarantine of its members and forgets the failovers ' +
-        'that spent its budget. For a zone: releases the brake that holds back every failover there.',
+      'Says that a person has looked. For a service: ends the quarantine of its members, forgets the failovers ' +
+        'that spent its budget, and lets it fail back by itself again. For a zone: releases the brake that holds back every failover there.',
     )
     .argument('[service]', 'a registered service', parseServiceName)
     .requiredOption(
