@@ -11,10 +11,14 @@ export interface Declared {
 const isSame = (one: unknown, other: unknown) => canonical(one) === canonical(other);
 
 /** As it was written; what was left out is the default. */
-function spelled({ written }: Declared, part: 'policy' | 'signals', key: string): string {
+function spelled({ written, declaration }: Declared, part: 'policy' | 'signals', key: string): string {
   const values = (written as Readonly<Record<string, Readonly<Record<string, unknown>> | undefined>>)[part];
   const value = values?.[key];
-  if (value === undefined) return 'the default';
+  if (value === undefined) {
+    const meant = (declaration[part] as Readonly<Record<string, unknown>>)[key];
+    // A number may be a duration, which nobody reads in milliseconds.
+    return typeof meant === 'string' || typeof meant === 'boolean' ? `the default (${meant})` : 'the default';
+  }
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 

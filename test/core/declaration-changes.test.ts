@@ -26,12 +26,17 @@ it.each([
     { policy: { confirm: '3m', budgetPerHour: 5 } },
     { policy: { confirm: '5m', mode: 'observe' } },
     [
-      'policy.mode: the default → observe',
+      'policy.mode: the default (act) → observe',
       'policy.confirm: 3m → 5m',
       'policy.budgetPerHour: 5 → the default',
     ],
   ],
-  ['a signal', {}, { signals: { statusChecks: false } }, ['signals.statusChecks: the default → false']],
+  [
+    'a signal',
+    {},
+    { signals: { statusChecks: false } },
+    ['signals.statusChecks: the default (true) → false'],
+  ],
   [
     'members that come and go',
     {},
