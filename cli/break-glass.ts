@@ -86,7 +86,7 @@ type Ready = Extract<Prepared, { readonly kind: 'prepared' }>;
 
 /** Two at work on the same interfaces: each leaves alone what the other did, and neither gets done. */
 const beware = (name: ServiceName, say: CommandContext['say']) =>
-  `the state table answers: if the controller lives too, pause it first (${say(`pause ${name}`)}), or better switch over`;
+  `the state table answers: if the controller lives too, pause it first (${say(`pause ${name} --for 1h --reason '…'`)}), or better switch over`;
 
 const isSame = (one: Ready, other: Ready) => JSON.stringify(one.plan) === JSON.stringify(other.plan);
 
@@ -300,11 +300,16 @@ export async function breakGlassMove(
     why !== undefined && end.kind !== 'refused'
       ? ['', `The controller could not be told (${why}). Once it answers:`, `  ${again}`]
       : [];
+  // Whoever writes the night down need not wonder whether it is on record.
+  const reported =
+    data.reported && end.kind !== 'refused'
+      ? ['', 'Reported to the controller:', `  ${context.say(`history ${name} --kind break-glass`)}`]
+      : [];
   const adopting =
     end.kind === 'moved'
       ? ['', 'Accept it there as where the service is:', `  ${context.say(`adopt ${name} --reason '…'`)}`]
       : [];
-  return endAnswer(data, end, [...unreported, ...adopting]);
+  return endAnswer(data, end, [...unreported, ...reported, ...adopting]);
 }
 
 export async function breakGlassReport(

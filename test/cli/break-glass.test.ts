@@ -82,7 +82,8 @@ describe('on a terminal', () => {
       WARNING    NOT_TAGGED: it lacks the tag eni-failover=managed (The instance lacks
                  the tag that lets the controller act on it.)
                  the state table answers: if the controller lives too, pause it first
-                 (eni-failover pause orders-db), or better switch over
+                 (eni-failover pause orders-db --for 1h --reason '…'), or better
+                 switch over
 
       Every connection to its addresses ends. No hook runs, and nothing is fenced:
       whatever else the service needs is yours to do.
@@ -92,6 +93,9 @@ describe('on a terminal', () => {
     expect(read(answer)).toMatchInlineSnapshot(`
       "
       orders-db is on i-0bbbbbbbbbbbbbbb2
+
+      Reported to the controller:
+        eni-failover history orders-db --kind break-glass
 
       Accept it there as where the service is:
         eni-failover adopt orders-db --reason '…'
@@ -175,7 +179,7 @@ describe('--print', () => {
       "
       # orders-db to i-0bbbbbbbbbbbbbbb2. Run them in this order; nothing was done yet.
       # wait looks every 20 s only: an attach that comes too early is refused, and may be repeated at once.
-      # WARNING: the state table answers: if the controller lives too, pause it first (eni-failover pause orders-db), or better switch over
+      # WARNING: the state table answers: if the controller lives too, pause it first (eni-failover pause orders-db --for 1h --reason '…'), or better switch over
       aws ec2 detach-network-interface --attachment-id eni-attach-00000000000000005
       aws ec2 detach-network-interface --attachment-id eni-attach-00000000000000006
       aws ec2 wait network-interface-available --network-interface-ids eni-0aaaaaaaaaaaaaa01
