@@ -9,6 +9,7 @@ import { type Answer, CliError } from './answer.ts';
 import { parseServiceName } from './arguments.ts';
 import { type Moment, parseMoment } from './moment.ts';
 import { ago, type Line, sheet, spanOf, type Terminal, timeOf } from './output.ts';
+import { strandedText } from './plan-view.ts';
 import type { CommandContext, Runner } from './program.ts';
 import { type Say, type ServiceView, toServiceView } from './service-view.ts';
 import { readPast } from './trail-answers.ts';
@@ -106,19 +107,25 @@ interface Now {
 function nowText({ ahead, view, reasons, nowMs }: Now, terminal: Terminal): string {
   const { style } = terminal;
   const lines = (list: readonly Line[]) => indented(sheet(list, within(terminal)));
+  const isMoving = view.episode !== null;
+  const down = isMoving ? undefined : strandedText(ahead);
+  const why: Line[] = down ? [{ label: 'why', text: ahead.stranded?.why ?? '' }] : [];
   if (!ahead.wouldMove) {
-    const isMoving = view.episode !== null;
     return [
-      style(isMoving ? 'yellow' : 'red', isMoving ? 'is being moved now' : 'would NOT fail over now'),
+      down
+        ? style('red', down)
+        : style(isMoving ? 'yellow' : 'red', isMoving ? 'is being moved now' : 'would NOT fail over now'),
       lines([
+        ...why,
         ...(view.holder?.health === 'failed' ? holderLines(view, nowMs) : []),
         ...reasons.flatMap(reasonLines),
       ]),
     ].join('\n');
   }
   return [
-    style('green', `would fail over now, to ${ahead.target}`),
+    down ? style('red', down) : style('green', `would fail over now, to ${ahead.target}`),
     lines([
+      ...why,
       ...holderLines(view, nowMs),
       ...ahead.steps.map(({ step, what }): Line => ({ label: step, text: what })),
       { label: 'meanwhile', text: ahead.interrupts },
@@ -140,6 +147,7 @@ const nothingYet = {
   members: [],
   steps: [],
   interrupts: null,
+  stranded: null,
   past: null,
 };
 
@@ -163,6 +171,7 @@ async function explainNow(name: ServiceName, { connect, say }: CommandContext): 
   const found = view.episode ? [underWay(view), ...ahead.reasons.filter(isNews)] : ahead.reasons;
   const reasons = found.map((each) => toReason(each, view, nowMs, say));
   const { service, wouldMove, holder = null, target = null, members, steps, interrupts } = ahead;
+  const { stranded = null } = ahead;
   return {
     outcome: 'done',
     data: {
@@ -176,6 +185,7 @@ async function explainNow(name: ServiceName, { connect, say }: CommandContext): 
       members,
       steps,
       interrupts,
+      stranded,
     },
     text: (terminal) => nowText({ ahead, view, reasons, nowMs }, terminal),
   };

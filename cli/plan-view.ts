@@ -1,11 +1,19 @@
 /** What would happen now, as a person reads it: who could take the interfaces, what would be done, what stands against it. */
 import type { Ahead, Obstacle } from '../shared/app/plan-ahead.ts';
-import { type Line, sheet, type Terminal } from './output.ts';
+import { type Line, sheet, type Terminal, timeOf } from './output.ts';
 import type { Say } from './service-view.ts';
 
 /** Hints are there to be pasted: as the command line is called here. */
 export const pasted = (command: string, say: Say) =>
   command.startsWith('eni-failover ') ? say(command.slice('eni-failover '.length)) : command;
+
+/** Of a service that is down: since when, where its interfaces are, and what is tried next. Undefined for all others. */
+export function strandedText({ stranded, wouldMove, target }: Ahead): string | undefined {
+  if (!stranded) return undefined;
+  const { since, where, tries } = stranded;
+  const next = wouldMove ? `next try to ${target}` : 'nothing can be tried now';
+  return `STRANDED since ${timeOf(Date.parse(since))}, ${where}; tried ${tries} time${tries === 1 ? '' : 's'}; ${next}`;
+}
 
 const reasonLine = ({ code, detail, wayOut, member }: Obstacle): Line => ({
   label: code,

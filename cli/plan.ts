@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { InstanceId, ServiceName } from '../shared/core/ids.ts';
 import type { Answer } from './answer.ts';
 import { parseInstanceId, parseServiceName } from './arguments.ts';
-import { planText } from './plan-view.ts';
+import { planText, strandedText } from './plan-view.ts';
 import { notDoneAnswer, planOf, standsAgainst } from './planned-move.ts';
 import type { CommandContext, Runner } from './program.ts';
 
@@ -22,17 +22,20 @@ export async function planCommand(
   const { wouldMove, holder, target } = plan;
   const against = wouldMove ? undefined : standsAgainst(plan, author);
   const when = to ? '' : `, if ${holder ?? 'the holder'} failed now`;
-  const headline = wouldMove
-    ? `${name} would move to ${target}${when}`
-    : to
-      ? `${name} would NOT move to ${to}`
-      : `${name} would NOT fail over now`;
+  const down = to ? undefined : strandedText(plan);
+  const headline = down
+    ? `${name} is ${down}`
+    : wouldMove
+      ? `${name} would move to ${target}${when}`
+      : to
+        ? `${name} would NOT move to ${to}`
+        : `${name} would NOT fail over now`;
+  const color = down ? 'red' : wouldMove ? 'green' : 'yellow';
   return {
     outcome: wouldMove ? 'done' : 'refused',
     isAskedFor: true,
     data: { service: name, author, code: against?.code ?? null, detail: against?.detail ?? headline, plan },
-    text: (terminal) =>
-      planText(plan, terminal.style(wouldMove ? 'green' : 'yellow', headline), terminal, say),
+    text: (terminal) => planText(plan, terminal.style(color, headline), terminal, say),
   };
 }
 

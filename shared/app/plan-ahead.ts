@@ -25,7 +25,7 @@ import {
   type Service,
 } from '../core/state.ts';
 import { unblocking } from '../core/unblock.ts';
-import { whereabouts } from '../core/whereabouts.ts';
+import { type Whereabouts, whereabouts } from '../core/whereabouts.ts';
 import { observe } from './observe.ts';
 import { type Refused, refused } from './operate.ts';
 import type { Ports } from './ports.ts';
@@ -55,6 +55,13 @@ export interface Ahead {
   /** What would be done, in order. */
   readonly steps: readonly { readonly step: string; readonly what: string }[];
   readonly interrupts: string;
+  /** Down already: since when (ISO 8601), why, where the interfaces are, and how often it was tried. */
+  readonly stranded?: {
+    readonly since: string;
+    readonly why: string;
+    readonly where: string;
+    readonly tries: number;
+  };
 }
 
 interface Scene {
@@ -67,6 +74,27 @@ interface Scene {
 const tables = { ...commandReasons, ...memberReasons, ...reasons };
 
 const whereOf = ({ name, facts }: Service) => ({ name, zone: facts.availabilityZone });
+
+function strandedIn({ service, observation }: Scene): Ahead['stranded'] {
+  const { stranded } = service;
+  const where = whereabouts(service, observation);
+  // All on one instance: it is whole again, and the next look says so.
+  if (!stranded || where.kind === 'together') return undefined;
+  const { sinceMs, why, tries } = stranded;
+  return { since: new Date(sinceMs).toISOString(), why, where: spellWhere(where), tries };
+}
+
+function spellWhere(where: Exclude<Whereabouts, { kind: 'together' }>): string {
+  switch (where.kind) {
+    case 'on-nothing':
+      return `${where.free.join(', ')} on nothing${where.beside ? `, the rest on ${where.beside}` : ''}`;
+    case 'split':
+      return `split over ${where.holders.join(' and ')}`;
+    case 'unmovable':
+    case 'unknown':
+      return where.why;
+  }
+}
 
 /** What stands in the way, without the failure or the wish that the question made up. */
 function detailOf({ service, controller }: Scene, code: string, detail: string): string {
@@ -201,6 +229,9 @@ function requestAhead(scene: Scene, request: OperatorRequest): readonly Obstacle
   const refusal = refusalOf(service, controller, observation, request, nowMs);
   if (!refusal) return [];
   const { code, detail, data } = refusal;
+  // "Wait for the failover" would be no advice: it is the failover that did not get through.
+  const down = code === 'HOLDER_FAILED' ? strandedIn(scene) : undefined;
+  if (down) return [toObstacle(scene, 'STRANDED', `since ${down.since}, ${down.where}: ${down.why}`)];
   const members = (data?.['refusals'] ?? []) as readonly MemberRefusal[];
   if (members.length > 0) return members.map((each) => toMemberObstacle(scene, each));
   const next = without(code, scene);
@@ -261,17 +292,21 @@ export function planFrom(scene: Scene, to?: InstanceId): Ahead {
       ? ahead.decision.episode
       : 'failover';
   const enis = interfacesOf(service).join(', ');
+  const stranded = strandedIn(scene);
   return {
     kind: 'plan',
     service: service.name,
     holder,
     wouldMove,
+    ...(stranded && { stranded }),
     ...(wouldMove && target && { target }),
     reasons: obstacles,
     members: everyMember(service, observation, holder, nowMs),
     steps: wouldMove && target ? stepsOf(service, kind, holder, target, !request) : [],
     interrupts: wouldMove
-      ? `the addresses of ${enis} answer nobody from the detach to the attach; connections over them may break`
+      ? stranded
+        ? 'nothing more: it is down already'
+        : `the addresses of ${enis} answer nobody from the detach to the attach; connections over them may break`
       : 'nothing',
   };
 }

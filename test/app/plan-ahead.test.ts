@@ -157,6 +157,20 @@ describe('the plan of a failover', () => {
     expect(codes(await plan(world, c))).toEqual(['UNKNOWN_STATE']);
   });
 
+  story('that is stranded says so, also to whoever asks for a move', async (world) => {
+    world.ec2.impair(a);
+    for (const id of [a, b, c]) world.ec2.refuseAttach(id);
+    await world.look(world.alarm(a));
+    expect(await world.run(planAhead(world.ports, ordersDb))).toMatchObject({
+      stranded: { tries: 1, where: expect.stringMatching(/on nothing$/) },
+      interrupts: 'nothing more: it is down already',
+    });
+    expect(await world.run(planAhead(world.ports, ordersDb, b))).toMatchObject({
+      wouldMove: false,
+      reasons: [{ code: 'STRANDED', detail: expect.stringMatching(/^since .* on nothing: /) }],
+    });
+  });
+
   const around = {
     policy: { fence: 'stop' },
     hooks: {

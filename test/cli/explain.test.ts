@@ -74,6 +74,22 @@ describe('explain', () => {
     `);
   });
 
+  it('says first that a stranded service is down, and what is tried next', async () => {
+    const world = await makeWorld({ members: [a, b] });
+    world.ec2.impair(a);
+    world.ec2.refuseAttach(b);
+    world.ec2.refuseAttach(a);
+    await world.look(world.alarm(a));
+    const answer = await explain(world);
+    expect(answer.data).toMatchObject({ wouldMove: true, stranded: { tries: 1, why: expect.any(String) } });
+    expect(answer.text(pipe)).toMatch(
+      /^STRANDED since 2026-11-21 02:01:03Z, eni-.*on nothing; tried 1 time; next try to i-0bbbbbbbbbbbbbbb2\n {2}why /,
+    );
+    const pause = { author: 'local:ann', reason: 'patching', forMs: 30 * 60_000 };
+    await world.run(pauseService(world.ports, ordersDb, pause));
+    expect((await explain(world)).text(pipe)).toMatch(/^STRANDED since .*; nothing can be tried now\n/);
+  });
+
   it('puts the command beside the reason where there is room', async () => {
     const world = await makeWorld();
     const pause = { author: 'local:ann', reason: 'kernel upgrade', forMs: 30 * 60_000 };
