@@ -208,7 +208,7 @@ function holderHasFailed(
 
 function hindrancesOf(status: Status, controller: ControllerState, nowMs: number, say: Say): Hindrance[] {
   const { service, where, holderHealth, standbys } = status;
-  const { name, declaration, episode, stranded, pause } = service;
+  const { name, declaration, episode, stranded, pause, lastSeen } = service;
   const zone = service.facts.availabilityZone;
   const found: Hindrance[] = [];
   const add = (code: ReasonCode, { detail, commands = [], wayOut, needsHuman = false }: Found) =>
@@ -246,6 +246,12 @@ function hindrancesOf(status: Status, controller: ControllerState, nowMs: number
       add('MOVED_BY_OTHERS', {
         detail: `${where.holder} is not a member of the service`,
         wayOut: 'move them to a member, or declare it as one and register again',
+        needsHuman: true,
+      });
+    else if (where.kind === 'together' && !stranded && lastSeen && lastSeen.holder !== where.holder)
+      add('MOVED_BY_OTHERS', {
+        detail: `found on ${where.holder}, last seen on ${lastSeen.holder}: the next look records it`,
+        commands: [say(`adopt ${name} ${because}`)],
         needsHuman: true,
       });
     const isHeard = holderHealth && isSignalDeclared(service, holderHealth);

@@ -330,6 +330,18 @@ describe('status of one service', () => {
 
   it.each<[string, (world: World) => unknown, readonly string[], boolean]>([
     ['split', ({ ec2 }) => ec2.moveByHand(front, b, 1), ['SPLIT'], true],
+    [
+      'a hand move that no look has recorded yet',
+      ({ ec2, store }) =>
+        store.change(ordersDb, (state) => {
+          for (const [index, eni] of [front, 'eni-0aaaaaaaaaaaaaa02' as typeof front].entries()) {
+            ec2.moveByHand(eni, c, index + 1);
+          }
+          return state;
+        }),
+      ['MOVED_BY_OTHERS'],
+      true,
+    ],
     ['an interface is gone', ({ ec2 }) => ec2.deleteInterface(front), ['UNMOVABLE_INTERFACE'], true],
     [
       'EC2 does not answer',
