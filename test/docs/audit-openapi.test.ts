@@ -180,7 +180,7 @@ describe('docs/audit-openapi.json', () => {
     ['/v1/verify', '200', '/v1/verify?service=orders-db'],
     ['/v1/verify', '404', '/v1/verify?service=nobody'],
     ['/v1/explain', '200', '/v1/explain?service=orders-db&at=2026-11-21T02:10:58Z'],
-    ['/v1/explain', '200', '/v1/explain?service=orders-db&at=2026-11-22'],
+    ['/v1/explain', '200', '/v1/explain?service=orders-db&at=2026-11-21T02:12Z'],
     ['/v1/explain', '400', '/v1/explain?service=orders-db'],
   ])('describes %s, %s, as %s is answered', async (path, status, address) => {
     const answer = await get(address);
