@@ -25,12 +25,12 @@ const both: readonly Constant[] = ['true', 'false'];
 
 const comparisons = new Set(['===', '!==', '<', '>', '<=', '>=', 'in', 'instanceof']);
 /** What a callback of these answers decides; a `find` that takes anything is a guard less, one that finds nothing is a bug of another kind. */
-const deciding: Readonly<Record<string, readonly Constant[]>> = {
-  filter: ['true'],
-  find: ['true'],
-  some: both,
-  every: both,
-};
+const deciding: ReadonlyMap<string, readonly Constant[]> = new Map([
+  ['filter', ['true']],
+  ['find', ['true']],
+  ['some', both],
+  ['every', both],
+]);
 
 /** A clause of a DynamoDB condition: always true or never true, and still naming what the request defines. */
 const clause = /^(?!pk = )(?:attribute_(?:not_)?exists\(|#?[\w.#]+ (?:=|<|>|<=|>=) :\w+$)/;
@@ -161,7 +161,7 @@ export function guardsIn(source: string): readonly Guard[] {
       case 'CallExpression': {
         const callee = node['callee'] as Node;
         const property = callee['property'] as { name?: string } | undefined;
-        const constants = callee.type === 'MemberExpression' ? deciding[property?.name ?? ''] : undefined;
+        const constants = callee.type === 'MemberExpression' ? deciding.get(property?.name ?? '') : undefined;
         const [first, ...rest] = node['arguments'] as Node[];
         visit(callee);
         if (first) constants ? callback(first, constants) : visit(first);

@@ -43,6 +43,7 @@ describe('a guard', () => {
     ],
     ['is nothing in a type', 'type T<U> = U extends string ? 1 : 2;', []],
     ['is no log line or assignment', 'log(x); y = x;', []],
+    ['is no method that every object has', 'n.toString(16);', []],
   ])('%s', (_, source, mutants) => {
     expect(found(source)).toEqual(mutants);
   });
