@@ -14,15 +14,17 @@ import type { ServiceName } from '../../shared/core/ids.ts';
 import { emptyItem } from '../app/written-trail.ts';
 import { awsError, makeRetrying, timeoutError } from './retrying.ts';
 
-const aws = mockClient(DynamoDBClient);
+// This one alone: whatever else runs in the process has clients of its own.
+const client = new DynamoDBClient({ region: 'us-east-1' });
+const aws = mockClient(client);
 const TABLE = 'state';
 const name = 'orders-db' as ServiceName;
 let retrying = makeRetrying();
-let trail = makeTrailTable(new DynamoDBClient({}), TABLE, retrying);
+let trail = makeTrailTable(client, TABLE, retrying);
 beforeEach(() => {
   aws.reset();
   retrying = makeRetrying();
-  trail = makeTrailTable(new DynamoDBClient({}), TABLE, retrying);
+  trail = makeTrailTable(client, TABLE, retrying);
 });
 const queries = () => aws.commandCalls(QueryCommand).map((call) => call.args[0].input);
 const key = (number: number) =>

@@ -12,6 +12,7 @@ const copied = [
   'functions',
   'sandbox',
   'cli',
+  'docs',
   'test',
   'package.json',
   'tsconfig.json',
