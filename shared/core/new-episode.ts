@@ -9,6 +9,7 @@ import { healthOf, memberOf } from './observation.ts';
 import { makePlan } from './rungs.ts';
 import { mayGoBack } from './stages.ts';
 import { isMember, type OperatorRequest } from './state.ts';
+import { times } from './times.ts';
 import type { Whereabouts } from './whereabouts.ts';
 
 /** From a holder that has failed to the first eligible standby; forced where EC2 itself says so. */
@@ -53,7 +54,9 @@ export function planned(q: Question, holder: InstanceId, request: OperatorReques
   }
   const against = request.byItself && againstFailback(service, observation, holder, nowMs);
   if (against) return no(refuse('REQUEST_REFUSED', against));
-  const plan = makePlan(q, request.target, request.force ? 'plain-then-force' : 'plain', holder);
+  const plain = makePlan(q, request.target, 'plain', holder);
+  const plainDetachMs = Math.max(plain.plainDetachMs, times.forcedMoveAfterMs);
+  const plan = request.force ? { ...plain, detach: 'plain-then-force' as const, plainDetachMs } : plain;
   return { kind: 'move', episode: request.kind, plan, evidence: `${request.author}: ${request.reason}` };
 }
 

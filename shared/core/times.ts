@@ -33,6 +33,8 @@ export const times = {
 
   /** How long a detach or attach that EC2 accepted is given before the same call is sent again. */
   resendAfterMs: 5 * second,
+  /** A source that is well and was asked to let go has buffers to flush: it is not hurried as one that an alarm accuses. */
+  forcedMoveAfterMs: 30 * second,
   detachDeadlineMs: 5 * minute,
   attachLimitMs: 20 * second,
 

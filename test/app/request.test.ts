@@ -46,10 +46,31 @@ describe('a switchover', () => {
     expect(world.service().request).not.toHaveProperty('force');
     await world.settle();
     expect(world.episodes().map((each) => each.episode.plan)).toMatchObject([
-      { detach: 'plain-then-force' },
-      { detach: 'plain' },
+      { detach: 'plain-then-force', plainDetachMs: 30_000 },
+      // How long it may hang before the source is looked at again.
+      { detach: 'plain', plainDetachMs: 5_000 },
     ]);
   });
+
+  story('that may be forced is forced after thirty seconds, not after those of an alarm', async (world) => {
+    for (const eni of [front, management]) world.ec2.stick(eni, 'plain');
+    await ask(world, b, { force: true });
+    await world.settle();
+    const [plain, , forced] = world.ec2.mutations('detach').map((each) => each.atMs);
+    expect((forced ?? 0) - (plain ?? 0)).toBeGreaterThanOrEqual(30_000);
+    expect((forced ?? 0) - (plain ?? 0)).toBeLessThan(35_000);
+    expect(attachedTo(world)).toEqual([b, b]);
+  });
+
+  story(
+    'that may be forced has the patience of its policy, where that is greater',
+    { policy: { plainDetach: '40s' } },
+    async (world) => {
+      await ask(world, b, { force: true });
+      await world.settle();
+      expect(world.episodes()).toMatchObject([{ episode: { plan: { plainDetachMs: 40_000 } } }]);
+    },
+  );
 
   story('that the queue refuses is found by the sweep, and the operator hears that', async (world) => {
     world.queue.fail();
