@@ -350,14 +350,17 @@ export function toServiceView(
     around: aroundTheMove(declaration),
     hindrances,
     pause: pause ? toPauseView(pause, nowMs) : null,
-    quarantine: Object.entries(service.quarantine).map(([instance, { sinceMs: fromMs, why }]) => ({
-      instance,
-      since: isoOf(fromMs),
-      why,
-      ends: endsByItself(service, { member: instance, code: 'QUARANTINED', detail: why })
-        ? 'when acknowledged, or healthy and ready for a while'
-        : 'when acknowledged',
-    })),
+    // That of a former member is kept for the day on which it is named again.
+    quarantine: Object.entries(service.quarantine)
+      .filter(([instance]) => declaration.members.some((each) => each.instance === instance))
+      .map(([instance, { sinceMs: fromMs, why }]) => ({
+        instance,
+        since: isoOf(fromMs),
+        why,
+        ends: endsByItself(service, { member: instance, code: 'QUARANTINED', detail: why })
+          ? 'when acknowledged, or healthy and ready for a while'
+          : 'when acknowledged',
+      })),
     request: request
       ? { kind: request.kind, target: request.target, author: request.author, at: isoOf(request.atMs) }
       : null,

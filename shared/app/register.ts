@@ -17,7 +17,7 @@ import {
 } from '../core/observation.ts';
 import { describeMember, type MemberReasonCode } from '../core/reasons.ts';
 import { type Command, type Declaration, parseDeclaration } from '../core/service.ts';
-import { emptyTrail, type Service, type ServiceState } from '../core/state.ts';
+import { emptyTrail, type Quarantine, type Service, type ServiceState } from '../core/state.ts';
 import { attachmentsIn, whereabouts } from '../core/whereabouts.ts';
 import { deliver } from './deliver.ts';
 import { toEntry } from './entry.ts';
@@ -326,6 +326,27 @@ function changeEntry(
   });
 }
 
+/** Replaced instances are named by nobody again, and their names would fill the item. */
+const mostFormer = 20;
+
+/**
+ * Who is dropped and named again comes back as who left: an edit is no acknowledgement. Meanwhile nobody looks whether
+ * a former member is well, so that time does not count for it.
+ */
+function quarantineKept(
+  { quarantine }: ServiceState,
+  { members }: Declaration,
+): Readonly<Record<string, Quarantine>> {
+  const all = Object.entries(quarantine);
+  const isNamed = ([id]: readonly [string, Quarantine]) => members.some((each) => each.instance === id);
+  const former = all
+    .filter((each) => !isNamed(each))
+    .toSorted(([, one], [, other]) => one.sinceMs - other.sinceMs)
+    .slice(-mostFormer)
+    .map(([id, { healthySinceMs: _, ...rest }]): [string, Quarantine] => [id, rest]);
+  return Object.fromEntries([...all.filter(isNamed), ...former]);
+}
+
 /**
  * What is on its way must find the service as it was: nobody asked for an interface that came later to be moved along,
  * and nobody would repair a late detach of one that was dropped. `stranded` is no reason: the service is whole again.
@@ -454,12 +475,7 @@ export async function register(ports: Ports, request: RegisterRequest): Promise<
         registeredBy,
         ...(source !== operator && { source }),
         ...(lastSeen && { lastSeen }),
-        // Of who is no member any more, nothing is to be cleared.
-        quarantine: Object.fromEntries(
-          Object.entries(state.quarantine).filter(([id]) =>
-            declaration.members.some((each) => each.instance === id),
-          ),
-        ),
+        quarantine: quarantineKept(state, declaration),
       };
     };
     const entry = changeEntry(ports, service, request, change, !current, changes);

@@ -127,7 +127,10 @@ export function suspicion(service: Service, snapshot: Snapshot, nowMs: number): 
   if (red.some((each) => readiness.includes(each.arn))) return standing('a readiness alarm is red');
   if (service.notReady !== undefined) return standing('it was not ready');
   if (isPastExpiry(service.pause, nowMs)) return standing('its pause has ended');
-  const isLocked = Object.values(service.quarantine).some((each) => (each.untilMs ?? nowMs + 1) > nowMs);
+  const isLocked = members.some(({ instance }) => {
+    const quarantine = service.quarantine[instance];
+    return quarantine !== undefined && (quarantine.untilMs ?? nowMs + 1) > nowMs;
+  });
   if (isLocked) return standing('a member is quarantined');
   return awaitsFailback(service, snapshot.pause, nowMs)
     ? standing('it is not on its preferred member')

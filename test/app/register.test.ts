@@ -17,6 +17,7 @@ import {
 } from '../fakes/world.ts';
 import { story } from './story.ts';
 
+const attachedTo = (world: World) => [front, management].map((eni) => world.ec2.where(eni)?.instanceId);
 const nothingYet = { registered: false } as const;
 const enter = (world: World, declaration: unknown = world.declaration, author = 'ann') =>
   world.run(register(world.ports, { declaration, author }));
@@ -730,14 +731,44 @@ describe('a changed registration', () => {
     };
     world.store.change(ordersDb, (state) => ({
       ...state,
-      quarantine: { [b]: { sinceMs: 0, why: 'x' }, [c]: { sinceMs: 0, why: 'x' } },
+      quarantine: { [b]: { sinceMs: 0, why: 'x' } },
     }));
     await world.run(register(world.ports, { declaration, author: 'ann', reason: 'slow disks' }));
     const changes = [`member removed: ${c}`, 'policy.confirm: the default → 5m'];
     expect(world.records('change').at(-1)).toMatchObject({ changes, reason: 'slow disks' });
     for (const line of [...changes, 'Why: slow disks'])
       expect(world.notifier.of('CHANGED')[0]?.body).toContain(`\n${line}\n`);
-    expect(Object.keys(world.service().quarantine)).toEqual([b]);
+  });
+
+  story('that drops a quarantined member and names it again does not let it back in', async (world) => {
+    world.ec2.impair(a);
+    await world.look(world.alarm(a));
+    world.ec2.recover(a);
+    const { quarantine } = world.service();
+    expect(Object.keys(quarantine)).toEqual([a]);
+    await enter(world, { ...world.declaration, members: [{ instance: b }, { instance: c }] });
+    await enter(world);
+    expect(world.service().quarantine).toEqual(quarantine);
+    world.ec2.impair(b);
+    await world.look(world.alarm(b));
+    expect(attachedTo(world)).toEqual([c, c]);
+  });
+
+  story('keeps the latest quarantines of former members, and all of its members', async (world) => {
+    const well = { healthySinceMs: 1 };
+    const former = Array.from({ length: 30 }, (_, i) => [
+      `i-${String(i).padStart(17, '0')}`,
+      { sinceMs: i + 1, why: 'x', ...well },
+    ]);
+    const quarantine = Object.fromEntries([[b, { sinceMs: 0, why: 'x', ...well }], ...former.toReversed()]);
+    world.store.change(ordersDb, (state) => ({ ...state, quarantine }));
+    await enter(world, { ...world.declaration, policy: { confirm: '5m' } });
+    expect(new Set(Object.keys(world.service().quarantine))).toEqual(
+      new Set([b, ...former.slice(-20).map(([id]) => id)]),
+    );
+    // Nobody looks after those: whether they are well is asked anew when they are named again.
+    const timed = Object.entries(world.service().quarantine).filter(([, each]) => 'healthySinceMs' in each);
+    expect(timed.map(([id]) => id)).toEqual([b]);
   });
 
   story('is refused in the middle of an episode', async (world) => {

@@ -22,7 +22,7 @@ describe('replacing a member', () => {
       data: { holder: a, warnings: [] },
     });
     expect(membersOf(world)).toEqual([a, stranger, c]);
-    expect(world.service().quarantine).toEqual({});
+    expect(world.service().quarantine).toEqual({ [b]: { sinceMs: 0, why: 'x' } });
     expect(world.records('change').at(-1)).toMatchObject({
       author: 'ann',
       reason: 'new image',

@@ -213,6 +213,11 @@ describe('a service is suspected', () => {
       undefined,
     ],
     [
+      'not for the quarantine of who is no member any more',
+      (world) => change(world, { quarantine: { [stranger]: { sinceMs: 1, why: 'x' } } }),
+      undefined,
+    ],
+    [
       'not once it is unregistered',
       (world) => {
         world.ec2.impair(a);

@@ -117,6 +117,13 @@ describe('status of one service', () => {
     });
   });
 
+  it('shows no quarantine of who is no member any more', async () => {
+    const world = await makeWorld({ members: [a, b] });
+    const quarantine = { [stranger]: { sinceMs: 1, why: 'x' } };
+    world.store.change(ordersDb, (state) => ({ ...state, quarantine }));
+    expect(seen(await status(world, ordersDb), narrow)).not.toContain('quarantine');
+  });
+
   it('shows the quarantine of the member that failed after a failover', async () => {
     const world = await makeWorld({ members: [a, b] });
     world.ec2.impair(a);
