@@ -24,8 +24,8 @@ export interface Wish {
 }
 
 async function viewOf({ ports }: Connection, service: ServiceName, say: Say) {
-  const [status, controller] = await Promise.all([statusOf(ports, service), ports.store.readController()]);
-  return status && toServiceView(status, controller, ports.clock.now(), say);
+  const status = await statusOf(ports, service);
+  return status && toServiceView(status, say);
 }
 
 interface Data {

@@ -1,6 +1,6 @@
 /** `explain`: would it fail over right now, and if not, why and what ends that; or what was known at a past moment. */
 import type { Command } from 'commander';
-import { type Ahead, type Obstacle, planAhead } from '../shared/app/plan-ahead.ts';
+import { type Ahead, type Obstacle, planFrom } from '../shared/app/plan-ahead.ts';
 import { statusOf } from '../shared/app/status.ts';
 import type { ExplainedPast, Past } from '../shared/core/explain-at.ts';
 import type { ServiceName } from '../shared/core/ids.ts';
@@ -159,15 +159,12 @@ const notRegistered = (service: string, code: string, detail: string, say: Say):
 
 async function explainNow(name: ServiceName, { connect, say }: CommandContext): Promise<Answer> {
   const { ports } = await connect();
-  const [ahead, status, controller] = await Promise.all([
-    planAhead(ports, name),
-    statusOf(ports, name),
-    ports.store.readController(),
-  ]);
-  if (ahead.kind === 'refused') return notRegistered(name, ahead.code, ahead.detail, say);
+  const status = await statusOf(ports, name);
   if (!status) return notRegistered(name, 'NO_SUCH_SERVICE', `${name} is not registered`, say);
-  const nowMs = ports.clock.now();
-  const view = toServiceView(status, controller, nowMs, say);
+  // Both from one look: what the two say must not differ.
+  const ahead = planFrom(status);
+  const { nowMs } = status;
+  const view = toServiceView(status, say);
   const found = view.episode ? [underWay(view), ...ahead.reasons.filter(isNews)] : ahead.reasons;
   const reasons = found.map((each) => toReason(each, view, nowMs, say));
   const { service, wouldMove, holder = null, target = null, members, steps, interrupts } = ahead;

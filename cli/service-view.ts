@@ -10,7 +10,7 @@ import {
   type ReasonCode,
   reasons,
 } from '../shared/core/reasons.ts';
-import { type ControllerState, isPaused, type Pause, type Service, spentOf } from '../shared/core/state.ts';
+import { isPaused, type Pause, type Service, spentOf } from '../shared/core/state.ts';
 import { times } from '../shared/core/times.ts';
 import type { Whereabouts } from '../shared/core/whereabouts.ts';
 import { isoOf, spanOf } from './output.ts';
@@ -206,8 +206,8 @@ function holderHasFailed(
   };
 }
 
-function hindrancesOf(status: Status, controller: ControllerState, nowMs: number, say: Say): Hindrance[] {
-  const { service, where, holderHealth, standbys } = status;
+function hindrancesOf(status: Status, say: Say): Hindrance[] {
+  const { service, controller, nowMs, where, holderHealth, standbys } = status;
   const { name, declaration, episode, stranded, pause, lastSeen } = service;
   const zone = service.facts.availabilityZone;
   const found: Hindrance[] = [];
@@ -308,15 +308,10 @@ function hindrancesOf(status: Status, controller: ControllerState, nowMs: number
   return failed ? [failed, ...found] : found;
 }
 
-export function toServiceView(
-  status: Status,
-  controller: ControllerState,
-  nowMs: number,
-  say: Say,
-): ServiceView {
-  const { service, where, holderHealth } = status;
+export function toServiceView(status: Status, say: Say): ServiceView {
+  const { service, where, holderHealth, nowMs } = status;
   const { declaration, episode, stranded, request, pause } = service;
-  const hindrances = hindrancesOf(status, controller, nowMs, say);
+  const hindrances = hindrancesOf(status, say);
   const sinceMs = holderHealth?.kind === 'failed' ? holderHealth.sinceMs : undefined;
   const lastStep = episode?.steps.at(-1);
   return {

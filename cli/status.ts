@@ -29,8 +29,8 @@ async function lookAt(
   say: Say,
 ): Promise<ServiceView | undefined> {
   try {
-    const status = await statusOf(ports, name);
-    return status && toServiceView(status, controller, ports.clock.now(), say);
+    const status = await statusOf(ports, name, controller);
+    return status && toServiceView(status, say);
   } catch (error) {
     // One broken item must not hide the other services.
     if (error instanceof InvalidInputError) return unreadableView(name, error.message, say);
