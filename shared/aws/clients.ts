@@ -27,12 +27,16 @@ export const timed = (timeoutMs: number) => ({
   },
 });
 
+/** For who reads and writes the table and calls nothing else: the other clients stay out of its bundle. */
+export const makeTableClient = (endpoint?: string): DynamoDBClient =>
+  new DynamoDBClient({ ...timed(times.tableTimeoutMs), ...(endpoint && { endpoint }) });
+
 /** Region, credentials and endpoint come from where every AWS tool takes them; `endpoint` overrules. */
 export function makeClients(endpoint?: string): Clients {
   const at = { ...(endpoint && { endpoint }) };
   return {
     ec2: new EC2Client({ ...timed(times.ec2TimeoutMs), ...at }),
-    dynamodb: new DynamoDBClient({ ...timed(times.tableTimeoutMs), ...at }),
+    dynamodb: makeTableClient(endpoint),
     cloudwatch: new CloudWatchClient({ ...timed(times.ec2TimeoutMs), ...at }),
     sns: new SNSClient({ ...timed(times.messageTimeoutMs), ...at }),
     sqs: new SQSClient({ ...timed(times.messageTimeoutMs), ...at }),

@@ -1,4 +1,4 @@
-/** The real clock, ids, random source and hash. */
+/** The real clock, ids, random source and hash, and what a retry needs of them. */
 import { createHash, randomUUID } from 'node:crypto';
 import type { Clock, Hash, Ids } from '../app/ports.ts';
 import type { OwnerId } from '../core/ids.ts';
@@ -17,6 +17,9 @@ export const realClock: Clock = {
       signal?.addEventListener('abort', done, { once: true });
     }),
 };
+
+/** What the adapters' retries wait by. */
+export const retrying = { clock: realClock, random: Math.random };
 
 export const realIds: Ids = {
   owner: () => randomUUID() as string as OwnerId,

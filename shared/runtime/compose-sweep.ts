@@ -3,7 +3,8 @@ import type { Fleet, Ports } from '../app/ports.ts';
 import { makeClients } from '../aws/clients.ts';
 import { makeLambdaClient, withDirectInvocation } from '../aws/direct-invocation.ts';
 import { makeFleet } from '../aws/fleet.ts';
-import { makePorts, retrying } from './compose.ts';
+import { retrying } from './clock.ts';
+import { makePorts } from './compose.ts';
 import type { Config } from './config.ts';
 import { makeLogger, toLog } from './logger.ts';
 

@@ -5,7 +5,7 @@ import { type Clients, makeClients } from '../aws/clients.ts';
 import { makeEc2 } from '../aws/ec2.ts';
 import { makeNotifier, makeWorkQueue } from '../aws/messages.ts';
 import { makeStateTable } from '../aws/state-table.ts';
-import { realClock, realHash, realIds } from './clock.ts';
+import { realClock, realHash, realIds, retrying } from './clock.ts';
 import type { Config } from './config.ts';
 import { type Dedupe, makeDedupe } from './dedupe.ts';
 import { lazyHooks } from './hooks.ts';
@@ -21,8 +21,6 @@ interface Given {
   /** Stands in for the structured logger where a person reads the output (the CLI). */
   readonly log?: Ports['log'];
 }
-
-export const retrying = { clock: realClock, random: Math.random };
 
 export function makePorts(config: Config, clients: Clients, log: Ports['log'], endpoint?: string): Ports {
   return {
