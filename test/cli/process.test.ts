@@ -1,5 +1,4 @@
 /** Proves the command line as a process: usage, help, exit codes, streams, missing configuration, the sandbox's word. */
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -7,8 +6,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { jsonOf, start } from '../processes.ts';
 
-const root = path.join(import.meta.dirname, '..', '..');
 /** Nobody's real credentials or settings may decide what a test sees. */
 let home: string;
 beforeAll(() => {
@@ -16,28 +15,8 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(home, { recursive: true }));
 
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-async function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> {
-  const child = spawn(process.execPath, ['cli/main.ts', ...args], {
-    cwd: root,
-    env: { HOME: home, PATH: process.env['PATH'] ?? '', AWS_EC2_METADATA_DISABLED: 'true', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const text = { stdout: '', stderr: '' };
-  for (const name of ['stdout', 'stderr'] as const)
-    child[name].setEncoding('utf8').on('data', (chunk: string) => {
-      text[name] += chunk;
-    });
-  const [code] = (await once(child, 'close')) as [number | null];
-  return { code, ...text };
-}
-
-const jsonOf = ({ stdout }: Ended) => JSON.parse(stdout) as Record<string, unknown>;
+const run = (args: readonly string[], env: Readonly<Record<string, string>> = {}) =>
+  start('cli/main.ts', args, home, env).ended;
 
 const names = ['--state-table', 't', '--idempotency-table', 'i', '--topic-arn', 'arn:aws:sns:us-east-1:1:n'];
 const configured = [...names, '--queue-url', 'http://127.0.0.1/q'];

@@ -1,30 +1,10 @@
 /** The demo as users run it: the main job and two scenarios, end to end, on EC2 that answers at once. */
-import { spawn } from 'node:child_process';
-import path from 'node:path';
+import { tmpdir } from 'node:os';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Document } from '../../demo/document.ts';
+import { start } from '../processes.ts';
 
-const main = path.join(import.meta.dirname, '..', '..', 'demo', 'main.ts');
-
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function demo(...args: readonly string[]): Promise<Ended> {
-  const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const said = { stdout: '', stderr: '' };
-  for (const stream of ['stdout', 'stderr'] as const) {
-    child[stream].setEncoding('utf8').on('data', (text: string) => {
-      said[stream] += text;
-    });
-  }
-  return new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code) => resolve({ code, ...said }));
-  });
-}
+const demo = (...args: readonly string[]) => start('demo/main.ts', args, tmpdir()).ended;
 
 async function documentOf(scenario: string): Promise<{ code: number | null; document: Document }> {
   const { code, stdout, stderr } = await demo('--json', '--latency', 'instant', '--scenario', scenario);

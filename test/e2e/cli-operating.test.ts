@@ -1,16 +1,14 @@
 /** What operators do: the command line as a process against the sandbox, and what becomes of it in EC2 and in the trail. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import type { ServiceName } from '../../shared/core/ids.ts';
+import { jsonOf, start } from '../processes.ts';
 import { openStage, type Stage } from './stage.ts';
 
 const name = 'orders-db' as ServiceName;
-const root = path.join(import.meta.dirname, '..', '..');
 const me = 'arn:aws:iam::000000000000:user/eni-failover-cli';
 
 let stage: Stage;
@@ -24,33 +22,9 @@ afterAll(async () => {
   rmSync(home, { recursive: true });
 });
 
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 /** With the endpoint alone, or as somebody else. */
-async function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> {
-  const child = spawn(
-    process.execPath,
-    [path.join(root, 'cli/main.ts'), ...args, '--endpoint-url', stage.sandbox.endpoint],
-    {
-      cwd: home,
-      env: { HOME: home, PATH: process.env['PATH'] ?? '', AWS_EC2_METADATA_DISABLED: 'true', ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  );
-  const text = { stdout: '', stderr: '' };
-  for (const stream of ['stdout', 'stderr'] as const)
-    child[stream].setEncoding('utf8').on('data', (chunk: string) => {
-      text[stream] += chunk;
-    });
-  const [code] = (await once(child, 'close')) as [number | null];
-  return { code, ...text };
-}
-
-const jsonOf = ({ stdout }: Ended) => JSON.parse(stdout) as Record<string, unknown>;
+const run = (args: readonly string[], env: Readonly<Record<string, string>> = {}) =>
+  start('cli/main.ts', [...args, '--endpoint-url', stage.sandbox.endpoint], home, env).ended;
 
 const recorded = async (kind: string) =>
   (await stage.ports.store.trail(name, 1, 50))

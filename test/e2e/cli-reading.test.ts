@@ -1,6 +1,4 @@
 /** What people read: the command line as a process against the sandbox, before, during and after a real failover. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -8,10 +6,10 @@ import { DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { StopInstancesCommand } from '@aws-sdk/client-ec2';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ServiceName } from '../../shared/core/ids.ts';
+import { start } from '../processes.ts';
 import { openStage, type Stage } from './stage.ts';
 
 const name = 'orders-db' as ServiceName;
-const root = path.join(import.meta.dirname, '..', '..');
 
 let stage: Stage;
 let home: string;
@@ -25,25 +23,9 @@ afterAll(async () => {
 });
 
 /** With the endpoint alone, as the README tells a newcomer. */
-function start(args: readonly string[]) {
-  const child = spawn(
-    process.execPath,
-    [path.join(root, 'cli/main.ts'), ...args, '--endpoint-url', stage.sandbox.endpoint],
-    {
-      cwd: home,
-      env: { HOME: home, PATH: process.env['PATH'] ?? '', AWS_EC2_METADATA_DISABLED: 'true' },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  );
-  const text = { stdout: '', stderr: '' };
-  for (const stream of ['stdout', 'stderr'] as const)
-    child[stream].setEncoding('utf8').on('data', (chunk: string) => {
-      text[stream] += chunk;
-    });
-  const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, ...text }));
-  return { child, text, ended };
-}
-const run = (...args: readonly string[]) => start(args).ended;
+const cli = (...args: readonly string[]) =>
+  start('cli/main.ts', [...args, '--endpoint-url', stage.sandbox.endpoint], home);
+const run = (...args: readonly string[]) => cli(...args).ended;
 
 /** Ids, times and lengths of time differ from run to run; what is said about them does not. */
 function steady(text: string): string {
@@ -97,7 +79,7 @@ describe('a failover', { timeout: 60_000 }, () => {
   let beforeIt: string;
 
   it('is followed by watch, line by line, until Ctrl-C', async () => {
-    const watching = start(['watch', name]);
+    const watching = cli('watch', name);
     await stage.until(async () => (watching.text.stdout.includes('first-look') ? true : undefined));
     beforeIt = new Date().toISOString();
     const [holder = ''] = stage.instances;
@@ -220,7 +202,7 @@ describe('a failover', { timeout: 60_000 }, () => {
     expect(JSON.parse(csv.stdout)).toMatchObject({ outcome: 'done', records: 2, file, format: 'csv' });
     expect(readFileSync(file, 'utf8')).toMatch(/^at,service,number,.*\r\n.*,orders-db,2,episode,COMPLETED,/);
 
-    const { child, ended } = start(['export', name]);
+    const { child, ended } = cli('export', name);
     child.stdout.destroy();
     expect((await ended).code).not.toBeNull();
   });

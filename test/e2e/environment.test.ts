@@ -1,13 +1,11 @@
 /** The commands around the controller as a person runs them: init, doctor and break-glass, real processes, in the sandbox. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { start } from '../processes.ts';
 import { openStage, type Stage } from './stage.ts';
 
-const root = path.join(import.meta.dirname, '..', '..');
 let stage: Stage;
 let home: string;
 beforeAll(async () => {
@@ -20,20 +18,8 @@ afterAll(async () => {
 });
 
 /** The installed command line, without any setting but the endpoint. */
-async function run(...args: readonly string[]) {
-  const child = spawn(process.execPath, [path.join(root, 'dist', 'cli', 'main.mjs'), ...args], {
-    cwd: home,
-    env: { HOME: home, PATH: process.env['PATH'] ?? '', AWS_ENDPOINT_URL: stage.sandbox.endpoint },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const text = { stdout: '', stderr: '' };
-  for (const name of ['stdout', 'stderr'] as const)
-    child[name].setEncoding('utf8').on('data', (chunk: string) => {
-      text[name] += chunk;
-    });
-  const [code] = (await once(child, 'close')) as [number | null];
-  return { code, ...text };
-}
+const run = (...args: readonly string[]) =>
+  start('dist/cli/main.mjs', args, home, { AWS_ENDPOINT_URL: stage.sandbox.endpoint }).ended;
 
 interface Finding {
   readonly id: string;

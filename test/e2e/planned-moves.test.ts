@@ -1,15 +1,13 @@
 /** Planned moves as processes against the sandbox: what is shown before, what is seen after, there and back in a drill. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ServiceName } from '../../shared/core/ids.ts';
+import { jsonOf, start } from '../processes.ts';
 import { openStage, type Stage } from './stage.ts';
 
 const name = 'orders-db' as ServiceName;
-const root = path.join(import.meta.dirname, '..', '..');
 
 let stage: Stage;
 let home: string;
@@ -23,24 +21,8 @@ afterAll(async () => {
 });
 
 /** Without a terminal, as a script runs it. */
-async function run(...args: readonly string[]) {
-  const child = spawn(
-    process.execPath,
-    [path.join(root, 'cli/main.ts'), ...args, '--endpoint-url', stage.sandbox.endpoint],
-    {
-      cwd: home,
-      env: { HOME: home, PATH: process.env['PATH'] ?? '', AWS_EC2_METADATA_DISABLED: 'true' },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  );
-  const text = { stdout: '', stderr: '' };
-  for (const stream of ['stdout', 'stderr'] as const)
-    child[stream].setEncoding('utf8').on('data', (chunk: string) => {
-      text[stream] += chunk;
-    });
-  const [code] = (await once(child, 'close')) as [number | null];
-  return { code, ...text };
-}
+const run = (...args: readonly string[]) =>
+  start('cli/main.ts', [...args, '--endpoint-url', stage.sandbox.endpoint], home).ended;
 
 /** Ids and lengths of time differ from run to run; what is said about them does not. */
 function steady(text: string): string {
@@ -54,7 +36,6 @@ function steady(text: string): string {
   );
   return `\n${enis.replace(/\d+\.\d s/g, 'T s').replace(/record \d+/g, 'record N')}`;
 }
-const jsonOf = (text: string) => JSON.parse(text) as Record<string, unknown>;
 
 describe('a planned move', { timeout: 90_000 }, () => {
   it('a plan says what a switchover would do', async () => {
@@ -95,7 +76,7 @@ describe('a planned move', { timeout: 90_000 }, () => {
   it('a failback waits for its time, and says what can be done at once', async () => {
     const ended = await run('failback', name, '--reason', 'patched', '--yes', '-o', 'json');
     expect(ended.code).toBe(1);
-    expect(jsonOf(ended.stdout)).toMatchObject({
+    expect(jsonOf(ended)).toMatchObject({
       command: 'failback',
       outcome: 'refused',
       service: name,
@@ -108,7 +89,7 @@ describe('a planned move', { timeout: 90_000 }, () => {
     const moved = await run('drill', name, '--reason', 'quarterly', '--move', '--yes', '-o', 'json');
     expect(moved).toMatchObject({ code: 0, stderr: '' });
     const [, holder] = stage.instances;
-    expect(jsonOf(moved.stdout)).toMatchObject({
+    expect(jsonOf(moved)).toMatchObject({
       outcome: 'done',
       move: {
         from: holder,
@@ -120,7 +101,7 @@ describe('a planned move', { timeout: 90_000 }, () => {
 
   it('the mode is changed in the name of who asked, and nothing is there to adopt', async () => {
     const observe = await run('mode', name, 'observe', '--reason', 'rebuilding', '--yes', '-o', 'json');
-    expect(jsonOf(observe.stdout)).toMatchObject({
+    expect(jsonOf(observe)).toMatchObject({
       command: 'mode',
       outcome: 'done',
       author: 'arn:aws:iam::000000000000:user/eni-failover-cli',

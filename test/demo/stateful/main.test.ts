@@ -1,30 +1,10 @@
 /** The stateful demo as users run it, end to end, on EC2 that answers at once: with the fence, and without it. */
-import { spawn } from 'node:child_process';
-import path from 'node:path';
+import { tmpdir } from 'node:os';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Document } from '../../../demo/stateful/document.ts';
+import { start } from '../../processes.ts';
 
-const main = path.join(import.meta.dirname, '..', '..', '..', 'demo', 'stateful', 'main.ts');
-
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function demo(...args: readonly string[]): Promise<Ended> {
-  const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const said = { stdout: '', stderr: '' };
-  for (const stream of ['stdout', 'stderr'] as const) {
-    child[stream].setEncoding('utf8').on('data', (text: string) => {
-      said[stream] += text;
-    });
-  }
-  return new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code) => resolve({ code, ...said }));
-  });
-}
+const demo = (...args: readonly string[]) => start('demo/stateful/main.ts', args, tmpdir()).ended;
 
 async function documentOf(...args: readonly string[]) {
   const { code, stdout, stderr } = await demo('--json', '--latency', 'instant', '--kill', 'none', ...args);
