@@ -5,10 +5,11 @@ import { type Equivalent, equivalents } from './equivalents.ts';
 import type { Mutant } from './instrument.ts';
 import { Hunter, makeJudge, survey, type Verdict } from './judge.ts';
 import { record, recorded } from './proven.ts';
-import { allMutants, mutated, plantTree } from './tree.ts';
+import { allMutants, mutated, plantTree, reporting } from './tree.ts';
 
 const usage = `node test/mutants/main.ts [options]
-  (nothing)       every mutant of every file; takes most of an hour on two cores
+  (nothing)       every mutant of every file that acts; takes most of an hour on two cores
+  --reports       and of those that only answer questions (the audit, doctor, status)
   --changed       those of files that changed since they were last proven (test/mutants/proven.json)
   --file TEXT     those of files whose path contains TEXT; may be repeated
   --mutant ID     one of them
@@ -21,6 +22,7 @@ const usage = `node test/mutants/main.ts [options]
 const { values: given } = parseArgs({
   options: {
     changed: { type: 'boolean', default: false },
+    reports: { type: 'boolean', default: false },
     file: { type: 'string', multiple: true },
     mutant: { type: 'string' },
     sample: { type: 'string' },
@@ -72,14 +74,16 @@ function chosen(): readonly Mutant[] {
   }
   const named = given.file;
   if (named) return all.filter(({ file }) => named.some((part) => file.includes(part)));
-  if (!given.changed && given.sample === undefined) return all;
+  const unasked = given.reports ? new Set<string>() : reporting();
+  const asked = all.filter(({ file }) => !unasked.has(file));
+  if (!given.changed && given.sample === undefined) return asked;
   const proven = recorded();
   const isChanged = ({ file }: Mutant) => given.changed && !proven.has(file);
-  const changed = all.filter(isChanged);
+  const changed = asked.filter(isChanged);
   if (given.sample === undefined) return changed;
   const seed = given.draw === undefined ? Date.now() % 2 ** 31 : whole('draw', given.draw);
   process.stdout.write(`The sample is drawn with --draw ${seed}\n`);
-  const others = all.filter((each) => !isChanged(each) && !excusedBy(each));
+  const others = asked.filter((each) => !isChanged(each) && !excusedBy(each));
   return [...changed, ...draw(others, whole('sample', given.sample), seed)];
 }
 

@@ -3,6 +3,7 @@ import { runInThisContext } from 'node:vm';
 import { afterEach, describe, expect, it } from 'vitest';
 import { guardsIn } from './guards.ts';
 import { instrument, switchboard } from './instrument.ts';
+import { reporting } from './tree.ts';
 
 const found = (source: string) => guardsIn(source).map(({ text, instead }) => `${text} → ${instead}`);
 
@@ -91,5 +92,15 @@ describe('a mutated text', () => {
     mutated(0, 3);
     const texts = [...switchboard().reached].map((id) => mutants[id - 1]?.text);
     expect(texts).toEqual(['a && b !== 2', 'a']);
+  });
+});
+
+describe('what is hunted', () => {
+  it('is what acts; what only answers questions is hunted when asked for', () => {
+    const unasked = reporting();
+    for (const file of ['app/audit', 'app/status', 'app/doctor-network', 'core/explain-at'])
+      expect(unasked).toContain(`shared/${file}.ts`);
+    for (const file of ['app/break-glass', 'app/sweep', 'app/register', 'aws/state-table', 'core/decide'])
+      expect(unasked).not.toContain(`shared/${file}.ts`);
   });
 });

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { cpSync, globSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { buildSync } from 'esbuild';
 import { guardsIn } from './guards.ts';
 import { instrument, type Mutant } from './instrument.ts';
 
@@ -22,6 +23,30 @@ const copied = [
 /** What must not fail unseen: the policy, the use cases, the adapters, and how events are read. */
 export const mutated = (): readonly string[] =>
   globSync('{shared/{core,app,aws},functions/failover}/**/*.ts', { cwd: root }).sort();
+
+/** What moves interfaces, writes what a move goes by, or has people do it: with all that these files load. */
+const entries = [
+  'functions/failover/handler.ts',
+  'functions/sweep/handler.ts',
+  'functions/control/handler.ts',
+  'shared/app/break-glass.ts',
+];
+
+/** The mutated files that only answer questions: nothing that acts loads them. */
+export function reporting(): ReadonlySet<string> {
+  const { metafile } = buildSync({
+    absWorkingDir: root,
+    entryPoints: entries,
+    outdir: 'nowhere',
+    write: false,
+    bundle: true,
+    metafile: true,
+    packages: 'external',
+    platform: 'node',
+    format: 'esm',
+  });
+  return new Set(mutated().filter((file) => !Object.hasOwn(metafile.inputs, file)));
+}
 
 const sourceOf = (file: string) => readFileSync(path.join(root, file), 'utf8');
 export const hashOf = (file: string) => createHash('sha256').update(sourceOf(file)).digest('hex');
