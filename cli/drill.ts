@@ -39,6 +39,13 @@ const rehearsalPatienceMs = 2 * 60_000;
 interface Begun {
   readonly drill: string;
   readonly ready: boolean;
+  /** Why a failover would not happen now, however well it would work. */
+  readonly hindrances: readonly {
+    readonly code: string;
+    readonly detail: string;
+    readonly wayOut: string;
+    readonly command?: string;
+  }[];
   readonly members: readonly {
     readonly member: string;
     readonly role: 'holder' | 'standby';
@@ -70,6 +77,7 @@ interface Data {
   readonly detail: string;
   readonly drill: string | null;
   readonly ready: boolean;
+  readonly hindrances: Begun['hindrances'];
   readonly members: Begun['members'];
   /** Each dry run; null where no answer came. */
   readonly rehearsed: Rehearsed | null;
@@ -146,8 +154,23 @@ function verdictOf({ begun, found }: Rehearsal, service: string, say: Say): Verd
       headline: `${found.outcome}: a failover would NOT work as it should`,
       why: 'what EC2 refuses in a dry run it refuses in an outage: check the role and the tags',
     };
+  const [first] = begun.hindrances;
+  if (first)
+    return {
+      outcome: 'needs-human',
+      code: first.code,
+      headline: `${first.code}: it would work, but a failover would NOT happen now`,
+      why: first.detail,
+    };
   return isReady;
 }
+
+const hindranceLines = ({ hindrances }: Begun): Line[] =>
+  hindrances.map(({ code, detail, wayOut, command }) => ({
+    label: 'hindrance',
+    text: `${code}: ${detail} → ${command ?? wayOut}`,
+    style: 'red',
+  }));
 
 const memberLines = ({ members }: Begun): Line[] =>
   members.flatMap(({ member, role, refusals }): Line[] =>
@@ -198,7 +221,7 @@ function drillText(
     '',
     // Where the interfaces are since then is said above.
     ...(more.length > 0 ? ['Before it was moved'] : []),
-    sheet(memberLines(begun), terminal),
+    sheet([...hindranceLines(begun), ...memberLines(begun)], terminal),
     ...(found && found.tried.length > 0
       ? ['', 'Dry runs', sheet(rehearsedLines(found.tried), terminal)]
       : []),
@@ -316,6 +339,7 @@ function notDoneAnswer(service: string, { author, code, detail }: NotDone, say: 
     detail,
     drill: null,
     ready: false,
+    hindrances: [],
     members: [],
     rehearsed: null,
     move: null,
@@ -347,7 +371,7 @@ export async function drillCommand(
       : still;
   const { outcome, code } = verdict;
   const detail = spelled(verdict);
-  const { drill, ready, members } = begun;
+  const { drill, ready, hindrances, members } = begun;
   const data: Data = {
     service,
     author,
@@ -355,6 +379,7 @@ export async function drillCommand(
     detail,
     drill,
     ready,
+    hindrances,
     members,
     rehearsed: found?.tried ?? null,
     move,
@@ -373,7 +398,7 @@ export function addDrill(program: Command, { run, say }: Runner): void {
     .description(
       'Looks at every member and lets functions/failover make every call of a failover as a dry run: what is missing ' +
         'shows now, not in the outage. Changes nothing. With --move the service goes to a standby and comes back, ' +
-        'each time with a short interruption: for a quiet hour. Exits with 4 if a failover would not work.',
+        'each time with a short interruption: for a quiet hour. Exits with 4 if a failover would not work, or would not happen.',
     )
     .argument('<service>', 'a registered service', parseServiceName)
     .requiredOption('--reason <text>', 'why; people read it in the trail', parseReason)

@@ -4,8 +4,9 @@ import type { Drill } from '../core/hint.ts';
 import type { AttachmentId, InstanceId, ServiceName } from '../core/ids.ts';
 import type { Observation } from '../core/observation.ts';
 import { describeMember } from '../core/reasons.ts';
-import { interfacesOf, type Service } from '../core/state.ts';
+import { type ControllerState, interfacesOf, type Service } from '../core/state.ts';
 import { attachmentsIn, whereabouts } from '../core/whereabouts.ts';
+import { hindrancesOf } from './drill.ts';
 import { observe } from './observe.ts';
 import { carryOut, type Deed } from './operate.ts';
 import type { Ports, Rehearsed } from './ports.ts';
@@ -60,6 +61,7 @@ const mostCalls = 300;
 /** What a drill found: what does not answer clearly would not do in an outage either. */
 function drillDeed(
   service: Service,
+  controller: ControllerState,
   drill: Drill,
   { moves, tried }: Rehearsal,
   observation: Observation,
@@ -76,14 +78,20 @@ function drillDeed(
     ...failed.map(spelled),
   ];
   const isPassed = why.length === 0;
+  // The calls would be allowed all the same: that is another question than whether they would be made.
+  const hindrances = hindrancesOf({ service, controller, observation, nowMs }).map(
+    ({ code, detail }) => `${code}: ${detail}`,
+  );
+  const but = hindrances.length > 0 ? '; but a failover would NOT happen now' : '';
   return {
     kind: 'drill',
     outcome: isPassed ? 'DRILL_PASSED' : 'DRILL_FAILED',
-    severity: isPassed ? 'info' : 'warning',
+    severity: isPassed && hindrances.length === 0 ? 'info' : 'warning',
     headline: isPassed
-      ? `drill passed: ${tried.length} calls of ${moves} moves would be allowed`
+      ? `drill passed: ${tried.length} calls of ${moves} moves would be allowed${but}`
       : 'drill FAILED: a failover would not work as it should',
     lines: [
+      ...hindrances.map((each) => `A failover would not happen now: ${each}`),
       ...why.slice(0, 20),
       ...members.map(({ member, role, refusals }) => {
         const state = refusals.map(describeMember).join('; ');
@@ -95,6 +103,7 @@ function drillDeed(
       drill: drill.id,
       reason: drill.reason,
       why,
+      hindrances,
       members,
       moves,
       calls: tried.length,
@@ -106,7 +115,7 @@ function drillDeed(
     },
     instances: members.map((each) => each.member),
     enis: interfacesOf(service),
-    notice: { drill: drill.id, reason: drill.reason, why, moves, calls: tried.length },
+    notice: { drill: drill.id, reason: drill.reason, why, hindrances, moves, calls: tried.length },
     data: { outcome: isPassed ? 'DRILL_PASSED' : 'DRILL_FAILED' },
     change: (state) => state,
   };
@@ -134,8 +143,9 @@ export async function rehearse(ports: Ports, name: ServiceName, drill?: Drill): 
     : { moves: 0, tried: [] };
 
   if (drill) {
+    const controller = await ports.store.readController();
     const operated = await carryOut(ports, name, drill, (now) =>
-      drillDeed(now, drill, rehearsal, observation, ports.clock.now()),
+      drillDeed(now, controller, drill, rehearsal, observation, ports.clock.now()),
     );
     return operated.kind === 'done'
       ? report('recorded', String(operated.data?.['outcome']), operated.detail)

@@ -8,18 +8,27 @@ import { interfacesOf, type Service } from '../core/state.ts';
 import { whereabouts } from '../core/whereabouts.ts';
 import { observe } from './observe.ts';
 import { type By, carryOut, type Operated, refused } from './operate.ts';
+import { type Obstacle, planFrom } from './plan-ahead.ts';
 import type { Ports } from './ports.ts';
 import { readinessOf } from './readiness.ts';
 import { readService } from './record.ts';
 
 /**
+ * Why a failover would not happen now, however well it would work: paused, braked, its budget spent, and the like. What
+ * stands against single members is not among it. Pure.
+ */
+export const hindrancesOf = (scene: Parameters<typeof planFrom>[0]): readonly Obstacle[] =>
+  planFrom(scene).reasons.filter((each) => !each.member);
+
+/**
  * Asks functions/failover for a rehearsal, for it is its role that EC2 would refuse: the result is a record of kind
- * `drill`. Answers at once what needs no dry run: who is eligible. Throws {@link PortError} when the table or the queue
+ * `drill`. Answers at once what needs no dry run: who is eligible, and what
+ * would forbid a failover. Throws {@link PortError} when the table or the queue
  * is out of reach: then nothing was asked for.
  */
 export async function drill(ports: Ports, name: ServiceName, by: By): Promise<Operated> {
-  const { clock, ids, queue } = ports;
-  const service = await readService(ports, name);
+  const { clock, ids, queue, store } = ports;
+  const [service, controller] = await Promise.all([readService(ports, name), store.readController()]);
   if (!service || service.tombstone) return refused('NO_SUCH_SERVICE', `${name} is not registered`);
   if (service.episode)
     return refused('EPISODE_OPEN', `episode ${service.episode.id} of ${name} is under way`);
@@ -30,17 +39,22 @@ export async function drill(ports: Ports, name: ServiceName, by: By): Promise<Op
     return refused('NOT_TOGETHER', `the interfaces of ${name} do not rest together on one instance`);
   const atMs = clock.now();
   const { notReady } = readinessOf(service, observation, atMs);
+  const hindrances = hindrancesOf({ service, controller, observation, nowMs: atMs });
+  const [first] = hindrances;
   const asked: Drill = { id: ids.nonce(), ...by };
   await queue.send({ service: name, hint: { kind: 'canary', atMs, drill: asked }, look: 0 }, 0);
   return {
     kind: 'done',
     detail: notReady
       ? `a failover would NOT work now: ${notReady}; the rehearsal was asked for`
-      : 'a standby is eligible; the rehearsal was asked for',
+      : first
+        ? `a failover would NOT happen now: ${first.code}, ${first.detail}; the rehearsal was asked for`
+        : 'a standby is eligible; the rehearsal was asked for',
     data: {
       drill: asked.id,
       members: everyMember(service, observation, where.holder, atMs),
       ready: notReady === undefined,
+      hindrances,
     },
   };
 }

@@ -1,7 +1,9 @@
 /** Drills: asked for and rehearsed, or done there and back and put on record. */
 import { describe, expect } from 'vitest';
+import { rehearse } from '../../shared/app/canary.ts';
 import { drill, recordDrill } from '../../shared/app/drill.ts';
 import { setMode } from '../../shared/app/mode.ts';
+import { pauseController, pauseService } from '../../shared/app/operate.ts';
 import type { InstanceId, ServiceName } from '../../shared/core/ids.ts';
 import { a, b, c, front, ordersDb, type World } from '../fakes/world.ts';
 import { story } from './story.ts';
@@ -38,6 +40,35 @@ describe('a drill', () => {
       data: { ready: false },
     });
   });
+
+  const hindered: readonly (readonly [string, string, (world: World) => unknown])[] = [
+    [
+      'the service is paused',
+      'PAUSED',
+      (world) => world.run(pauseService(world.ports, ordersDb, { ...by, forMs: 3_600_000 })),
+    ],
+    [
+      'everything is paused',
+      'CONTROLLER_PAUSED',
+      (world) => world.run(pauseController(world.ports, { ...by, forMs: 3_600_000 })),
+    ],
+    ['it only observes', 'OBSERVE_ONLY', (world) => world.run(setMode(world.ports, ordersDb, 'observe', by))],
+  ];
+  for (const [when, code, prepare] of hindered)
+    story(`says that a failover would not happen where ${when}, and so does its record`, async (world) => {
+      await prepare(world);
+      expect(await ask(world)).toMatchObject({
+        detail: expect.stringContaining(`would NOT happen now: ${code}`),
+        data: { ready: true, hindrances: [{ code, command: expect.stringContaining('eni-failover ') }] },
+      });
+      const asked = world.queue.sent.find((each) => each.message.hint.kind === 'canary')?.message;
+      if (asked?.hint.kind !== 'canary') throw new Error('no rehearsal was asked for');
+      await world.run(rehearse(world.ports, ordersDb, asked.hint.drill));
+      expect(world.records('drill')).toMatchObject([
+        { outcome: 'DRILL_PASSED', hindrances: [expect.stringMatching(new RegExp(`^${code}: `))] },
+      ]);
+      expect(world.notifier.of('DRILL_PASSED')).toMatchObject([{ severity: 'warning' }]);
+    });
 
   const refused: readonly (readonly [string, string, (world: World) => unknown])[] = [
     ['they are not together', 'NOT_TOGETHER', (world) => world.ec2.detachByHand(front)],

@@ -4,6 +4,8 @@ import type { Answer } from '../../cli/answer.ts';
 import { type DrillOptions, drillCommand } from '../../cli/drill.ts';
 import type { Person } from '../../cli/person.ts';
 import { rehearse } from '../../shared/app/canary.ts';
+import { setMode } from '../../shared/app/mode.ts';
+import { pauseService } from '../../shared/app/operate.ts';
 import { restore } from '../../shared/app/restore.ts';
 import type { ServiceName } from '../../shared/core/ids.ts';
 import { a, b, c, front, makeWorld, ordersDb, type World, type WorldOptions } from '../fakes/world.ts';
@@ -100,6 +102,39 @@ describe('a drill', () => {
       Every reason:  eni-failover explain orders-db
       "
     `);
+  });
+
+  it('calls a human where a failover would not happen, however well it would work, and moves nothing', async () => {
+    const world = await makeWorld(one);
+    const by = { author: 'ann', reason: 'maintenance' };
+    await world.run(pauseService(world.ports, ordersDb, { ...by, forMs: 3_600_000 }));
+    await world.run(setMode(world.ports, ordersDb, 'observe', by));
+    const answer = await drill(world, { move: true, yes: true });
+    expect(answer).toMatchObject({
+      outcome: 'needs-human',
+      data: { code: 'PAUSED', ready: true, move: null },
+    });
+    expect(seen(answer, narrow)).toMatchInlineSnapshot(`
+      "
+      orders-db: PAUSED: it would work, but a failover would NOT happen now
+      why  by ann until 2026-11-21T03:01:00.256Z: maintenance
+
+      hindrance  PAUSED: by ann until 2026-11-21T03:01:00.256Z: maintenance →
+                 eni-failover resume orders-db --reason '...'
+                 OBSERVE_ONLY: it would have moved to i-0bbbbbbbbbbbbbbb2 →
+                 eni-failover mode orders-db act --reason '...'
+      holder     i-0aaaaaaaaaaaaaaa1
+      standby    i-0bbbbbbbbbbbbbbb2  eligible
+                 i-0ccccccccccccccc3  eligible
+
+      Dry runs
+      DetachNetworkInterface           allowed, 2 of 2
+      AttachNetworkInterface           allowed, 2 of 2
+      ModifyNetworkInterfaceAttribute  allowed, 2 of 2
+      "
+    `);
+    expect(world.records('drill')).toMatchObject([{ outcome: 'DRILL_PASSED' }]);
+    expect(world.records('episode')).toEqual([]);
   });
 
   it('calls a human where EC2 would refuse a call', async () => {
