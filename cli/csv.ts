@@ -1,7 +1,8 @@
 /** Records as a table for spreadsheets: one fixed set of columns, quoted as RFC 4180 says, and never a formula. */
 import { stringify } from 'csv-stringify/sync';
 import type { TrailRecord } from '../shared/core/audit-query.ts';
-import { detachToVerifiedMs, isEpisode, summaryOf } from './record-view.ts';
+import { gapOf } from '../shared/core/gap.ts';
+import { isEpisode, summaryOf } from './record-view.ts';
 
 /** In this order; docs/cli.md describes each. New columns are added at the end. */
 export const csvColumns = [
@@ -55,7 +56,7 @@ function toRow(record: TrailRecord): Row {
     opened_at: openedAtMs === undefined ? '' : new Date(openedAtMs).toISOString(),
     closed_at: closedAt,
     open_ms: openedAtMs === undefined ? '' : Date.parse(closedAt) - openedAtMs,
-    detach_to_verified_ms: (episode && detachToVerifiedMs(episode)) ?? '',
+    detach_to_verified_ms: (episode && gapOf(episode.steps)) ?? '',
     instances: record.instances.join(' '),
     interfaces: record.interfaces.join(' '),
     previous: record.previous,

@@ -12,8 +12,8 @@ export const placeOf = ({ service, number }: Pick<TrailRecord, 'service' | 'numb
 const wordOf = (value: unknown) => (typeof value === 'string' ? value : undefined);
 
 /** From where to where; nothing held what a rescue brings back. */
-export const movement = ({ plan }: EpisodeRecord['episode']) =>
-  `${plan.source ?? 'nothing'} → ${plan.target}`;
+export const movement = ({ kind, plan }: EpisodeRecord['episode']) =>
+  `${(kind === 'rescue' ? undefined : plan.source) ?? 'nothing'} → ${plan.target}`;
 
 /** The first that the record has of what records say about themselves. */
 function detailOf(record: TrailRecord): string {
@@ -45,11 +45,4 @@ export function styleOf({ kind, outcome }: TrailRecord): Style | undefined {
   if (good.has(outcome)) return 'green';
   if (bad.has(outcome)) return 'red';
   return kind === 'refusal' || kind === 'observed' || kind === 'readiness' ? 'yellow' : undefined;
-}
-
-/** From the first detach that was answered to the last interface seen attached, as the notice says it. */
-export function detachToVerifiedMs({ steps }: EpisodeRecord['episode']): number | undefined {
-  const first = steps.find((each) => each.step.startsWith('detach'));
-  const last = steps.find((each) => each.step === 'verified');
-  return first && last && last.atMs >= first.atMs ? last.atMs - first.atMs : undefined;
 }

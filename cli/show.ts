@@ -3,13 +3,14 @@ import { type Command, InvalidArgumentError } from 'commander';
 import type { Ports } from '../shared/app/ports.ts';
 import type { EpisodeRecord, TrailRecord, Verified } from '../shared/core/audit-query.ts';
 import { outcomes, type StageMark } from '../shared/core/episode.ts';
+import { gapOf } from '../shared/core/gap.ts';
 import type { ServiceName } from '../shared/core/ids.ts';
 import { describeMember, type MemberRefusal, type ReasonCode, reasons } from '../shared/core/reasons.ts';
 import type { Answer } from './answer.ts';
 import { parseServiceName } from './arguments.ts';
 import { ago, type Line, sheet, type Terminal } from './output.ts';
 import type { CommandContext, Runner } from './program.ts';
-import { detachToVerifiedMs, isEpisode, movement, placeOf, styleOf, summaryOf } from './record-view.ts';
+import { isEpisode, movement, placeOf, styleOf, summaryOf } from './record-view.ts';
 import type { Say } from './service-view.ts';
 import { type Read, readEpisode, readVerified } from './trail-answers.ts';
 import { toTrailRecord } from './trail-row.ts';
@@ -46,7 +47,7 @@ function spellMark({ begunAtMs, endedAtMs, end, output }: StageMark): string {
 function durations(record: EpisodeRecord): string {
   const { eventAtMs, openedAtMs } = record.episode;
   const closedAtMs = Date.parse(record.closedAt);
-  const gapMs = detachToVerifiedMs(record.episode);
+  const gapMs = gapOf(record.episode.steps);
   return [
     ...(eventAtMs === undefined ? [] : [`event to claim ${tookOf(Math.max(0, openedAtMs - eventAtMs))}`]),
     ...(gapMs === undefined ? [] : [`detach to verified ${tookOf(gapMs)}`]),

@@ -10,6 +10,7 @@ import {
   type StageMark,
 } from '../core/episode.ts';
 import { movedByAfter, suspendsFailback } from '../core/failback.ts';
+import { gapOf } from '../core/gap.ts';
 import type { AttachmentId, EniId, InstanceId } from '../core/ids.ts';
 import { type NoticeFacts, type Severity, toNotice } from '../core/notice.ts';
 import {
@@ -246,13 +247,6 @@ const isAnnounced = (episode: Episode) => isPlannedMove(episode.kind) && !isAske
 
 const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
 
-/** From the first detach that was sent to the last interface seen attached; undefined where nothing moved. */
-function movedWithin(episode: Episode, nowMs: number): number | undefined {
-  const first = episode.steps.find((each) => each.step.startsWith('detach'));
-  const last = episode.steps.find((each) => each.step === 'verified');
-  return first ? (last?.atMs ?? nowMs) - first.atMs : undefined;
-}
-
 /** A stage that ended it says so with its reason code first. */
 function reasonIn(why: string): ReasonCode | undefined {
   const code = why.replace(/:.*$/s, '');
@@ -294,6 +288,18 @@ function placeByHand({ plan }: Episode, { facts, sourceFailed }: Ending, left: r
   return [...resting, target, ...left, ...tried].find(isGood) ?? target;
 }
 
+/** A rescue takes nothing away from anybody: its source is who had it last. */
+const spellSource = ({ kind, plan: { source } }: Episode) =>
+  kind !== 'rescue' ? (source ?? 'nothing') : source ? `nothing, last on ${source}` : 'nothing';
+
+/** The interfaces are where the plan wanted them in the end. */
+const hasArrived: ReadonlySet<Outcome> = new Set([
+  'COMPLETED',
+  'ATTACHED',
+  'NOTHING_TO_DO',
+  'RETURNED_TO_SOURCE',
+]);
+
 /** The end of an episode as people read it. */
 export function toFacts(
   state: ServiceState,
@@ -306,7 +312,7 @@ export function toFacts(
   const { plan, kind } = episode;
   const { source, target } = plan;
   const { outcome } = ending;
-  const tookMs = movedWithin(episode, nowMs);
+  const gapMs = gapOf(episode.steps);
   const headlines: Record<Outcome, string> = {
     COMPLETED: `${kind} to ${target} done`,
     ATTACHED: `attached to ${target}, but not serving`,
@@ -359,11 +365,11 @@ export function toFacts(
     headline: headlines[outcome],
     atMs: nowMs,
     lines: [
-      `From: ${source ?? 'nothing'}`,
-      `To: ${target}`,
+      `From: ${spellSource(episode)}`,
+      hasArrived.has(outcome) ? `To: ${target}` : `Meant for: ${plan.tried[0] ?? target}`,
       `Why: ${episode.evidence}`,
       ...(ending.why === episode.evidence ? [] : [`End: ${ending.why}`]),
-      ...(tookMs === undefined ? [] : [`Detach to verified: ${seconds(tookMs)}`]),
+      ...(gapMs === undefined ? [] : [`Detach to verified: ${seconds(gapMs)}`]),
       ...(isDone
         ? [`Interfaces: ${plan.interfaces.map((each) => each.eni).join(', ')}`]
         : plan.interfaces.map(({ eni }) => `${eni}: ${spellPlace(ending.facts.get(eni))}`)),
@@ -391,7 +397,7 @@ export function toFacts(
       meaning: outcomes[outcome].meaning,
       interfaces: plan.interfaces.map((each) => each.eni),
       standbysLeft: left,
-      ...(tookMs !== undefined && { detachToVerifiedMs: tookMs }),
+      ...(gapMs !== undefined && { detachToVerifiedMs: gapMs }),
     },
   };
 }

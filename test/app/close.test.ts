@@ -682,6 +682,7 @@ describe('the end of an episode as people read it', () => {
       { atMs: now - 9_000, step: 'claimed' },
       { atMs: now - 4_500, step: 'detach-forced', eni: data },
       { atMs: now - 4_000, step: 'detach-forced', eni: admin },
+      { atMs: now, step: 'verified' },
     ];
     const ending = { ...callOff('ABORTED', why, 'info', core.world().observation, true), outcome };
     const episode = core.episodeOf(plan, kind, { steps: outcome === 'ABORTED' ? steps.slice(0, 1) : steps });
@@ -825,6 +826,24 @@ describe('the end of an episode as people read it', () => {
     expect(withStages({}).lines).toContain('Detach to verified: 3.5 s');
   });
 
+  it('says of a rescue that nothing took where it was meant for, and no time to a verification that never was', () => {
+    const rescue = core.episodeOf(carriedOut({ source: old, target: old, tried: [old] }));
+    const steps = [
+      { atMs: now - 9_000, step: 'detach', eni: data },
+      { atMs: now - 5_000, step: 'attached', eni: data },
+    ];
+    const ending: Ending = { ...ended(), outcome: 'STRANDED' };
+    const episode = { ...rescue, kind: 'rescue' as const, steps };
+    const { lines, data: facts } = toFacts(core.stateOf(), declared, episode, ending, [], now);
+    expect(lines.slice(0, 3)).toEqual([
+      `From: nothing, last on ${old}`,
+      `Meant for: ${old}`,
+      'Why: the instance is stopped',
+    ]);
+    expect(lines.join('\n')).not.toContain('Detach to verified');
+    expect(facts['detachToVerifiedMs']).toBeUndefined();
+  });
+
   it('says that a hook called it back, and not that nobody took it', () => {
     const ending: Ending = { ...ended(), outcome: 'RETURNED_TO_SOURCE', calledBack: true };
     const { headline } = toFacts(core.stateOf(), declared, core.episodeOf(carriedOut()), ending, [], now);
@@ -839,7 +858,7 @@ describe('the end of an episode as people read it', () => {
     const facts = told('ABORTED', { why: `${old} recovered`, plan: fromNothing });
     expect(facts.lines).toEqual([
       'From: nothing',
-      `To: ${next}`,
+      `Meant for: ${next}`,
       'Why: the instance is stopped',
       `End: ${old} recovered`,
       `Interfaces: ${data}, ${admin}`,

@@ -113,7 +113,7 @@ describe('CSV', () => {
       `"at,service,number,kind,outcome,author,summary,code,reason,episode,episode_kind,from,to,evidence,opened_at,closed_at,open_ms,detach_to_verified_ms,instances,interfaces,previous,hash"`,
     );
     expect(lines[1]?.replace(/[0-9a-f]{64}/g, '#')).toMatchInlineSnapshot(
-      `"2026-11-21T02:01:03.819Z,orders-db,2,episode,COMPLETED,eni-failover,failover i-0aaaaaaaaaaaaaaa1 → i-0bbbbbbbbbbbbbbb2: system check impaired,,,orders-db.1,failover,i-0aaaaaaaaaaaaaaa1,i-0bbbbbbbbbbbbbbb2,system check impaired,2026-11-21T02:01:00.344Z,2026-11-21T02:01:03.819Z,3475,3340,i-0aaaaaaaaaaaaaaa1 i-0bbbbbbbbbbbbbbb2,eni-0aaaaaaaaaaaaaa01 eni-0aaaaaaaaaaaaaa02,#,#"`,
+      `"2026-11-21T02:01:03.819Z,orders-db,2,episode,COMPLETED,eni-failover,failover i-0aaaaaaaaaaaaaaa1 → i-0bbbbbbbbbbbbbbb2: system check impaired,,,orders-db.1,failover,i-0aaaaaaaaaaaaaaa1,i-0bbbbbbbbbbbbbbb2,system check impaired,2026-11-21T02:01:00.344Z,2026-11-21T02:01:03.819Z,3475,3460,i-0aaaaaaaaaaaaaaa1 i-0bbbbbbbbbbbbbbb2,eni-0aaaaaaaaaaaaaa01 eni-0aaaaaaaaaaaaaa02,#,#"`,
     );
     expect(lines).toHaveLength(4);
     expect(lines.at(-1)).toBe('');

@@ -27,7 +27,7 @@ describe('an episode', () => {
 
       move        i-0aaaaaaaaaaaaaaa1 → i-0bbbbbbbbbbbbbbb2
       evidence    system check impaired
-      durations   event to claim 88 ms, detach to verified 3.3 s, claim to end 3.5 s
+      durations   event to claim 88 ms, detach to verified 3.5 s, claim to end 3.5 s
       interfaces  eni-0aaaaaaaaaaaaaa01, eni-0aaaaaaaaaaaaaa02: on i-0bbbbbbbbbbbbbbb2
       author      eni-failover
       at          2026-11-21 02:01:03Z (0 s ago)
@@ -72,7 +72,7 @@ describe('an episode', () => {
 
       move        i-0aaaaaaaaaaaaaaa1 → i-0bbbbbbbbbbbbbbb2
       evidence    system check impaired
-      durations   event to claim 88 ms, detach to verified 3.3 s, claim to end 9.9 s
+      durations   event to claim 88 ms, detach to verified 3.5 s, claim to end 9.9 s
       interfaces  eni-0aaaaaaaaaaaaaa01, eni-0aaaaaaaaaaaaaa02: on i-0bbbbbbbbbbbbbbb2
       fence       done after 4.8 s: i-0aaaaaaaaaaaaaaa1 is stopped
       1/after.0   done after 1.3 s: promote-replica ok
@@ -119,7 +119,7 @@ describe('an episode', () => {
       move        i-0aaaaaaaaaaaaaaa1 → i-0ccccccccccccccc3
       tried       i-0bbbbbbbbbbbbbbb2, then i-0ccccccccccccccc3
       evidence    system check impaired
-      durations   event to claim 88 ms, detach to verified 3.7 s, claim to end 3.9 s
+      durations   event to claim 88 ms, detach to verified 3.9 s, claim to end 3.9 s
       interfaces  eni-0aaaaaaaaaaaaaa01, eni-0aaaaaaaaaaaaaa02: on i-0ccccccccccccccc3
       author      eni-failover
       at          2026-11-21 02:01:04Z (0 s ago)
