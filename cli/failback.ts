@@ -42,10 +42,12 @@ export async function failbackCommand(
   const notDone = (why: Omit<NotDone, 'kind' | 'author'>) =>
     notDoneAnswer({ kind: 'not-done', author, ...why }, service, undefined, say);
   // Members are declared in order of preference.
-  const preferred = plan.members[0]?.member;
+  const [first] = plan.members;
+  const preferred = first?.member;
   if (!preferred) return notDone({ code: 'NO_MEMBERS', detail: `${service} has no members` });
   const isAway = plan.holder !== undefined && plan.holder !== preferred;
-  const soon = isAway ? await tooSoon(connection, service, preferred, say) : undefined;
+  // Its time does not begin before its own reasons have ended: those are what stands against it, and waiting ends none.
+  const soon = isAway && first.eligible ? await tooSoon(connection, service, preferred, say) : undefined;
   if (soon) return notDone(soon);
   const wanted = { command: 'failback', service, to: preferred, reason: options.reason } as const;
   return carryOut(context, connection, wanted, options);

@@ -411,6 +411,27 @@ describe('failback', () => {
     `);
   });
 
+  it('to a member with reasons of its own names those, for no time passes before they end', async () => {
+    const world = await makeWorld(one);
+    world.ec2.impair(a);
+    await world.look(world.alarm(a));
+    const answer = await world.run(failbackCommand(ordersDb, repaired, contextOf(world)));
+    expect(answer).toMatchObject({ outcome: 'refused', data: { code: 'CHECKS_FAILED' } });
+    expect(seen(answer, narrow)).toMatchInlineSnapshot(`
+      "
+      nothing was done (CHECKS_FAILED)
+
+      Why not
+      CHECKS_FAILED  i-0aaaaaaaaaaaaaaa1: system check impaired → repair or replace it
+      QUARANTINED    i-0aaaaaaaaaaaaaaa1: failed in orders-db.1: system check impaired
+                     → acknowledge it
+
+      Ways out
+        eni-failover ack orders-db --member i-0aaaaaaaaaaaaaaa1 --reason '...'
+      "
+    `);
+  });
+
   it('is refused where it is there already', async () => {
     const world = await makeWorld(one);
     const answer = await world.run(failbackCommand(ordersDb, repaired, contextOf(world)));
