@@ -28,7 +28,12 @@ export function adopt(ports: Ports, name: ServiceName, by: By): Promise<Operated
     const attachments = attachmentsIn(service, observation);
     const isWhereItWas = canonical(lastSeen) === canonical({ holder, attachments });
     if (isWhereItWas && !stranded && lastObserved === undefined)
-      return refused('NOTHING_TO_ADOPT', `${name} is on ${holder}, as the controller knows`);
+      // What was moved by hand a minute ago is taken note of by now: whoever asks for it has what he wants.
+      return {
+        kind: 'done',
+        detail: `nothing had to be adopted: ${name} is on ${holder}, as the controller knows`,
+        data: { from: holder, to: holder },
+      };
     const was = lastObserved ?? lastRefusal ?? stranded?.why ?? `on ${lastSeen?.holder ?? 'nothing'}`;
     return {
       kind: 'change',

@@ -20,6 +20,7 @@ import {
   type ControllerState,
   emptyController,
   interfacesOf,
+  isMember,
   type OperatorRequest,
   type Pause,
   type Service,
@@ -108,7 +109,9 @@ function detailOf({ service, controller }: Scene, code: string, detail: string):
 }
 
 function toObstacle(scene: Scene, code: ReasonCode | CommandReasonCode, said: string): Obstacle {
-  const command = unblocking(code, whereOf(scene.service));
+  const where = whereabouts(scene.service, scene.observation);
+  const isForeign = where.kind === 'together' && !isMember(scene.service, where.holder);
+  const command = unblocking(code, { ...whereOf(scene.service), isForeign });
   const detail = detailOf(scene, code, said);
   return { code, detail, wayOut: tables[code].wayOut, ...(command && { command }) };
 }

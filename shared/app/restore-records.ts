@@ -6,7 +6,7 @@ import type { Hint } from '../core/hint.ts';
 import type { EniId, InstanceId } from '../core/ids.ts';
 import { attachmentOf, interfaceOf, type Observation } from '../core/observation.ts';
 import { type MemberRefusal, type ReasonCode, reasons, refusalKey } from '../core/reasons.ts';
-import { interfacesOf, originKept, type Service } from '../core/state.ts';
+import { interfacesOf, isMember, originKept, type Service } from '../core/state.ts';
 import { unblocking } from '../core/unblock.ts';
 import { attachmentsIn } from '../core/whereabouts.ts';
 import { type Story, toEntry } from './entry.ts';
@@ -61,9 +61,14 @@ export const unblockingAll = (service: Service, members: readonly MemberRefusal[
 ];
 
 /** What ends it, and the command that says more. */
-const nextFor = (service: Service, code: ReasonCode, members: readonly MemberRefusal[] = []) => [
+const nextFor = (
+  service: Service,
+  code: ReasonCode,
+  members: readonly MemberRefusal[] = [],
+  isForeign = false,
+) => [
   reasons[code].wayOut,
-  ...[unblocking(code, whereOf(service)) ?? []].flat(),
+  ...[unblocking(code, { ...whereOf(service), isForeign }) ?? []].flat(),
   ...unblockingAll(service, members),
   `eni-failover explain ${service.name}`,
 ];
@@ -112,7 +117,7 @@ export function observedEntry(
     severity: code === 'REATTACHED_BY_OTHERS' ? 'info' : 'critical',
     headline: `${code}: ${detail}`,
     lines: [reasons[code].meaning, detail],
-    next: nextFor(service, code),
+    next: nextFor(service, code, [], holder !== undefined && !isMember(service, holder)),
     byHand: byHand([code], sceneOf(service, observation)),
     facts: { detail, attachedTo },
     instances: [...new Set(Object.values(attachedTo))].flatMap((id) => id ?? []),

@@ -139,7 +139,6 @@ export const commandReasons = {
     'The interfaces do not rest together on one instance.',
     'attach them all to one member by hand',
   ),
-  NOTHING_TO_ADOPT: reason('The service is where the controller left it.', 'nothing to do'),
   SAME_MODE: reason('The service is in that mode already.', 'nothing to do'),
   IS_HOLDER: reason('That member has the interfaces.', 'move them to another member first: switchover'),
   ALREADY_A_MEMBER: reason('That instance is a member of the service already.', 'nothing to do'),

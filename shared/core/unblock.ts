@@ -3,10 +3,17 @@ import type { CommandReasonCode, MemberReasonCode, ReasonCode } from './reasons.
 
 const reason = `--reason '...'`;
 
+interface Where {
+  readonly name: string;
+  readonly zone: string;
+  /** The interfaces are on an instance that is no member: nobody can say that this is how it is meant. */
+  readonly isForeign?: boolean;
+}
+
 /** Undefined where it takes more than one command, or something else than one. */
 export function unblocking(
   code: ReasonCode | MemberReasonCode | CommandReasonCode,
-  { name, zone }: { readonly name: string; readonly zone: string },
+  { name, zone, isForeign }: Where,
   member = 'i-...',
 ): string | undefined {
   switch (code) {
@@ -22,7 +29,7 @@ export function unblocking(
       return `eni-failover mode ${name} act ${reason}`;
     case 'MOVED_BY_OTHERS':
     case 'REATTACHED_BY_OTHERS':
-      return `eni-failover adopt ${name} ${reason}`;
+      return isForeign ? undefined : `eni-failover adopt ${name} ${reason}`;
     case 'QUARANTINED':
       return `eni-failover ack ${name} --member ${member} ${reason}`;
     case 'NO_SUCH_MEMBER':

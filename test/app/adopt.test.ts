@@ -1,9 +1,11 @@
 /** A person moved the interfaces by hand; an operator says that this is how it is meant. */
 import { describe, expect } from 'vitest';
 import { adopt } from '../../shared/app/adopt.ts';
+import { type Ahead, planAhead } from '../../shared/app/plan-ahead.ts';
 import type { InstanceId } from '../../shared/core/ids.ts';
 import { a, b, c, front, management, ordersDb, stranger, type World } from '../fakes/world.ts';
 import { story } from './story.ts';
+import { sweeping } from './sweeping.ts';
 
 const by = { author: 'ann', reason: 'moved for the audit' };
 const ask = (world: World) => world.run(adopt(world.ports, ordersDb, by));
@@ -59,8 +61,42 @@ describe('adopting', () => {
     expect(world.service().mayDetach).toEqual([]);
   });
 
+  story('of what the sweep has taken note of already is done, and needs no record', async (world) => {
+    moveByHand(world, c);
+    const process = sweeping(world);
+    for (let minute = 0; minute < 4; minute += 1) {
+      await process.later();
+      await world.settle();
+    }
+    expect(world.notifier.of('MOVED_BY_OTHERS')).toHaveLength(1);
+    const records = world.kinds().length;
+    expect(await ask(world)).toMatchObject({
+      kind: 'done',
+      detail: expect.stringContaining('nothing had to be adopted'),
+      data: { from: c, to: c },
+    });
+    expect(world.kinds()).toHaveLength(records);
+  });
+
+  story('is not suggested where it would be refused: on an instance that is no member', async (world) => {
+    moveByHand(world, stranger);
+    const { reasons } = (await world.run(planAhead(world.ports, ordersDb))) as Ahead;
+    expect(reasons).toMatchObject([{ code: 'MOVED_BY_OTHERS' }]);
+    expect(reasons[0]).not.toHaveProperty('command');
+    const process = sweeping(world);
+    for (let minute = 0; minute < 4; minute += 1) {
+      await process.later();
+      await world.settle();
+    }
+    const [notice] = world.notifier.of('MOVED_BY_OTHERS');
+    expect(notice?.body).toContain('move them back');
+    expect(notice?.body).not.toContain('adopt');
+    const { reasons: later } = (await world.run(planAhead(world.ports, ordersDb))) as Ahead;
+    expect(later).toMatchObject([{ code: 'MOVED_BY_OTHERS' }]);
+    expect(later[0]).not.toHaveProperty('command');
+  });
+
   const refused: readonly (readonly [string, string, (world: World) => unknown])[] = [
-    ['nothing has changed', 'NOTHING_TO_ADOPT', () => undefined],
     ['they are on no member', 'NOT_A_MEMBER', (world) => moveByHand(world, stranger)],
     ['they are on two', 'NOT_TOGETHER', (world) => moveByHand(world, c, [front])],
     ['one is on nothing', 'NOT_TOGETHER', (world) => world.ec2.detachByHand(front)],

@@ -107,13 +107,13 @@ describe('adopt', () => {
     expect(world.service().lastObserved).toBeUndefined();
   });
 
-  it('is refused where nobody did anything', async () => {
+  it('is done where nobody did anything', async () => {
     const world = await makeWorld(one);
     const answer = await world.run(adoptCommand(ordersDb, yes, contextOf(world)));
-    expect(answer).toMatchObject({ outcome: 'refused', data: { code: 'NOTHING_TO_ADOPT' } });
+    expect(answer).toMatchObject({ outcome: 'done', data: { code: null } });
     expect(seen(answer)).toMatchInlineSnapshot(`
       "
-      nothing was done (NOTHING_TO_ADOPT): orders-db is on i-0aaaaaaaaaaaaaaa1, as the controller knows
+      orders-db: nothing had to be adopted: orders-db is on i-0aaaaaaaaaaaaaaa1, as the controller knows
 
       How it is:  eni-failover status orders-db
       "
