@@ -1,7 +1,6 @@
 /** Holds every effect against the invariants S1 to S15, and the quiet end against L1 to L6; asks the world, never the controller. */
 import { hash } from 'node:crypto';
 import type { NativeAttributeValue } from '@aws-sdk/util-dynamodb';
-import { unmarshall } from '@aws-sdk/util-dynamodb';
 import * as v from 'valibot';
 import type { Check, CheckStatus, Ec2Event, InstanceState } from '../../sandbox/ec2/model.ts';
 import type { StageMark } from '../../shared/core/episode.ts';
@@ -78,19 +77,39 @@ const gone: ReadonlySet<string> = new Set(['stopping', 'stopped', 'shutting-down
 const planned: ReadonlySet<string> = new Set(['switchover', 'failback']);
 const off: ReadonlySet<string> = new Set(['stopped', 'terminated']);
 const sha256 = (text: string) => hash('sha256', text);
-const natives = new WeakMap<AttributeValue, NativeAttributeValue>();
 
-/** Each value of an item once: what a write left alone is the same object before and after it. */
-function toRow(item: Item): Record<string, NativeAttributeValue> {
-  const row: Record<string, NativeAttributeValue> = {};
+function toNative(value: AttributeValue): NativeAttributeValue {
+  for (const type in value) {
+    const held = value[type];
+    switch (type) {
+      case 'S':
+      case 'BOOL':
+        return held;
+      case 'N':
+        return Number(held);
+      case 'NULL':
+        return null;
+      case 'SS':
+        return new Set(held as string[]);
+      case 'L':
+        return (held as AttributeValue[]).map(toNative);
+      case 'M':
+        return toRow(held as Item);
+      default:
+        throw new Error(`nothing that is stored here is of type ${type}`);
+    }
+  }
+  throw new Error('a value without a type');
+}
+
+type Row = Record<string, NativeAttributeValue>;
+
+/** What a write left alone is the same object before and after it, and then so is what stands for it here. */
+function toRow(item: Item, last?: { readonly item: Item; readonly row: Row }): Row {
+  const row: Row = {};
   for (const name in item) {
     const value = item[name] as AttributeValue;
-    let native = natives.get(value);
-    if (native === undefined) {
-      native = unmarshall({ value } as never)['value'];
-      natives.set(value, native);
-    }
-    row[name] = native;
+    row[name] = last?.item[name] === value ? last.row[name] : toNative(value);
   }
   return row;
 }
@@ -312,20 +331,15 @@ export class Checker {
   #isEligible(service: string, member: string): boolean {
     const state = this.items.get(service);
     if (!state) return false;
-    const declaration = declarationOf(state);
-    const own = new Set(declaration.interfaces.map((each) => each.eni as string));
-    const wanted = new Set(
-      declaration.interfaces.map((each) => `${each.networkCardIndex}:${each.deviceIndex}`),
-    );
     if (!this.isHealthy(member)) return false;
-    for (const attachment of this.#current.values())
-      if (
-        attachment.status !== 'gone' &&
-        attachment.instance === member &&
-        !own.has(attachment.eni) &&
-        wanted.has(attachment.slot)
-      )
-        return false;
+    const declaration = declarationOf(state);
+    for (const { status, instance, eni, slot } of this.#current.values()) {
+      if (status === 'gone' || instance !== member) continue;
+      const isOwn = declaration.interfaces.some((each) => each.eni === eni);
+      const isWanted = (each: Declaration['interfaces'][number]) =>
+        `${each.networkCardIndex}:${each.deviceIndex}` === slot;
+      if (!isOwn && declaration.interfaces.some(isWanted)) return false;
+    }
     if (this.#isQuarantined(state, member)) return false;
     const { readyWhen = [] } = declaration.members.find((each) => each.instance === member) ?? {};
     const { monitoring } = this.#world;
@@ -941,14 +955,14 @@ export class Checker {
   }
 
   onWrite({ pk, sk, before, after }: TableWrite, call: Call | undefined): void {
-    if (pk.startsWith('SERVICE#') && sk === 'SERVICE') this.#onItem(after, call);
+    if (pk.startsWith('SERVICE#') && sk === 'SERVICE') this.#onItem(before, after, call);
     else if (pk.startsWith('SERVICE#') && sk.startsWith('TRAIL#')) this.#onTrail(pk, before, after);
     else if (pk === 'CONTROLLER') this.#onController();
     else if (sk === 'OWNER') this.#onOwner(pk, after);
   }
 
   #onController(): void {
-    const rows = this.#world.table.partition('CONTROLLER').map(toRow);
+    const rows = this.#world.table.partition('CONTROLLER').map((item) => toRow(item));
     const state = rows.find((row) => row['sk'] === 'STATE');
     this.#controller = {
       pause: state?.['pause'] as { untilMs: number } | undefined,
@@ -997,10 +1011,11 @@ export class Checker {
 
   // ── The service's item ────────────────────────────────────────────────────────────────────────────────
 
-  #onItem(row: Item, call: Call | undefined): void {
-    const after = toRow(row) as unknown as ServiceState;
+  #onItem(old: Item | undefined, item: Item, call: Call | undefined): void {
+    const before = this.items.get(String(item['name']?.['S']));
+    const last = old && before && { item: old, row: before as unknown as Row };
+    const after = toRow(item, last) as unknown as ServiceState;
     const { name } = after;
-    const before = this.items.get(name);
     if (before && (before.quarantine !== after.quarantine || before.declared !== after.declared))
       this.#lookAtEligibility();
     this.items.set(name, after);
@@ -1364,7 +1379,7 @@ export class Checker {
   #checkTrail(name: string, state: ServiceState, on: ReadonlySet<string>): void {
     const rows = this.#world.table
       .partition(`SERVICE#${name}`)
-      .map(toRow)
+      .map((item) => toRow(item))
       .filter((row) => String(row['sk']).startsWith('TRAIL#'))
       .map((row) => ({ number: Number(row['number']), body: String(row['body']), hash: String(row['hash']) }))
       .sort((a, b) => a.number - b.number);

@@ -194,7 +194,15 @@ export interface Network {
   underway(): number;
 }
 
-const operationOf = (command: object) => command.constructor.name.replace(/Command$/, '');
+const operations = new Map<object, string>();
+function operationOf(command: object): string {
+  const made = command.constructor;
+  const known = operations.get(made);
+  if (known !== undefined) return known;
+  const operation = made.name.replace(/Command$/, '');
+  operations.set(made, operation);
+  return operation;
+}
 const nobody = () => undefined;
 /** A promise of its own each time: a shared one would hold on to all who ever waited for it. */
 const forever = () => new Promise<never>(() => undefined);
