@@ -5,6 +5,7 @@ import { messageOf } from '../core/errors.ts';
 import type { OwnerId } from '../core/ids.ts';
 import { type Service, type ServiceState, toService } from '../core/state.ts';
 import { times } from '../core/times.ts';
+import { over } from './in-time.ts';
 import type { Ports } from './ports.ts';
 
 /** Pure, and harmless when it is applied a second time: a write whose answer was lost may be made again. */
@@ -157,7 +158,7 @@ export function makeJournal(ports: Ports, state: ServiceState, owner: OwnerId): 
       return enqueue();
     },
     async stop() {
-      stopped.abort();
+      stopped.abort(over);
       await Promise.all([renewals, tail]);
     },
   };

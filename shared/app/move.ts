@@ -6,7 +6,7 @@ import type { Rung } from '../core/rungs.ts';
 import { mayGoBack } from '../core/stages.ts';
 import { times } from '../core/times.ts';
 import { Hands, type Out } from './hands.ts';
-import { inTime } from './in-time.ts';
+import { inTime, over } from './in-time.ts';
 import type { Journal } from './journal.ts';
 import { attachmentIn, isLeaving, isOnNothing, type Look, Pace, stateOf, Watch } from './looking.ts';
 import type { Ports, Run } from './ports.ts';
@@ -129,7 +129,7 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
     if (hands.begun !== begunBefore) pace.begun();
     const pause = new AbortController();
     await Promise.race([context.ports.clock.sleep(pace.nextMs(), pause.signal), ...hands.answers()]);
-    pause.abort();
+    pause.abort(over);
     // A call that takes long may have taken effect all the same: its answer is not waited for with eyes closed.
     if (hands.busy < active.length || hands.hasOneLongerThan(2 * times.pollFirstMs)) await watch.lookNow();
     pace.looked(watch.changes !== changesBefore, watch.last.slow);

@@ -103,7 +103,7 @@ export async function within<T>(
   try {
     return await call(tooLate.signal);
   } finally {
-    isDone.abort();
+    isDone.abort('over');
   }
 }
 

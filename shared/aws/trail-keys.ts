@@ -4,7 +4,7 @@ import { marshall } from '@aws-sdk/util-dynamodb';
 export type Row = Record<string, unknown>;
 
 export const toItem = (row: Row) => marshall(row, { removeUndefinedValues: true });
-export const keyOf = (pk: string, sk: string) => toItem({ pk, sk });
+export const keyOf = (pk: string, sk: string) => ({ pk: { S: pk }, sk: { S: sk } });
 
 export const servicePartition = (name: string) => `SERVICE#${name}`;
 const padded = (number: number) => String(number).padStart(12, '0');

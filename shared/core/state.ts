@@ -336,8 +336,14 @@ export function parseServiceState(row: unknown): ServiceState {
   throw new InvalidInputError('the stored service item is malformed', problemsOf(result.issues));
 }
 
+/** Declarations by their text: each look at a service reads the same one again, and nobody changes one in place. */
+const declarations = new Map<string, Declaration>();
+const mostDeclarations = 1_000;
+
 /** The item's declaration, parsed. Throws only if the table holds what registration never stored. */
 export function toService(state: ServiceState): Service {
+  const known = declarations.get(state.declared);
+  if (known) return { ...state, declaration: known };
   const what = `the stored declaration of ${state.name}`;
   let raw: unknown;
   try {
@@ -347,6 +353,8 @@ export function toService(state: ServiceState): Service {
   }
   const parsed = parseStoredDeclaration(raw);
   if (parsed.kind === 'invalid') throw new InvalidInputError(what, parsed.problems);
+  if (declarations.size >= mostDeclarations) declarations.clear();
+  declarations.set(state.declared, parsed.declaration);
   return { ...state, declaration: parsed.declaration };
 }
 
