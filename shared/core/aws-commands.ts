@@ -129,7 +129,8 @@ export function bringTo(
   force: boolean,
 ): readonly ByHand[] {
   const coming = slots.flatMap((slot) => {
-    const now = attachmentOf(slot.eni);
+    const shown = attachmentOf(slot.eni);
+    const now = shown?.status === 'detached' ? undefined : shown;
     return now?.instanceId === target && now.status !== 'detaching' ? [] : [{ ...slot, now }];
   });
   return [

@@ -54,6 +54,10 @@ describe('what is on nothing or left behind', () => {
     expect(bringTo(b, slots, () => there, false)).toEqual([]);
     expect(bringTo(b, slots, () => ({ ...there, status: 'detaching' }), false)).toHaveLength(6);
   });
+  it('is on nothing where EC2 still shows an attachment that it calls detached', () => {
+    const left = { id: attachmentOf(data, b), instanceId: b, status: 'detached' } as const;
+    expect(bringTo(b, slots, () => left, false)).toEqual(bringTo(b, slots, () => undefined, false));
+  });
   it('is left plainly where the source has not failed', () => {
     expect(commands(['SPLIT'], { isSourceFailed: false }).join('\n')).not.toContain('--force');
   });
