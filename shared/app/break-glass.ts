@@ -3,7 +3,15 @@ import { bringTo, type ByHand as Call, toCommands } from '../core/aws-commands.t
 import { refusalsOf } from '../core/eligibility.ts';
 import { messageOf } from '../core/errors.ts';
 import type { EniId, InstanceId } from '../core/ids.ts';
-import { absent, type Fact, type InterfaceFact, interfaceOf, known, unknown } from '../core/observation.ts';
+import {
+  type Attachment,
+  absent,
+  type Fact,
+  type InterfaceFact,
+  interfaceOf,
+  known,
+  unknown,
+} from '../core/observation.ts';
 import {
   type NextStep,
   nextStep,
@@ -51,17 +59,11 @@ const inWords = ({ code, detail }: MemberRefusal) =>
 
 function planOf(
   service: Service,
-  facts: ReadonlyMap<EniId, Fact<InterfaceFact>>,
+  attachments: ReadonlyMap<EniId, Attachment>,
   target: InstanceId,
   force: boolean,
 ): Plan {
-  const attachmentOf = (eni: EniId) => {
-    const fact = facts.get(eni);
-    return fact?.kind === 'known' && fact.value.attachment?.status !== 'detached'
-      ? fact.value.attachment
-      : undefined;
-  };
-  const holders = interfacesOf(service).flatMap((eni) => attachmentOf(eni)?.instanceId ?? []);
+  const holders = interfacesOf(service).flatMap((eni) => attachments.get(eni)?.instanceId ?? []);
   const before = [...holders, service.lastSeen?.holder].find((id) => id !== target && isMember(service, id));
   return {
     ...(before && { source: before }),
@@ -71,7 +73,7 @@ function planOf(
     // Only for the way back from a target that took a part: it is alive, and its guest should let go by itself.
     plainDetachMs: 5_000,
     interfaces: service.declaration.interfaces.map((each): PlannedInterface => {
-      const attachment = attachmentOf(each.eni);
+      const attachment = attachments.get(each.eni);
       return { ...each, ...(attachment && { detach: attachment.id }), ours: [] };
     }),
   };
@@ -100,8 +102,8 @@ export async function prepareByHand(
     return refused('NOT_A_MEMBER', `${target} is not a member of ${name}`, 'name one of its members');
 
   const observation = await observe(site, service);
-  const enis = interfacesOf(service);
-  const facts = new Map(enis.map((eni) => [eni, interfaceOf(observation, eni)]));
+  const facts = new Map(interfacesOf(service).map((eni) => [eni, interfaceOf(observation, eni)]));
+  const attachments = new Map<EniId, Attachment>();
   for (const [eni, fact] of facts) {
     if (fact.kind === 'unknown')
       return refused('UNKNOWN_STATE', `${eni} could not be read: ${fact.why}`, 'try again');
@@ -109,11 +111,12 @@ export async function prepareByHand(
       return refused('UNMOVABLE_INTERFACE', `EC2 does not know ${eni} any more`, 'nothing can be moved');
     if (fact.value.unmovable !== undefined)
       return refused('UNMOVABLE_INTERFACE', `${eni} ${fact.value.unmovable}`, 'EC2 never moves it');
+    const { attachment } = fact.value;
+    if (attachment && attachment.status !== 'detached') attachments.set(eni, attachment);
   }
-  const plan = planOf(service, facts, target, force);
+  const plan = planOf(service, attachments, target, force);
   const isThere = plan.interfaces.every(({ eni }) => {
-    const fact = facts.get(eni);
-    const attachment = fact?.kind === 'known' ? fact.value.attachment : undefined;
+    const attachment = attachments.get(eni);
     return attachment?.instanceId === target && attachment.status === 'attached';
   });
   if (isThere) return refused('NOTHING_TO_DO', `${name} is on ${target} already`, 'look at its guest');
@@ -213,8 +216,8 @@ class Move {
     for (;;) {
       await this.#look();
       let resting = 0;
-      for (const { eni } of this.plan.interfaces) {
-        const end = await this.#take(eni);
+      for (const planned of this.plan.interfaces) {
+        const end = await this.#take(planned);
         if (end === 'rest') resting += 1;
         else if (end !== undefined) return end;
       }
@@ -253,9 +256,8 @@ class Move {
   }
 
   /** Does what is due for one interface. `rest`: nothing is left to do for it. */
-  async #take(eni: EniId): Promise<'rest' | ByHand | undefined> {
-    const planned = this.plan.interfaces.find((each) => each.eni === eni);
-    if (!planned) return undefined;
+  async #take(planned: PlannedInterface): Promise<'rest' | ByHand | undefined> {
+    const { eni } = planned;
     const fact = this.facts.get(eni) ?? unknown('not looked at');
     const step = nextStep(this.plan, planned, fact, this.#sent.get(eni) ?? {}, this.#hands.clock.now());
     switch (step.kind) {
@@ -306,7 +308,12 @@ class Move {
       const why = `the detach of ${eni} was refused (${answer.code}: ${answer.detail})`;
       return hadActed ? this.#goBack(why) : this.#stop(why);
     }
-    if (answer.kind === 'unclear') this.#again(eni);
+    if (answer.kind !== 'accepted') {
+      // Not accepted for certain: it is sent again without waiting out the time that EC2 has for what it accepted.
+      const { detachAtMs: _, forceAtMs: __, ...rest } = this.#sent.get(eni) ?? {};
+      this.#sent.set(eni, { waitingSinceMs: nowMs, ...rest });
+      this.#again(eni);
+    }
     return undefined;
   }
 
@@ -341,23 +348,23 @@ class Move {
   /** It is attached; a mark that cannot be set is told, and no reason to move it again. */
   async #keep(eni: EniId, { attachment }: NextStep & { readonly kind: 'keep-on-termination' }) {
     const tries = (this.#kept.get(eni) ?? 0) + 1;
-    if (tries > keepTries) return 'rest';
     this.#kept.set(eni, tries);
+    if (tries === keepTries + 1)
+      this.#hands.tell(
+        `${eni}: DeleteOnTermination could not be set to false; it is deleted with its instance`,
+      );
+    if (tries > keepTries) return 'rest';
     await this.#write('ModifyNetworkInterfaceAttribute', `${eni} ${attachment} DeleteOnTermination=false`);
     const answer = await this.#hands.ec2.keepOnTermination(eni, attachment);
     await this.#write('ModifyNetworkInterfaceAttribute', `${eni} ${attachment} answered: ${answer}`);
-    if (answer !== 'refused') return undefined;
-    this.#kept.set(eni, keepTries);
-    this.#hands.tell(
-      `${eni}: DeleteOnTermination could not be set to false; it is deleted with its instance`,
-    );
-    return 'rest';
+    if (answer === 'refused') this.#kept.set(eni, keepTries);
+    return undefined;
   }
 
   /** Better where it came from than on nothing. */
   async #goBack(why: string): Promise<ByHand | undefined> {
-    const { source, target } = this.plan;
-    if (!source || source === target || this.#goesBackBecause !== undefined) {
+    const { source } = this.plan;
+    if (!source || this.#goesBackBecause !== undefined) {
       const first = this.#goesBackBecause;
       return this.#stop(first === undefined ? why : `${first}; and the way back failed: ${why}`);
     }

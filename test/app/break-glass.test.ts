@@ -10,8 +10,11 @@ import {
 } from '../../shared/app/break-glass.ts';
 import type { Ec2 } from '../../shared/app/ports.ts';
 import { readService } from '../../shared/app/record.ts';
-import type { InstanceId, OwnerId } from '../../shared/core/ids.ts';
+import type { AttachmentId, EniId, InstanceId, OwnerId } from '../../shared/core/ids.ts';
+import type { InterfaceFact } from '../../shared/core/observation.ts';
 import type { Service } from '../../shared/core/state.ts';
+import { times } from '../../shared/core/times.ts';
+import type { Ec2Fault } from '../fakes/fake-ec2.ts';
 import { siteOf } from '../fakes/fake-environment.ts';
 import { a, b, c, front, makeWorld, management, ordersDb, stranger, type World } from '../fakes/world.ts';
 
@@ -29,8 +32,15 @@ const service = async (): Promise<Service> => {
   if (!read) throw new Error('not registered');
   return read;
 };
-const prepare = async (to: InstanceId = b, force = false) =>
-  world.run(prepareByHand(siteOf(world), await service(), to, { force }));
+const prepare = async (to: InstanceId = b, force = false, ec2: Ec2 = world.ec2) =>
+  world.run(prepareByHand({ ...siteOf(world), ec2 }, await service(), to, { force }));
+
+const attachmentIdOf = (eni: EniId): AttachmentId => {
+  const id = world.ec2.where(eni)?.id;
+  if (!id) throw new Error(`${eni} is on nothing`);
+  return id;
+};
+const verbOf = (command: string) => command.split(' ')[2];
 
 type Ready = Extract<Prepared, { kind: 'prepared' }>;
 function mustBeReady(prepared: Prepared): Ready {
@@ -48,6 +58,17 @@ const handsWith = (ec2: Ec2) => ({
 });
 const move = async (to: InstanceId = b, force = false): Promise<ByHand> =>
   world.run(moveByHand(handsWith(world.ec2), mustBeReady(await prepare(to, force))));
+/** As the journal tells it, without the attachments' ids. */
+const written = () =>
+  journal.map(({ call, detail }) => `${call} ${detail}`.replaceAll(/eni-attach-\w+/g, '…'));
+/** EC2 with each interface shown as the test wants it. */
+const showing = (as: (fact: InterfaceFact) => InterfaceFact): Ec2 => ({
+  ...world.ec2,
+  interfaces: async (enis, patience) => {
+    const { value, ...answer } = await world.ec2.interfaces(enis, patience);
+    return { ...answer, value: new Map([...value].map(([eni, fact]) => [eni, as(fact)])) };
+  },
+});
 const mutations = () =>
   world.ec2.mutations().map(({ operation, eni, instanceId }) => [operation, eni, instanceId]);
 
@@ -99,6 +120,29 @@ describe('before anything is done', () => {
     expect(await prepare()).toMatchObject({ kind: 'prepared' });
   });
 
+  it('to where it is just leaving is no move for nothing', async () => {
+    world.ec2.stick(front);
+    await world.run(world.ec2.detach(attachmentIdOf(front), { force: false }));
+    expect(await prepare(a)).toMatchObject({ kind: 'prepared', plan: { target: a } });
+  });
+
+  it('what EC2 shows as detached is on nothing: it is neither there nor detached again', async () => {
+    const ec2 = showing((fact) => ({
+      ...fact,
+      status: 'available',
+      attachment: fact.attachment && { ...fact.attachment, status: 'detached' },
+    }));
+    const { plan, facts } = mustBeReady(await prepare(a, false, ec2));
+    expect(plan.interfaces.map((each) => each.detach)).toEqual([undefined, undefined]);
+    expect(plan.source).toBeUndefined();
+    expect(commandsByHand(plan, facts).map(verbOf)).toEqual([
+      'attach-network-interface',
+      'modify-network-interface-attribute',
+      'attach-network-interface',
+      'modify-network-interface-attribute',
+    ]);
+  });
+
   it('what only the controller’s own rules forbid is a warning', async () => {
     world.ec2.change(b, { tagged: false });
     world.store.change(ordersDb, (state) => ({
@@ -114,7 +158,7 @@ describe('before anything is done', () => {
   it('the commands name every id, and detach before they attach', async () => {
     const { plan, facts } = mustBeReady(await prepare());
     const commands = commandsByHand(plan, facts);
-    expect(commands.map((each) => each.split(' ').slice(2, 3).join())).toEqual([
+    expect(commands.map(verbOf)).toEqual([
       'detach-network-interface',
       'detach-network-interface',
       'wait',
@@ -131,6 +175,27 @@ describe('before anything is done', () => {
       `aws ec2 attach-network-interface --network-interface-id ${front} --instance-id ${b} --device-index 1 --network-card-index 0`,
     );
   });
+
+  it('the commands force when told, and keep on termination what is there already', async () => {
+    world.ec2.moveByHand(front, b, 1);
+    world.ec2.setDeleteOnTermination(front, true);
+    world.ec2.setDeleteOnTermination(management, true);
+    const { plan, facts } = mustBeReady(await prepare(b, true));
+    const found = `$(aws ec2 describe-network-interfaces --network-interface-ids ${management} --query 'NetworkInterfaces[0].Attachment.AttachmentId' --output text)`;
+    expect(commandsByHand(plan, facts)).toEqual([
+      `aws ec2 detach-network-interface --attachment-id ${attachmentIdOf(management)} --force`,
+      `aws ec2 wait network-interface-available --network-interface-ids ${management}`,
+      `aws ec2 attach-network-interface --network-interface-id ${management} --instance-id ${b} --device-index 2 --network-card-index 0`,
+      `aws ec2 modify-network-interface-attribute --network-interface-id ${management} --attachment "AttachmentId=${found},DeleteOnTermination=false"`,
+      `aws ec2 modify-network-interface-attribute --network-interface-id ${front} --attachment "AttachmentId=${attachmentIdOf(front)},DeleteOnTermination=false"`,
+    ]);
+  });
+
+  it('the commands leave alone what is there already and is kept', async () => {
+    world.ec2.moveByHand(front, b, 1);
+    const { plan, facts } = mustBeReady(await prepare());
+    expect(commandsByHand(plan, facts).join('\n')).not.toContain(front);
+  });
 });
 
 describe('a move', () => {
@@ -141,12 +206,27 @@ describe('a move', () => {
     expect(world.ec2.where(front)).toMatchObject({ deviceIndex: 1, deleteOnTermination: false });
     expect(world.ec2.where(management)).toMatchObject({ deviceIndex: 2, deleteOnTermination: false });
     expect(world.ec2.mutations('detach').map((each) => each.force)).toEqual([false, false]);
+    expect(written().slice(-4)).toEqual([
+      `ModifyNetworkInterfaceAttribute ${front} … DeleteOnTermination=false`,
+      `ModifyNetworkInterfaceAttribute ${front} … answered: done`,
+      `ModifyNetworkInterfaceAttribute ${management} … DeleteOnTermination=false`,
+      `ModifyNetworkInterfaceAttribute ${management} … answered: done`,
+    ]);
+  });
+
+  it('asks EC2 where things are with a pause between', async () => {
+    await move();
+    const looks = world.ec2.calls.slice(world.ec2.calls.findIndex((each) => each.operation === 'detach'));
+    const sentAtMs = looks.filter((each) => each.operation === 'interfaces').map((each) => each.atMs);
+    const gaps = sentAtMs.slice(1).map((atMs, index) => atMs - (sentAtMs[index] ?? 0));
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(times.pollFirstMs);
   });
 
   it('forces when told', async () => {
     world.ec2.stick(front);
     expect(await move(b, true)).toMatchObject({ kind: 'moved' });
     expect(world.ec2.mutations('detach').map((each) => each.force)).toEqual([true, true]);
+    expect(written()[0]).toBe(`DetachNetworkInterface ${front} … forced`);
   });
 
   it('writes each call down before it is sent, and its answer after', async () => {
@@ -155,18 +235,16 @@ describe('a move', () => {
       if (operation === 'detach' || operation === 'attach') seen.push(journal.length);
     });
     await move();
-    expect(journal.map(({ call, detail }) => `${call} ${detail}`.replaceAll(/eni-attach-\w+/g, '…'))).toEqual(
-      [
-        `DetachNetworkInterface ${front} …`,
-        `DetachNetworkInterface ${front} … answered: accepted`,
-        `DetachNetworkInterface ${management} …`,
-        `DetachNetworkInterface ${management} … answered: accepted`,
-        `AttachNetworkInterface ${front} to ${b} at device index 1`,
-        `AttachNetworkInterface ${front} to ${b} answered: accepted`,
-        `AttachNetworkInterface ${management} to ${b} at device index 2`,
-        `AttachNetworkInterface ${management} to ${b} answered: accepted`,
-      ],
-    );
+    expect(written()).toEqual([
+      `DetachNetworkInterface ${front} …`,
+      `DetachNetworkInterface ${front} … answered: accepted`,
+      `DetachNetworkInterface ${management} …`,
+      `DetachNetworkInterface ${management} … answered: accepted`,
+      `AttachNetworkInterface ${front} to ${b} at device index 1`,
+      `AttachNetworkInterface ${front} to ${b} answered: accepted`,
+      `AttachNetworkInterface ${management} to ${b} at device index 2`,
+      `AttachNetworkInterface ${management} to ${b} answered: accepted`,
+    ]);
     expect(seen).toEqual([1, 3, 5, 7]);
   });
 
@@ -221,6 +299,45 @@ describe('a move', () => {
     expect(end).toMatchObject({ kind: 'moved', on: b });
     expect(told.join('\n')).toContain('DeleteOnTermination could not be set to false');
     expect(commandsByHand(end.plan, end.facts)).toHaveLength(2);
+    // What is refused once is refused again.
+    expect(world.ec2.mutations('keepOnTermination').map((each) => each.eni)).toEqual([front, management]);
+  });
+
+  it('is moved although nobody answers about DeleteOnTermination, and says so', async () => {
+    world.ec2.deletesOnTermination = true;
+    world.ec2.fail('keepOnTermination', { kind: 'throttled' }, { times: 99 });
+    const end = await move();
+    expect(end).toMatchObject({ kind: 'moved', on: b });
+    expect(told.filter((each) => each.includes('could not be set'))).toEqual([
+      `${front}: DeleteOnTermination could not be set to false; it is deleted with its instance`,
+      `${management}: DeleteOnTermination could not be set to false; it is deleted with its instance`,
+    ]);
+    expect(commandsByHand(end.plan, end.facts)).toHaveLength(2);
+  });
+
+  it('that finds an interface deleted says that EC2 does not know it', async () => {
+    world.ec2.onEffect(({ what, eni }) => {
+      if (what === 'detached' && eni === front) world.clock.after(0, () => world.ec2.deleteInterface(front));
+    });
+    expect(await move()).toMatchObject({ kind: 'stopped', why: `EC2 does not know ${front} any more` });
+  });
+
+  it('that cannot see EC2 gives up after ten minutes, with every command that may be needed', async () => {
+    world.ec2.fail(
+      'interfaces',
+      { kind: 'timed-out' },
+      { times: 9_999, when: () => world.ec2.mutations().length > 0 },
+    );
+    const beganAtMs = world.clock.now();
+    const end = await move();
+    expect(end).toMatchObject({ kind: 'stopped', why: 'it takes too long' });
+    expect(world.clock.now() - beganAtMs).toBeGreaterThanOrEqual(10 * 60_000);
+    expect(commandsByHand(end.plan, end.facts).map(verbOf)).toEqual([
+      'attach-network-interface',
+      'modify-network-interface-attribute',
+      'attach-network-interface',
+      'modify-network-interface-attribute',
+    ]);
   });
 });
 
@@ -241,6 +358,34 @@ describe('a target that refuses', () => {
     );
     expect(await move()).toMatchObject({ kind: 'returned', on: a });
     expect(world.holder()).toBe(a);
+  });
+
+  it('of what is split: what it has goes to the member that has the rest', async () => {
+    world.ec2.moveByHand(front, b, 1);
+    world.ec2.refuseAttach(b);
+    expect(await move()).toMatchObject({ kind: 'returned', on: a });
+    expect(world.holder()).toBe(a);
+  });
+
+  it('what a stranger had goes to the member that had it last, not back to the stranger', async () => {
+    world.ec2.moveByHand(front, stranger, 1);
+    world.ec2.moveByHand(management, stranger, 2);
+    world.ec2.refuseAttach(b);
+    expect(await move()).toMatchObject({ kind: 'returned', on: a });
+    expect(world.holder()).toBe(a);
+  });
+
+  it('what nobody had before: a person is told why, and where to', async () => {
+    world.store.change(ordersDb, ({ lastSeen: _, ...state }) => state);
+    world.ec2.detachByHand(front);
+    world.ec2.detachByHand(management);
+    world.ec2.refuseAttach(b);
+    const end = await move();
+    expect(end).toMatchObject({
+      kind: 'stopped',
+      why: `${b} does not take ${front} (AttachmentLimitExceeded: it takes no more)`,
+    });
+    expect(commandsByHand(end.plan, end.facts).map(verbOf)).toContain('attach-network-interface');
   });
 
   it('like the source: a person is told with the commands', async () => {
@@ -284,6 +429,30 @@ describe('a detach', () => {
       why: expect.stringContaining('a forced detach may free it'),
     });
     expect(commandsByHand(end.plan, end.facts)[0]).toMatch(/detach-network-interface .* --force$/);
+  });
+
+  it('that hung already before anybody was asked ends no later', async () => {
+    world.ec2.stick(front);
+    world.ec2.stick(management);
+    for (const eni of [front, management])
+      await world.run(world.ec2.detach(attachmentIdOf(eni), { force: false }));
+    const beganAtMs = world.clock.now();
+    expect(await move()).toMatchObject({ why: expect.stringContaining('a forced detach may free it') });
+    expect(world.clock.now() - beganAtMs).toBeLessThan(times.detachDeadlineMs + 5_000);
+  });
+
+  it.each<[string, Ec2Fault]>([
+    ['throttled', { kind: 'throttled' }],
+    ['not answered', { kind: 'timed-out' }],
+    ['met in the wrong state', { kind: 'look', code: 'IncorrectInstanceState' }],
+  ])('that is %s is sent again, after a pause and long before an accepted one would be', async (_, fault) => {
+    world.ec2.fail('detach', fault, { when: (call) => call.eni === front });
+    expect(await move()).toMatchObject({ kind: 'moved', on: b });
+    const [first, again] = world.ec2.mutations('detach').filter((each) => each.eni === front);
+    const afterMs = (again?.atMs ?? 0) - (first?.atMs ?? 0);
+    const answeredMs = fault.kind === 'timed-out' ? 3_120 : 120;
+    expect(afterMs).toBeGreaterThanOrEqual(answeredMs + 1_000);
+    expect(afterMs).toBeLessThan(answeredMs + 2_000);
   });
 });
 

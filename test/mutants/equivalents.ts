@@ -9,6 +9,12 @@ export interface Equivalent {
 
 export const equivalents: readonly Equivalent[] = [
   {
+    file: 'shared/app/break-glass.ts',
+    guard: "step.do === 'attach'",
+    instead: 'true',
+    why: 'it tells the type: what is detached, or kept on its way, is attached as well',
+  },
+  {
     file: 'shared/app/claim.ts',
     guard: 'error instanceof PortError',
     instead: 'true',
