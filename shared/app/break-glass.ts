@@ -296,7 +296,7 @@ class Move {
     const nowMs = clock.now();
     this.#remember(eni, {
       detachAtMs: this.#sent.get(eni)?.detachAtMs ?? nowMs,
-      ...(force && { forceAtMs: nowMs }),
+      lastDetach: { atMs: nowMs, force },
     });
     const hadActed = this.#hasActed;
     this.#hasActed = true;
@@ -310,7 +310,7 @@ class Move {
     }
     if (answer.kind !== 'accepted') {
       // Not accepted for certain: it is sent again without waiting out the time that EC2 has for what it accepted.
-      const { detachAtMs: _, forceAtMs: __, ...rest } = this.#sent.get(eni) ?? {};
+      const { detachAtMs: _, lastDetach: __, ...rest } = this.#sent.get(eni) ?? {};
       this.#sent.set(eni, { waitingSinceMs: nowMs, ...rest });
       this.#again(eni);
     }

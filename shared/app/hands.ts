@@ -142,7 +142,7 @@ export class Hands {
     const { clock, ec2 } = this.#ports;
     const startedAtMs = clock.now();
     const detachAtMs = this.sent(eni).detachAtMs ?? startedAtMs;
-    this.#remember(eni, { detachAtMs, ...(force && { forceAtMs: startedAtMs }) });
+    this.#remember(eni, { detachAtMs, lastDetach: { atMs: startedAtMs, force } });
     this.acted = true;
     const answering = ec2.detach(attachment, { force });
     // Not awaited: no write stands between a detach and the first attach (P3).
@@ -160,7 +160,7 @@ export class Hands {
     const isWrongState = answer.kind === 'look' && answer.code.startsWith('Incorrect');
     if (answer.kind === 'unclear' || isWrongState) {
       // Not accepted for certain: the next look may send it again without waiting out its time.
-      const { detachAtMs: _, forceAtMs: __, ...rest } = this.sent(eni);
+      const { detachAtMs: _, lastDetach: __, ...rest } = this.sent(eni);
       this.#sent.set(eni, { waitingSinceMs: startedAtMs, ...rest, notBeforeMs: this.#backOff(eni) });
     } else if (answer.kind === 'refused') {
       this.#leave(eni, 'detach-refused', `${answer.code}: ${answer.detail}`);

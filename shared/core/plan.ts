@@ -37,7 +37,8 @@ export interface Plan {
 /** What this run itself has sent for one interface. A resumer starts with an empty one. */
 export interface Sent {
   readonly detachAtMs?: number;
-  readonly forceAtMs?: number;
+  /** What EC2 accepted is given its time before the same is sent again. */
+  readonly lastDetach?: { readonly atMs: number; readonly force: boolean };
   /** The first attach to the present target that was not merely throttled or left unanswered. */
   readonly attachAtMs?: number;
   /** Nothing is sent before: EC2 did not answer, or asked us to slow down. */
@@ -88,11 +89,8 @@ function leave(
     (detaching ? sent.waitingSinceMs : undefined);
   const plainIsOver = hasLasted(sinceMs, plan.plainDetachMs, nowMs);
   const force = manner === 'force' || (manner === 'plain-then-force' && plainIsOver);
-  const lastSentMs = sent.forceAtMs ?? sent.detachAtMs;
-  const isDue =
-    lastSentMs === undefined ||
-    (force && sent.forceAtMs === undefined) ||
-    nowMs - lastSentMs >= times.resendAfterMs;
+  const last = sent.lastDetach;
+  const isDue = last === undefined || (force && !last.force) || nowMs - last.atMs >= times.resendAfterMs;
   if (hasLasted(sinceMs, times.detachDeadlineMs, nowMs))
     return { kind: 'stuck', why: 'it has been detaching for five minutes' };
   // A plain detach under way is not sent twice: EC2 has nothing to add to it.

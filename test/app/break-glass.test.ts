@@ -441,6 +441,13 @@ describe('a detach', () => {
     expect(world.clock.now() - beganAtMs).toBeLessThan(times.detachDeadlineMs + 5_000);
   });
 
+  it('that EC2 accepted and does not show yet is sent again every five seconds, not at every look', async () => {
+    world.ec2.fail('detach', { kind: 'accepted-late', ms: 17_000 }, { times: 99 });
+    expect(await move()).toMatchObject({ kind: 'moved', on: b });
+    const sent = world.ec2.mutations('detach').filter((each) => each.eni === front);
+    expect(sent.map((each) => Math.floor((each.atMs - (sent[0]?.atMs ?? 0)) / 5_000))).toEqual([0, 1, 2, 3]);
+  });
+
   it.each<[string, Ec2Fault]>([
     ['throttled', { kind: 'throttled' }],
     ['not answered', { kind: 'timed-out' }],
