@@ -4,6 +4,7 @@ import { rehearse } from '../../shared/app/canary.ts';
 import type { Ports, Rehearsed } from '../../shared/app/ports.ts';
 import type { Drill } from '../../shared/core/hint.ts';
 import type { ServiceName } from '../../shared/core/ids.ts';
+import type { Published } from '../fakes/fake-notifier.ts';
 import { a, b, c, front, management, ordersDb, type World } from '../fakes/world.ts';
 import { story } from './story.ts';
 
@@ -143,6 +144,8 @@ describe('a rehearsal that somebody asked for', () => {
   const drill = { id: 'drill-7', author: 'ann', reason: 'the quarterly drill' };
   const drilled = (world: World, answerFor?: (instanceId: string) => Answer) =>
     rehearsal(world, answerFor, ordersDb, drill);
+  /** Without what every notice ends with. */
+  const saidOf = (notice: Published | undefined) => notice?.body.split('\n\nIn the console')[0];
 
   story('that passes is on record and told, with every call and member', async (world) => {
     const { report } = await drilled(world);
@@ -165,6 +168,16 @@ describe('a rehearsal that somebody asked for', () => {
     ]);
     expect(world.records('drill')[0]?.['tried']).toHaveLength(8);
     expect(world.notifier.of('DRILL_PASSED')).toHaveLength(1);
+    const [notice] = world.notifier.of('DRILL_PASSED');
+    expect(notice?.attributes['severity']).toBe('info');
+    expect(saidOf(notice)).toMatchInlineSnapshot(`
+      "orders-db: drill passed: 8 calls of 4 moves would be allowed
+
+      i-0aaaaaaaaaaaaaaa1 (holder): eligible
+      i-0bbbbbbbbbbbbbbb2 (standby): eligible
+      i-0ccccccccccccccc3 (standby): eligible
+      Why: the quarterly drill"
+    `);
     expect(world.ec2.mutations()).toEqual([]);
   });
 
@@ -199,8 +212,43 @@ describe('a rehearsal that somebody asked for', () => {
       expect(world.kinds(), 'the drill is the only record').toEqual(['drill']);
     });
 
+  story('says of every member what speaks against it, and of every call what EC2 answered', async (world) => {
+    world.ec2.impair(c);
+    await drilled(world, (id) => (id === b ? 'denied' : 'allowed'));
+    const [notice] = world.notifier.of('DRILL_FAILED');
+    expect(saidOf(notice)).toMatchInlineSnapshot(`
+      "WARNING: orders-db: drill FAILED: a failover would not work as it should
+
+      AttachNetworkInterface of eni-0aaaaaaaaaaaaaa01 to i-0bbbbbbbbbbbbbbb2: it is denied
+      AttachNetworkInterface of eni-0aaaaaaaaaaaaaa02 to i-0bbbbbbbbbbbbbbb2: it is denied
+      i-0aaaaaaaaaaaaaaa1 (holder): eligible
+      i-0bbbbbbbbbbbbbbb2 (standby): eligible
+      i-0ccccccccccccccc3 (standby): i-0ccccccccccccccc3: CHECKS_FAILED (system check impaired)
+      Why: the quarterly drill"
+    `);
+    const tried = world.records('drill')[0]?.['tried'] as readonly object[];
+    const frontTo = (id: string) => `${front} to ${id}`;
+    expect(tried.slice(0, 4)).toEqual([
+      { action: 'DetachNetworkInterface', of: frontTo(b), answer: 'allowed' },
+      { action: 'AttachNetworkInterface', of: frontTo(b), answer: 'denied', detail: 'it is denied' },
+      { action: 'DetachNetworkInterface', of: frontTo(c), answer: 'allowed' },
+      { action: 'AttachNetworkInterface', of: frontTo(c), answer: 'allowed' },
+    ]);
+  });
+
+  story('of what is unregistered meanwhile is refused', async (world) => {
+    world.store.fail('write', {
+      kind: 'meanwhile',
+      run: () => world.store.change(ordersDb, (state) => ({ ...state, tombstone: true })),
+    });
+    expect((await drilled(world)).report).toMatchObject({ kind: 'refused', code: 'NO_SUCH_SERVICE' });
+    expect(world.notifier.published).toEqual([]);
+  });
+
   story('fails in the middle of an episode, and rehearses nothing', async (world) => {
     world.excuse(['S12']);
+    // The first detach is still on its way: every interface rests on the holder.
+    world.ec2.latency.mutateMs = 2_500;
     world.ec2.impair(a);
     world.begin(world.alarm(a));
     await world.clock.advance(400);

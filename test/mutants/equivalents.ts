@@ -15,6 +15,12 @@ export const equivalents: readonly Equivalent[] = [
     why: 'it tells the type: what is detached, or kept on its way, is attached as well',
   },
   {
+    file: 'shared/app/canary.ts',
+    guard: "where.kind === 'together'",
+    instead: 'true',
+    why: 'it tells the type: nothing else has a holder',
+  },
+  {
     file: 'shared/app/claim.ts',
     guard: 'error instanceof PortError',
     instead: 'true',
