@@ -11,7 +11,7 @@ import { type Moment, parseMoment } from './moment.ts';
 import { ago, type Line, sheet, spanOf, type Terminal, timeOf } from './output.ts';
 import { strandedText } from './plan-view.ts';
 import type { CommandContext, Runner } from './program.ts';
-import { type Say, type ServiceView, toServiceView } from './service-view.ts';
+import { failbackLines, type Say, type ServiceView, toServiceView } from './service-view.ts';
 import { readPast } from './trail-answers.ts';
 
 export interface ExplainOptions {
@@ -109,6 +109,8 @@ function nowText({ ahead, view, reasons, nowMs }: Now, terminal: Terminal): stri
   const lines = (list: readonly Line[]) => indented(sheet(list, within(terminal)));
   const isMoving = view.episode !== null;
   const down = isMoving ? undefined : strandedText(ahead);
+  const { suspended = null } = view.failback ?? {};
+  const back = failbackLines(view, nowMs).map((each) => ({ ...each, command: suspended?.command }));
   const why: Line[] = down ? [{ label: 'why', text: ahead.stranded?.why ?? '' }] : [];
   if (!ahead.wouldMove) {
     return [
@@ -119,6 +121,7 @@ function nowText({ ahead, view, reasons, nowMs }: Now, terminal: Terminal): stri
         ...why,
         ...(view.holder?.health === 'failed' ? holderLines(view, nowMs) : []),
         ...reasons.flatMap(reasonLines),
+        ...back,
       ]),
     ].join('\n');
   }
@@ -130,6 +133,7 @@ function nowText({ ahead, view, reasons, nowMs }: Now, terminal: Terminal): stri
       ...ahead.steps.map(({ step, what }): Line => ({ label: step, text: what })),
       { label: 'meanwhile', text: ahead.interrupts },
       ...memberLines(ahead),
+      ...back,
     ]),
   ].join('\n');
 }
@@ -148,6 +152,7 @@ const nothingYet = {
   steps: [],
   interrupts: null,
   stranded: null,
+  failback: null,
   past: null,
 };
 
@@ -183,6 +188,7 @@ async function explainNow(name: ServiceName, { connect, say }: CommandContext): 
       steps,
       interrupts,
       stranded,
+      failback: view.failback,
     },
     text: (terminal) => nowText({ ahead, view, reasons, nowMs }, terminal),
   };

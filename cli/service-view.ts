@@ -13,7 +13,7 @@ import {
 import { isPaused, type Pause, type Service, spentOf } from '../shared/core/state.ts';
 import { times } from '../shared/core/times.ts';
 import type { Whereabouts } from '../shared/core/whereabouts.ts';
-import { isoOf, spanOf } from './output.ts';
+import { ago, isoOf, type Line, spanOf } from './output.ts';
 
 /** A reason why a failover would not happen now. */
 export interface Hindrance {
@@ -94,6 +94,13 @@ export interface ServiceView {
     readonly lastStep: string | null;
   } | null;
   readonly stranded: { readonly since: string; readonly why: string; readonly tries: number } | null;
+  /** Does it go back by itself, and what stands against that until a person acknowledges? */
+  readonly failback: {
+    readonly byItself: boolean;
+    /** Whose the last move was, where nobody had asked for it. */
+    readonly movedBy: 'failover' | 'failback' | null;
+    readonly suspended: { readonly since: string; readonly why: string; readonly command: string } | null;
+  } | null;
   readonly lastRefusal: string | null;
   readonly lastObserved: string | null;
   /** Notices that have not been published for certain. */
@@ -372,11 +379,43 @@ export function toServiceView(status: Status, say: Say): ServiceView {
         }
       : null,
     stranded: stranded ? { since: isoOf(stranded.sinceMs), why: stranded.why, tries: stranded.tries } : null,
+    failback: {
+      byItself: declaration.policy.failback !== 'manual',
+      movedBy: service.movedBy ?? null,
+      suspended: service.failbackSuspended
+        ? {
+            since: isoOf(service.failbackSuspended.sinceMs),
+            why: service.failbackSuspended.why,
+            command: say(`ack ${service.name} ${because}`),
+          }
+        : null,
+    },
     lastRefusal: service.lastRefusal ?? null,
     lastObserved: service.lastObserved ?? null,
     noticesWaiting: service.outbox.length,
     trail: { records: service.trail.next - 1, head: service.trail.head },
   };
+}
+
+/** What becomes of the way back by itself; nothing where the service is not one that goes back. */
+export function failbackLines({ failback, holder }: ServiceView, nowMs: number): Line[] {
+  if (!failback) return [];
+  const { byItself, movedBy, suspended } = failback;
+  const line = (text: string): Line => ({ label: 'failback', text });
+  if (suspended) {
+    const since = ago(Date.parse(suspended.since), nowMs);
+    const text = `SUSPENDED since ${since}: ${suspended.why}; not by itself until acknowledged`;
+    return [{ ...line(text), style: 'yellow' }];
+  }
+  if (!byItself || !holder) return [];
+  switch (movedBy) {
+    case 'failover':
+      return [line('by itself, once the preferred member has been eligible for as long as declared')];
+    case 'failback':
+      return [line('the last move was one: it went back by itself')];
+    case null:
+      return [line("not by itself now: the last move was no failover of the controller's own")];
+  }
 }
 
 /** A service whose item cannot be understood: nothing is known of it, and nothing is done for it. */
@@ -406,6 +445,7 @@ export const unreadableView = (service: string, why: string, say: Say): ServiceV
   request: null,
   episode: null,
   stranded: null,
+  failback: null,
   lastRefusal: null,
   lastObserved: null,
   noticesWaiting: 0,

@@ -12,6 +12,7 @@ import { ago, type Cell, type Line, sheet, spanOf, type Terminal, table } from '
 import type { CommandContext, Runner } from './program.ts';
 import {
   because,
+  failbackLines,
   type Say,
   type ServiceView,
   toPauseView,
@@ -111,6 +112,7 @@ function stateLines(view: ServiceView, nowMs: number): Line[] {
       subject: instance,
       text: `since ${when(since)}: ${why}; ends ${ends}`,
     });
+  lines.push(...failbackLines(view, nowMs));
   if (lastRefusal) add('last refusal', `${lastRefusal}${meaningOf(lastRefusal)}`);
   if (lastObserved) add('observed', `${lastObserved}${meaningOf(lastObserved)}`);
   if (view.noticesWaiting > 0) add('notices', `${view.noticesWaiting} not sent yet; the sweep sends them`);
@@ -150,6 +152,7 @@ function serviceText(view: ServiceView, nowMs: number, terminal: Terminal): stri
   const commands = [
     ...view.hindrances.flatMap((each) => each.commands),
     ...view.standbys.flatMap((each) => each.refusals.flatMap((refusal) => refusal.commands)),
+    ...[view.failback?.suspended?.command ?? []].flat(),
   ];
   return [
     headline(view, terminal),

@@ -22,6 +22,7 @@ import {
   type Observation,
 } from '../core/observation.ts';
 import { type ReasonCode, reasons } from '../core/reasons.ts';
+import { runbookFor } from '../core/runbook.ts';
 import type { Declaration } from '../core/service.ts';
 import { mayGoBack, mayHaveFailed } from '../core/stages.ts';
 import type { ServiceState } from '../core/state.ts';
@@ -407,6 +408,8 @@ function withSuspension(told: Omit<NoticeFacts, 'trail'>, why: string): Omit<Not
   const ack = `eni-failover ack ${told.service} --reason '...'`;
   return {
     ...told,
+    // What else calls for a person comes first.
+    ...(!runbookFor(told.section ?? told.outcome) && { section: 'FAILBACK_SUSPENDED' }),
     headline: `${told.headline}; automatic failback suspended`,
     lines: [...told.lines, `Automatic failback is suspended until acknowledged: ${why}`],
     next: [...told.next, `to let it go back by itself again: ${ack}`],

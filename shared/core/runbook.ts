@@ -14,6 +14,7 @@ export const readinessCodes = {
 /** What the controller tells beside reasons and outcomes, and that somebody may have to act on. */
 export const noticeCodes = {
   KEPT_ON_TERMINATION: 'DeleteOnTermination was true',
+  FAILBACK_SUSPENDED: 'nothing goes back by itself until somebody acknowledges',
   PAUSE_ENDED: 'a pause was not ended by a person',
   NOTICE_UNREADABLE: 'what waited to be told could not be understood',
 } as const;

@@ -1,5 +1,6 @@
 /** Proves what `status` tells a tired person, and a program, about services in every state they can be in. */
 import { describe, expect, it } from 'vitest';
+import { explainCommand } from '../../cli/explain.ts';
 import type { ServiceView } from '../../cli/service-view.ts';
 import { statusCommand } from '../../cli/status.ts';
 import { pauseController, pauseService } from '../../shared/app/operate.ts';
@@ -30,6 +31,52 @@ async function viewOf(world: World) {
 }
 
 const pause = { author: 'local:ann', reason: 'kernel upgrade', forMs: 30 * 60_000 };
+
+describe('the way back by itself', () => {
+  const byItself = { policy: { failback: { after: '30m' } } };
+  const suspended = { sinceMs: 0, why: 'orders-db.3 ended RETURNED_TO_SOURCE' };
+
+  it('that is suspended is shown with what ended it and with the command that lets it go on', async () => {
+    const world = await makeWorld(byItself);
+    const sinceMs = world.clock.now() - 60_000;
+    world.store.change(ordersDb, (state) => ({
+      ...state,
+      movedBy: 'failover',
+      failbackSuspended: { ...suspended, sinceMs },
+    }));
+    const text = seen(await status(world, ordersDb), pipe);
+    expect(text).toMatch(
+      /failback +SUSPENDED since .* ago\): orders-db\.3 ended RETURNED_TO_SOURCE; not by itself/,
+    );
+    expect(text).toContain("  eni-failover ack orders-db --reason '…'");
+    const { failback, outcome } = await viewOf(world);
+    expect(failback).toMatchObject({
+      byItself: true,
+      movedBy: 'failover',
+      suspended: { why: suspended.why },
+    });
+    expect(outcome).toBe('done');
+    const explained = await world.run(explainCommand(ordersDb, {}, contextOf(world)));
+    expect(explained.data['failback']).toEqual(failback);
+    expect(seen(explained, pipe)).toMatch(/failback +SUSPENDED .*eni-failover ack orders-db --reason '…'/);
+  });
+
+  const others = [
+    ['failover', /failback +by itself, once the preferred member/],
+    ['failback', /failback +the last move was one/],
+    [undefined, /failback +not by itself now: the last move was no failover/],
+  ] as const;
+  it.each(others)('says what becomes of it after %s', async (movedBy, words) => {
+    const world = await makeWorld(byItself);
+    world.store.change(ordersDb, ({ movedBy: _, ...state }) => ({ ...state, ...(movedBy && { movedBy }) }));
+    expect(seen(await status(world, ordersDb), pipe)).toMatch(words);
+  });
+
+  it('is not spoken of where it is not declared', async () => {
+    const world = await makeWorld();
+    expect(seen(await status(world, ordersDb), pipe)).not.toContain('failback');
+  });
+});
 
 describe('status of one service', () => {
   it('shows holder, standbys, interfaces and trail of a service that is fine', async () => {
