@@ -122,14 +122,20 @@ export const toPauseView = (pause: Pause, nowMs: number): PauseView => ({
 export const because = "--reason '…'";
 
 function commandsFor({ member, code, detail }: MemberRefusal, service: Service, say: Say): readonly string[] {
+  // While it is being moved, or stranded, no change of the members is taken.
+  const isBusy = service.episode !== undefined || service.stranded !== undefined;
+  const replace = isBusy ? [] : [say(`member replace ${service.name} ${member} i-… ${because}`)];
   switch (code) {
     case 'NOT_RUNNING':
       // Nothing starts an instance that is gone: it has to be replaced in the declaration.
       return /terminated|shutting-down/.test(detail)
-        ? []
+        ? replace
         : [`aws ec2 start-instances --instance-ids ${member}`];
     case 'NOT_TAGGED':
       return [`aws ec2 create-tags --resources ${member} --tags Key=eni-failover,Value=managed`];
+    case 'NO_SUCH_MEMBER':
+    case 'CHECKS_FAILED':
+      return replace;
     case 'QUARANTINED':
       return [say(`ack ${service.name} --member ${member} ${because}`)];
     default:

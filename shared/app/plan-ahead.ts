@@ -25,7 +25,7 @@ import {
   type Pause,
   type Service,
 } from '../core/state.ts';
-import { unblocking } from '../core/unblock.ts';
+import { unblocking, whereOf } from '../core/unblock.ts';
 import { type Whereabouts, whereabouts } from '../core/whereabouts.ts';
 import { observe } from './observe.ts';
 import { type Refused, refused } from './operate.ts';
@@ -73,8 +73,6 @@ interface Scene {
 }
 
 const tables = { ...commandReasons, ...memberReasons, ...reasons };
-
-const whereOf = ({ name, facts }: Service) => ({ name, zone: facts.availabilityZone });
 
 function strandedIn({ service, observation }: Scene): Ahead['stranded'] {
   const { stranded } = service;

@@ -5,9 +5,9 @@ import { candidates } from '../core/eligibility.ts';
 import type { Hint } from '../core/hint.ts';
 import type { EniId, InstanceId } from '../core/ids.ts';
 import { attachmentOf, interfaceOf, type Observation } from '../core/observation.ts';
-import { type MemberRefusal, type ReasonCode, reasons, refusalKey } from '../core/reasons.ts';
+import { type MemberRefusal, memberReasons, type ReasonCode, reasons, refusalKey } from '../core/reasons.ts';
 import { interfacesOf, isMember, originKept, type Service } from '../core/state.ts';
-import { unblocking } from '../core/unblock.ts';
+import { unblocking, whereOf } from '../core/unblock.ts';
 import { attachmentsIn } from '../core/whereabouts.ts';
 import { type Story, toEntry } from './entry.ts';
 import type { Ports } from './ports.ts';
@@ -53,8 +53,6 @@ export function sceneOf(service: Service, observation?: Observation): Scene {
   };
 }
 
-const whereOf = ({ name, facts }: Service) => ({ name, zone: facts.availabilityZone });
-
 /** The commands that make members eligible again, where it takes no more than a command. */
 export const unblockingAll = (service: Service, members: readonly MemberRefusal[]) => [
   ...new Set(members.flatMap((each) => unblocking(each.code, whereOf(service), each.member) ?? [])),
@@ -67,7 +65,10 @@ const nextFor = (
   members: readonly MemberRefusal[] = [],
   isForeign = false,
 ) => [
-  reasons[code].wayOut,
+  // A text message has room for the first of them only: it says who can be helped, and how.
+  ...(code === 'NO_ELIGIBLE_STANDBY' && members.length > 0
+    ? members.map((each) => `${each.member} is ${each.code}: ${memberReasons[each.code].wayOut}`)
+    : [reasons[code].wayOut]),
   ...[unblocking(code, { ...whereOf(service), isForeign }) ?? []].flat(),
   ...unblockingAll(service, members),
   `eni-failover explain ${service.name}`,
@@ -75,14 +76,14 @@ const nextFor = (
 
 /** Undefined when the same refusal is on record already (P24). */
 export function refusalEntry(ports: Ports, service: Service, refusal: Refusal): Entry | undefined {
-  const { code, detail, members, callHuman } = refusal;
+  const { code, detail, members, down, callHuman } = refusal;
   const key = refusalKey(code, members, refusal.request);
   if (service.lastRefusal === key && refusal.request === undefined) return undefined;
   return foundEntry(ports, service, {
     kind: 'refusal',
     code,
     severity: callHuman && code !== 'OBSERVE_ONLY' ? 'critical' : 'warning',
-    headline: `NOT moved: ${code}`,
+    headline: down ? `DOWN: ${down} and no standby may take over` : `NOT moved: ${code}`,
     lines: [reasons[code].meaning, detail],
     next: nextFor(service, code, members),
     byHand: byHand([code], { ...sceneOf(service), refusals: members }),

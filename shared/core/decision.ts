@@ -44,6 +44,8 @@ export interface Refusal {
   readonly members: readonly MemberRefusal[];
   /** The operator's request that is refused, and so is over (P29). */
   readonly request?: string;
+  /** Nobody has the service, or one who failed: who or what. */
+  readonly down?: string;
   /** A person must know: the service is down or unprotected, and we do nothing. */
   readonly callHuman: boolean;
 }

@@ -1,6 +1,6 @@
 /** The ways to open an episode: a failover, a move that was asked for or announced, a rescue; each with all that may stand against it. */
 import { again, type Decision, isExpired, type Question, type Refusal, refuse } from './decision.ts';
-import { candidates } from './eligibility.ts';
+import { type Candidates, candidates } from './eligibility.ts';
 import type { Evidence } from './evidence.ts';
 import { againstFailback } from './failback.ts';
 import { blockedBy } from './forbidden.ts';
@@ -20,11 +20,16 @@ export function failover(q: Question, holder: InstanceId, evidence: Evidence & {
   const forbidden = blockedBy(q, 'failover', why, choice);
   if (forbidden) return forbidden;
   const [target] = choice.eligible;
-  if (!target) return unreadMember(q, holder) ?? refuse('NO_ELIGIBLE_STANDBY', why, choice.refused);
+  if (!target) return unreadMember(q, holder) ?? down(`its holder ${holder} failed`, why, choice);
   const manner = evidence.byEc2 ? 'force' : 'plain-then-force';
   const plan = makePlan(q, target, manner, holder);
   return { kind: 'move', episode: 'failover', plan, evidence: evidence.why };
 }
+
+const down = (who: string, why: string, { refused }: Candidates): Refusal => ({
+  ...refuse('NO_ELIGIBLE_STANDBY', why, refused),
+  down: who,
+});
 
 /** A standby that could not be read may be the one: that is no reason yet to call a person. */
 function unreadMember(q: Question, holder: InstanceId): Decision | undefined {
@@ -95,7 +100,7 @@ export function rescue(
     (isMember(service, last) && last !== outdated && memberOf(observation, last).kind === 'known'
       ? last
       : undefined);
-  if (!target) return refuse('NO_ELIGIBLE_STANDBY', why, choice.refused);
+  if (!target) return down('its interfaces are on nothing', why, choice);
   const plan = makePlan(q, target, 'plain-then-force', last);
   return { kind: 'move', episode: 'rescue', plan, evidence: why };
 }

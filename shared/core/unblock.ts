@@ -1,5 +1,6 @@
 /** The one command of eni-failover that ends a reason not to act, ready to be pasted but for its reason. */
 import type { CommandReasonCode, MemberReasonCode, ReasonCode } from './reasons.ts';
+import type { ServiceState } from './state.ts';
 
 const reason = `--reason '...'`;
 
@@ -8,12 +9,20 @@ interface Where {
   readonly zone: string;
   /** The interfaces are on an instance that is no member: nobody can say that this is how it is meant. */
   readonly isForeign?: boolean;
+  /** An episode is open, or it is stranded: no change of the members is taken. */
+  readonly isBusy?: boolean;
 }
+
+export const whereOf = ({ name, facts, episode, stranded }: ServiceState): Where => ({
+  name,
+  zone: facts.availabilityZone,
+  isBusy: episode !== undefined || stranded !== undefined,
+});
 
 /** Undefined where it takes more than one command, or something else than one. */
 export function unblocking(
   code: ReasonCode | MemberReasonCode | CommandReasonCode,
-  { name, zone, isForeign }: Where,
+  { name, zone, isForeign, isBusy }: Where,
   member = 'i-...',
 ): string | undefined {
   switch (code) {
@@ -33,7 +42,8 @@ export function unblocking(
     case 'QUARANTINED':
       return `eni-failover ack ${name} --member ${member} ${reason}`;
     case 'NO_SUCH_MEMBER':
-      return `eni-failover member replace ${name} ${member} i-... ${reason}`;
+    case 'CHECKS_FAILED':
+      return isBusy ? undefined : `eni-failover member replace ${name} ${member} i-... ${reason}`;
     default:
       return undefined;
   }

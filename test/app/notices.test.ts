@@ -122,6 +122,7 @@ describe('word for word', () => {
       `${c}: CHECKS_FAILED (system check impaired)`,
       '',
       'What to do:',
+      `  eni-failover member replace orders-db ${c} i-... --reason '...'`,
       '  eni-failover explain orders-db',
       '',
       'By hand, with the AWS CLI:',

@@ -68,7 +68,7 @@ describe('the plan of a failover', () => {
       ['OBSERVE_ONLY', undefined, `eni-failover mode ${ordersDb} act --reason '...'`],
       ['BRAKE', undefined, `eni-failover ack --zone ${zone} --reason '...'`],
       ['BUDGET_SPENT', undefined, `eni-failover ack ${ordersDb} --reason '...'`],
-      ['CHECKS_FAILED', b, undefined],
+      ['CHECKS_FAILED', b, `eni-failover member replace ${ordersDb} ${b} i-... --reason '...'`],
       ['QUARANTINED', c, `eni-failover ack ${ordersDb} --member ${c} --reason '...'`],
     ]);
     for (const each of ahead.reasons) expect(each.wayOut).not.toBe('');

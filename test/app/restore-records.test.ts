@@ -15,7 +15,7 @@ import type { AttachmentId } from '../../shared/core/ids.ts';
 import { unknown } from '../../shared/core/observation.ts';
 import type { OperatorRequest, Service } from '../../shared/core/state.ts';
 import { told } from '../fakes/fake-notifier.ts';
-import { a, b, front, makeWorld, management, ordersDb, stranger, type World } from '../fakes/world.ts';
+import { a, b, c, front, makeWorld, management, ordersDb, stranger, type World } from '../fakes/world.ts';
 
 async function looked(prepare: (world: World) => void = () => undefined) {
   const world = await makeWorld();
@@ -47,6 +47,27 @@ describe('a refusal', () => {
   ])('%s', async (_name, more, severity) => {
     const { world, service } = await looked();
     expect(severityOf(refusalEntry(world.ports, service, refusal(more)))).toBe(severity);
+  });
+
+  it('of a service that is down says so in a text message, with who failed and who can be helped', async () => {
+    const { world, service } = await looked((given) => {
+      given.ec2.setState(b, 'stopped');
+      given.ec2.impair(c);
+      given.ec2.impair(a);
+    });
+    await world.look(world.alarm(a));
+    await world.settle();
+    const [notice] = world.notifier.of('NO_ELIGIBLE_STANDBY');
+    expect(service.name).toBe(ordersDb);
+    expect(notice?.line).toBe(
+      `CRITICAL: orders-db: DOWN: its holder ${a} failed and no standby may take over. ${b} is NOT_RUNNING: start it`,
+    );
+    expect(notice?.next).toEqual([
+      `${b} is NOT_RUNNING: start it`,
+      `${c} is CHECKS_FAILED: repair or replace it`,
+      `eni-failover member replace orders-db ${c} i-... --reason '...'`,
+      'eni-failover explain orders-db',
+    ]);
   });
 
   const asked: OperatorRequest = {

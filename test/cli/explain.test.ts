@@ -53,8 +53,8 @@ describe('explain', () => {
     expect(seen(answer, narrow)).toMatchInlineSnapshot(`
       "
       would NOT fail over now
-        CHECKS_FAILED  i-0aaaaaaaaaaaaaaa1  system check impaired → repair or replace
-                                            it
+        CHECKS_FAILED  i-0aaaaaaaaaaaaaaa1  system check impaired
+                                            eni-failover member replace orders-db i-0aaaaaaaaaaaaaaa1 i-... --reason '...'
         QUARANTINED    i-0aaaaaaaaaaaaaaa1  failed in orders-db.1: system check
                                             impaired, 6 min ago, until acknowledged
                                             eni-failover ack orders-db --member i-0aaaaaaaaaaaaaaa1 --reason '...'
@@ -65,7 +65,8 @@ describe('explain', () => {
     expect(seen(answer, wide)).toMatchInlineSnapshot(`
       "
       would NOT fail over now
-        CHECKS_FAILED  i-0aaaaaaaaaaaaaaa1  system check impaired → repair or replace it
+        CHECKS_FAILED  i-0aaaaaaaaaaaaaaa1  system check impaired
+                                            eni-failover member replace orders-db i-0aaaaaaaaaaaaaaa1 i-... --reason '...'
         QUARANTINED    i-0aaaaaaaaaaaaaaa1  failed in orders-db.1: system check impaired, 6 min ago, until acknowledged
                                             eni-failover ack orders-db --member i-0aaaaaaaaaaaaaaa1 --reason '...'
         NOT_RUNNING    i-0ccccccccccccccc3  it is stopped

@@ -427,6 +427,7 @@ describe('failback', () => {
                      → acknowledge it
 
       Ways out
+        eni-failover member replace orders-db i-0aaaaaaaaaaaaaaa1 i-... --reason '...'
         eni-failover ack orders-db --member i-0aaaaaaaaaaaaaaa1 --reason '...'
       "
     `);

@@ -199,6 +199,7 @@ describe('status of one service', () => {
                            reason, listed beside it
 
       Ways out
+        eni-failover member replace orders-db i-0aaaaaaaaaaaaaaa1 i-… --reason '…'
         eni-failover ack orders-db --member i-0aaaaaaaaaaaaaaa1 --reason '…'
       "
     `);
