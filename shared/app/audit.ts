@@ -11,8 +11,8 @@ import type {
 import { readCursor, toCursor } from '../core/cursor.ts';
 import { InvalidInputError } from '../core/errors.ts';
 import { type ExplainedPast, explainAt } from '../core/explain-at.ts';
-import type { EpisodeId, ServiceName } from '../core/ids.ts';
-import type { ServiceState } from '../core/state.ts';
+import type { EpisodeId, ServiceName, TrailName } from '../core/ids.ts';
+import type { TrailHolder } from '../core/state.ts';
 import { beginning, type ChainFault, type ChainLink, canonical, verifyChain } from '../core/trail.ts';
 import {
   type Access,
@@ -154,7 +154,7 @@ async function numberAt(trail: Trail, name: string, to: number, page: { read: nu
 }
 
 /** The number of the last record that must be in the table: one that is frozen may still be on its way there. */
-async function lastCopied(trail: Trail, service: ServiceName, page: Page): Promise<number> {
+async function lastCopied(trail: Trail, service: TrailName, page: Page): Promise<number> {
   page.read += 1;
   const item = await itemOf(trail, service);
   if (item.kind !== 'known') return 0;
@@ -165,7 +165,7 @@ async function lastCopied(trail: Trail, service: ServiceName, page: Page): Promi
 /** The service's own records downwards. Its numbers have no gap: asked for all kinds, it names each that is gone. */
 async function fromService(
   trail: Trail,
-  service: ServiceName,
+  service: TrailName,
   query: RecordsQuery,
   page: Page,
   place: Place,
@@ -323,11 +323,11 @@ export async function findEpisode(
 }
 
 type Item =
-  | { readonly kind: 'known'; readonly state: ServiceState }
+  | { readonly kind: 'known'; readonly state: TrailHolder }
   | { readonly kind: 'absent' }
   | { readonly kind: 'malformed'; readonly why: string };
 
-async function itemOf(trail: Trail, name: ServiceName): Promise<Item> {
+async function itemOf(trail: Trail, name: TrailName): Promise<Item> {
   try {
     const fact = await trail.service(name);
     return fact.kind === 'known' ? { kind: 'known', state: fact.value } : { kind: 'absent' };
@@ -405,7 +405,7 @@ const bodyAt = async (trail: Trail, service: string, { number }: ChainLink) =>
   (await trail.rows([{ service, number }]))[0]?.body;
 
 /** A record behind the last one that the item counts, unless it was written just now. */
-async function beyond(trail: Trail, service: ServiceName, count: number): Promise<number | undefined> {
+async function beyond(trail: Trail, service: TrailName, count: number): Promise<number | undefined> {
   const [row] = await trail.oldest(service, count + 1, 1);
   if (!row) return undefined;
   const now = await itemOf(trail, service);

@@ -1,10 +1,11 @@
 /** What operators do beside moving: pause, resume, acknowledge. Each is a record with its author. */
 import { messageOf } from '../core/errors.ts';
-import type { InstanceId, ServiceName } from '../core/ids.ts';
+import { everything, type InstanceId, type ServiceName } from '../core/ids.ts';
 import type { OutboxEntry, Severity } from '../core/notice.ts';
 import type { CommandReasonCode, ReasonCode } from '../core/reasons.ts';
-import type { Service, ServiceState } from '../core/state.ts';
+import type { ControllerItem, Frozen, Service, ServiceState } from '../core/state.ts';
 import type { RecordKind } from '../core/trail.ts';
+import { copyControllerRecord, recordOfController } from './controller-record.ts';
 import { toEntry } from './entry.ts';
 import type { Ports } from './ports.ts';
 import { readService, record, tooLargeFor } from './record.ts';
@@ -199,19 +200,20 @@ export function acknowledge(ports: Ports, name: ServiceName, by: By, member?: In
   });
 }
 
-/** Of the whole controller: there is no item with an outbox for it, so it is told at once. */
+/** Of the whole controller: its item has no outbox, so it is told at once. */
 function ofController(
   outcome: string,
   severity: Severity,
   headline: string,
   { author, reason }: By,
   atMs: number,
+  place?: Frozen,
 ): OutboxEntry {
   return {
     dedupeId: `controller.${outcome}.${atMs}`,
     atMs,
     keep: true,
-    service: '*',
+    service: everything,
     kind: 'controller',
     outcome,
     severity,
@@ -219,17 +221,17 @@ function ofController(
     lines: [`By ${author}: ${reason}`],
     next: [],
     data: { author, reason },
+    ...(place && { trail: { number: place.number, headHash: place.hash } }),
   };
 }
 
 /** If it cannot be told, the caller says so: what was done stays done. */
-async function tellAll(ports: Ports, outcome: string, headline: string, by: By): Promise<string> {
-  const notice = ofController(outcome, 'warning', headline, by, ports.clock.now());
+async function tellAll(ports: Ports, notice: OutboxEntry): Promise<string> {
+  const { dedupeId, headline } = notice;
   try {
     await ports.notifier.publish(notice);
     return headline;
   } catch (error) {
-    const { dedupeId } = notice;
     ports.log.warn('a notice could not be published', { dedupeId, error: messageOf(error) });
     return `${headline} (people could not be told: ${messageOf(error)})`;
   }
@@ -242,40 +244,94 @@ export async function testNotice(ports: Ports, by: By): Promise<Operated> {
   return { kind: 'done', detail: 'a test notice is published' };
 }
 
+/** What is done to everything. */
+interface ControllerDeed extends Pick<Deed, 'kind' | 'outcome' | 'headline' | 'facts'> {
+  readonly change?: (item: ControllerItem) => ControllerItem;
+  /** What no write of the controller's item can do: after its record, so that nothing is done without one. */
+  readonly effect?: () => Promise<void>;
+}
+
+/** Reads, changes and records in the controller's own trail; begins again when somebody recorded in between. */
+async function carryOutForAll(
+  ports: Ports,
+  by: By,
+  toDeed: (
+    item: ControllerItem,
+    atMs: number,
+  ) => ControllerDeed | Refused | Promise<ControllerDeed | Refused>,
+): Promise<Operated> {
+  const { author } = by;
+  for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+    const item = await ports.store.readControllerItem();
+    const atMs = ports.clock.now();
+    const deed = await toDeed(item, atMs);
+    if (!('facts' in deed)) return deed;
+    const { kind, outcome, headline, facts, change = (same) => same } = deed;
+    const draft = { kind, atMs, author, outcome, facts, instances: [], enis: [] };
+    const recorded = await recordOfController(ports, item, { draft, change });
+    if (recorded.kind === 'conflict') continue;
+    const { frozen } = recorded;
+    await deed.effect?.();
+    const notice = ofController(outcome, 'warning', headline, by, atMs, frozen);
+    const [detail] = await Promise.all([tellAll(ports, notice), copyControllerRecord(ports, frozen)]);
+    return { kind: 'done', detail };
+  }
+  return refused('LEASE_HELD', 'everything is paused or resumed by others all the time; try again');
+}
+
+const ofEverything = (answer: Operated): Operated =>
+  answer.kind === 'done' ? { ...answer, detail: `everything is ${answer.detail}` } : answer;
+
 /** Stops every automatic move of every service. */
 export async function pauseController(ports: Ports, request: PauseRequest): Promise<Operated> {
   const { author, reason, forMs } = request;
   const long = tooLong(forMs);
   if (long) return long;
-  const atMs = ports.clock.now();
-  await ports.store.pauseController({ reason, author, atMs, untilMs: atMs + forMs });
-  const until = new Date(atMs + forMs).toISOString();
-  const detail = await tellAll(
-    ports,
-    'CONTROLLER_PAUSED',
-    `paused until ${until} by ${author}: ${reason}`,
-    request,
-  );
-  return { kind: 'done', detail: `everything is ${detail}` };
+  const answer = await carryOutForAll(ports, request, (_, atMs) => {
+    const pause = { reason, author, atMs, untilMs: atMs + forMs };
+    const until = new Date(pause.untilMs).toISOString();
+    return {
+      kind: 'pause',
+      outcome: 'CONTROLLER_PAUSED',
+      headline: `paused until ${until} by ${author}: ${reason}`,
+      facts: { reason, until },
+      change: (item) => ({ ...item, pause }),
+    };
+  });
+  return ofEverything(answer);
 }
 
 export async function resumeController(ports: Ports, by: By): Promise<Operated> {
-  const { pause } = await ports.store.readController();
-  if (!pause) return refused('NOT_PAUSED', 'the controller is not paused');
-  await ports.store.pauseController(undefined);
-  const detail = await tellAll(
-    ports,
-    'CONTROLLER_RESUMED',
-    `resumed by ${by.author}; looked at within a minute`,
-    by,
-  );
-  return { kind: 'done', detail: `everything is ${detail}` };
+  const answer = await carryOutForAll(ports, by, ({ pause }) => {
+    if (!pause) return refused('NOT_PAUSED', 'the controller is not paused');
+    return {
+      kind: 'resume',
+      outcome: 'CONTROLLER_RESUMED',
+      headline: `resumed by ${by.author}; looked at within a minute`,
+      facts: { reason: by.reason, pausedBy: pause.author, pausedFor: pause.reason },
+      change: ({ pause: _, ...item }) => item,
+    };
+  });
+  return ofEverything(answer);
 }
 
-export async function releaseBrake(ports: Ports, zone: string, by: By): Promise<Operated> {
-  const { brakes } = await ports.store.readController();
-  if (!brakes[zone]) return refused('NO_BRAKE', `the brake of ${zone} is not on`);
-  await ports.store.releaseBrake(zone, ports.clock.now());
-  const detail = await tellAll(ports, 'BRAKE_RELEASED', `the brake of ${zone} is released`, by);
-  return { kind: 'done', detail };
+/** The brake lies in another row: recorded first, so that none is ever released without a record. */
+export function releaseBrake(ports: Ports, zone: string, by: By): Promise<Operated> {
+  return carryOutForAll(ports, by, async (_, atMs) => {
+    const brake = (await ports.store.readController()).brakes[zone];
+    if (!brake) return refused('NO_BRAKE', `the brake of ${zone} is not on`);
+    return {
+      kind: 'ack',
+      outcome: 'BRAKE_RELEASED',
+      headline: `the brake of ${zone} is released`,
+      facts: {
+        reason: by.reason,
+        detail: `releasing the brake of ${zone}: ${by.reason}`,
+        zone,
+        trippedAt: new Date(brake.sinceMs).toISOString(),
+        trippedBy: brake.services,
+      },
+      effect: () => ports.store.releaseBrake(zone, atMs),
+    };
+  });
 }

@@ -1,6 +1,9 @@
-/** Tells that a pause ended by itself: nobody resumed, so perhaps nobody knows that the controller acts again. */
+/** Tells and records that a pause ended by itself: nobody resumed, so perhaps nobody knows that the controller acts again. */
 import { messageOf } from '../core/errors.ts';
-import type { Pause, Service } from '../core/state.ts';
+import { everything } from '../core/ids.ts';
+import type { ControllerItem, Pause, Service } from '../core/state.ts';
+import { times } from '../core/times.ts';
+import { copyControllerRecord, recordOfController } from './controller-record.ts';
 import { toEntry } from './entry.ts';
 import type { Ports } from './ports.ts';
 import { record } from './record.ts';
@@ -49,32 +52,57 @@ const newsForMs = 10 * 60_000;
 
 /**
  * The controller's pause has no outbox: told from here, by whatever process sweeps, under a dedupe id that is the
- * same each time. The pause itself stays where it is, past its end, so that nobody's new one is overwritten.
+ * same each time. Only then it is recorded, and ended in the item: whoever dies in between, the next sweep tells it.
  */
-export async function tellControllerPauseEnded(
-  ports: Ports,
-  pause: Pause | undefined,
-  toldUntilMs: Set<number>,
-): Promise<void> {
+async function tellControllerPauseEnded(ports: Ports, pause: Pause, toldUntilMs: Set<number>): Promise<void> {
   const nowMs = ports.clock.now();
-  if (!isPastExpiry(pause, nowMs) || nowMs - pause.untilMs > newsForMs || toldUntilMs.has(pause.untilMs))
-    return;
+  if (nowMs - pause.untilMs > newsForMs || toldUntilMs.has(pause.untilMs)) return;
+  await ports.notifier.publish({
+    dedupeId: `controller.PAUSE_ENDED.${pause.untilMs}`,
+    atMs: nowMs,
+    keep: true,
+    service: everything,
+    kind: 'controller',
+    outcome: 'PAUSE_ENDED',
+    severity: 'warning',
+    headline,
+    lines: linesOf(pause),
+    next: [`if the work is not done: eni-failover pause --all --for 1h --reason '...'`],
+    data: factsOf(pause),
+  });
+  toldUntilMs.add(pause.untilMs);
+}
+
+/** Nothing where somebody paused anew or resumed in between: that is on record already. */
+async function recordControllerPauseEnded(ports: Ports, item: ControllerItem, pause: Pause): Promise<void> {
+  const draft = {
+    kind: 'resume',
+    atMs: ports.clock.now(),
+    author: 'eni-failover',
+    outcome: 'PAUSE_ENDED',
+    facts: factsOf(pause),
+    instances: [],
+    enis: [],
+  } as const;
+  const change = ({ pause: _, ...rest }: ControllerItem) => rest;
+  const recorded = await recordOfController(ports, item, { draft, change });
+  if (recorded.kind === 'recorded') await copyControllerRecord(ports, recorded.frozen);
+}
+
+/** What the controller's own item needs each minute: the end of its pause told and recorded, a record copied. */
+export async function tendController(ports: Ports, toldUntilMs: Set<number>): Promise<void> {
+  const { store, clock, log } = ports;
   try {
-    await ports.notifier.publish({
-      dedupeId: `controller.PAUSE_ENDED.${pause.untilMs}`,
-      atMs: nowMs,
-      keep: true,
-      service: '*',
-      kind: 'controller',
-      outcome: 'PAUSE_ENDED',
-      severity: 'warning',
-      headline,
-      lines: linesOf(pause),
-      next: [`if the work is not done: eni-failover pause --all --for 1h --reason '...'`],
-      data: factsOf(pause),
-    });
-    toldUntilMs.add(pause.untilMs);
+    const item = await store.readControllerItem();
+    const { pause, frozen } = item;
+    if (isPastExpiry(pause, clock.now())) {
+      await tellControllerPauseEnded(ports, pause, toldUntilMs);
+      await recordControllerPauseEnded(ports, item, pause);
+      // What was written just now is still in its writer's hands.
+    } else if (frozen && frozen.atMs <= clock.now() - times.noticeIsTheirsMs) {
+      await copyControllerRecord(ports, frozen);
+    }
   } catch (error) {
-    ports.log.warn('a notice could not be published', { pause: pause.untilMs, error: messageOf(error) });
+    log.warn("the controller's own item could not be looked after", { error: messageOf(error) });
   }
 }

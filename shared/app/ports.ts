@@ -1,9 +1,17 @@
 /** What the use cases need from the world. Adapters implement it, fakes stand in for it, proxies watch it. */
 import type { WorkMessage } from '../core/hint.ts';
-import type { AlarmArn, AttachmentId, EniId, InstanceId, OwnerId, ServiceName } from '../core/ids.ts';
+import type {
+  AlarmArn,
+  AttachmentId,
+  EniId,
+  InstanceId,
+  OwnerId,
+  ServiceName,
+  TrailName,
+} from '../core/ids.ts';
 import type { OutboxEntry } from '../core/notice.ts';
 import type { AlarmFact, Fact, InterfaceFact, MemberFact, TypeLimits } from '../core/observation.ts';
-import type { ControllerState, Frozen, Pause, ServiceState } from '../core/state.ts';
+import type { ControllerItem, ControllerState, Frozen, ServiceState, TrailHolder } from '../core/state.ts';
 
 export interface Clock {
   now(): number;
@@ -209,8 +217,8 @@ export interface StateStore {
   addWayBack(name: ServiceName, ways: WaysBack): Promise<void>;
 
   /** Copies a frozen record and its pointers; an identical copy that is there already is success (P21). */
-  copyToTrail(name: ServiceName, frozen: Frozen): Promise<void>;
-  trail(name: ServiceName, from: number, limit: number): Promise<readonly TrailRow[]>;
+  copyToTrail(name: TrailName, frozen: Frozen): Promise<void>;
+  trail(name: TrailName, from: number, limit: number): Promise<readonly TrailRow[]>;
 
   /** Adds to the set of services that failed over in this zone and minute; answers the sets of the window (P31). */
   countFailover(
@@ -221,7 +229,17 @@ export interface StateStore {
   ): Promise<readonly string[]>;
   tripBrake(zone: string, services: readonly string[], nowMs: number): Promise<'tripped' | 'already'>;
   releaseBrake(zone: string, nowMs: number): Promise<void>;
-  pauseController(pause: Pause | undefined): Promise<void>;
+
+  /** The controller's own item; no decision needs more of it than `readController` says. */
+  readControllerItem(): Promise<ControllerItem>;
+  /**
+   * Replaces pause, frozen record and the chain's end, if that end is still the one of `before`. A condition that
+   * fails on the write's own lost answer is found out by the record's hash, in the item or copied, and reported as
+   * written.
+   */
+  writeControllerItem(before: ControllerItem, after: ControllerItem): Promise<'written' | 'conflict'>;
+  /** Clears the frozen record of this number, and no later one. */
+  clearControllerFrozen(number: number): Promise<void>;
   /** Adds a service to its zone's registered services: the brake's denominator. */
   joinZone(zone: string, name: ServiceName): Promise<void>;
   /** Takes it out again: an unregistered service is looked at no more, and counts no more. */
@@ -281,8 +299,8 @@ export interface TrailKey {
 
 /** The trail as it lies in the table: it can only be read. Methods throw {@link PortError} when it is out of reach. */
 export interface Trail {
-  /** The service's item: the head of its chain, and what is frozen or open. */
-  service(name: ServiceName): Promise<Fact<ServiceState>>;
+  /** The service's item, or the controller's own: the head of its chain, and what is frozen or open. */
+  service(name: TrailName): Promise<Fact<TrailHolder>>;
   /** One service's records from number `to` down to `from`, at most `limit` items read. */
   newest(
     name: string,

@@ -23,7 +23,7 @@ import { whereabouts } from '../core/whereabouts.ts';
 import { deliverLeftovers } from './deliver.ts';
 import { inTime } from './in-time.ts';
 import { observe } from './observe.ts';
-import { isPastExpiry, tellControllerPauseEnded, tellPauseEnded } from './pause-ended.ts';
+import { isPastExpiry, tellPauseEnded, tendController } from './pause-ended.ts';
 import type { Clock, Fleet, Ports, RedAlarm } from './ports.ts';
 import { readinessOf, tellReadiness, tend } from './readiness.ts';
 import { readService } from './record.ts';
@@ -464,11 +464,7 @@ export async function sweep(
       );
     }),
     inTime(clock, sendCanary(ports, memory), endsAtMs - clock.now()),
-    inTime(
-      clock,
-      tellControllerPauseEnded(ports, controller.pause, memory.pausesToldUntilMs),
-      endsAtMs - clock.now(),
-    ),
+    inTime(clock, tendController(ports, memory.pausesToldUntilMs), endsAtMs - clock.now()),
   ]);
 
   const nowMs = clock.now();

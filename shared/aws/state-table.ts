@@ -15,16 +15,28 @@ import type { ServiceName } from '../core/ids.ts';
 import { absent, known } from '../core/observation.ts';
 import {
   emptyController,
+  emptyTrail,
   needsAttention,
   type Pause,
+  parseControllerItem,
   parseServiceState,
   type ServiceState,
 } from '../core/state.ts';
 import { times } from '../core/times.ts';
 import { type Retrying, toPortError, withRetries, writes } from './retry.ts';
-import { keyOf, pointerSort, type Row, servicePartition, toItem, trailSort } from './trail-keys.ts';
+import {
+  controllerPartition,
+  keyOf,
+  pointerSort,
+  type Row,
+  servicePartition,
+  toItem,
+  trailPartition,
+  trailSort,
+} from './trail-keys.ts';
 
 const serviceKey = (name: ServiceName) => keyOf(servicePartition(name), 'SERVICE');
+const controllerKey = keyOf(controllerPartition, 'STATE');
 /** Sorts by time, to the minute: `2026-11-21T02:11`. */
 const minuteOf = (atMs: number) => new Date(atMs).toISOString().slice(0, 16);
 
@@ -190,11 +202,13 @@ export function makeStateTable(
     return row ? known(parseServiceState(row)) : absent;
   }
 
+  const readControllerItem = async () => parseControllerItem(await get(controllerPartition, 'STATE'));
+
   const servicesBehind = async (pk: string) =>
     (await withPrefix(pk, 'SERVICE#')).map((row) => row['service'] as ServiceName);
 
   async function controllerRows(): Promise<readonly Row[]> {
-    return withPrefix('CONTROLLER', 'STATE');
+    return withPrefix(controllerPartition, 'STATE');
   }
 
   return {
@@ -310,7 +324,7 @@ export function makeStateTable(
 
     async copyToTrail(name, frozen) {
       const { number, kind, atMs, outcome, author, body, hash, pointers } = frozen;
-      const pk = servicePartition(name);
+      const pk = trailPartition(name);
       const sk = trailSort(number);
       const isFree = 'attribute_not_exists(pk)';
       if (!(await putIf({ pk, sk, number, kind, atMs, outcome, author, body, hash }, isFree))) {
@@ -327,7 +341,7 @@ export function makeStateTable(
       const rows = await query({
         KeyConditionExpression: 'pk = :pk AND sk BETWEEN :from AND :to',
         ExpressionAttributeValues: toItem({
-          ':pk': `SERVICE#${name}`,
+          ':pk': trailPartition(name),
           ':from': trailSort(from),
           ':to': trailSort(from + limit - 1),
         }),
@@ -389,11 +403,39 @@ export function makeStateTable(
       });
     },
 
-    async pauseController(pause) {
-      await update(keyOf('CONTROLLER', 'STATE'), {
-        UpdateExpression: pause ? 'SET #pause = :pause' : 'REMOVE #pause',
-        ExpressionAttributeNames: { '#pause': 'pause' },
-        ...(pause && { ExpressionAttributeValues: toItem({ ':pause': pause }) }),
+    readControllerItem,
+
+    async writeControllerItem({ trail }, { pause, frozen, trail: { next, head } }) {
+      // Of an item without a chain, as an older version leaves it, the first record has this number.
+      const nothingRecordedYet = 'attribute_not_exists(#trail)';
+      const nobodyRecordedSince = '#trail.#next = :expectedNext';
+      const set = { pause, frozen, trail: { next, head } };
+      const change = changeOf({ pause: null, frozen: null, trail: null }, set);
+      const isWritten = await updateIf(controllerKey, {
+        UpdateExpression: change.text,
+        ConditionExpression:
+          trail.next === emptyTrail.next
+            ? [nothingRecordedYet, nobodyRecordedSince].join(' OR ')
+            : nobodyRecordedSince,
+        ExpressionAttributeNames: { ...change.names, '#next': 'next' },
+        ExpressionAttributeValues: toItem({ ...change.values, ':expectedNext': trail.next }),
+      });
+      if (isWritten) return 'written';
+      // Our own record: an attempt of this very write succeeded and its answer was lost (P1).
+      if ((await readControllerItem()).trail.head === head) return 'written';
+      // Whoever recorded after it has copied it. Done again, it would undo what they did since.
+      const copied = await get(controllerPartition, trailSort(trail.next));
+      return copied?.['hash'] === head ? 'written' : 'conflict';
+    },
+
+    async clearControllerFrozen(number) {
+      // Of a later number: somebody recorded meanwhile, and that one is not copied yet.
+      const isThatOne = '#frozen.#number = :number';
+      await updateIf(controllerKey, {
+        UpdateExpression: 'REMOVE #frozen',
+        ConditionExpression: isThatOne,
+        ExpressionAttributeNames: { '#frozen': 'frozen', '#number': 'number' },
+        ExpressionAttributeValues: toItem({ ':number': number }),
       });
     },
 

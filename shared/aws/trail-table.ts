@@ -10,10 +10,21 @@ import {
 import { unmarshall } from '@aws-sdk/util-dynamodb';
 import type { Pointer, RowsAskedFor, Trail, TrailKey, TrailRow } from '../app/ports.ts';
 import { PortError } from '../core/errors.ts';
+import { everything } from '../core/ids.ts';
 import { absent, known } from '../core/observation.ts';
-import { parseServiceState } from '../core/state.ts';
+import { parseControllerItem, parseServiceState } from '../core/state.ts';
 import { type Retrying, reads, withRetries } from './retry.ts';
-import { afterAllRecords, keyOf, type Row, servicePartition, toItem, trailSort } from './trail-keys.ts';
+import {
+  afterAllRecords,
+  controllerPartition,
+  keyOf,
+  nameOfPartition,
+  type Row,
+  servicePartition,
+  toItem,
+  trailPartition,
+  trailSort,
+} from './trail-keys.ts';
 
 /** As many as BatchGetItem takes. */
 const batchSize = 100;
@@ -82,7 +93,7 @@ export function makeTrailTable(client: Client, table: string, retrying: Retrying
   /** One call; what DynamoDB did not get to is asked for again, as throttling is: by the one retry layer. */
   async function batch(keys: readonly TrailKey[]): Promise<readonly Row[]> {
     const rows: Row[] = [];
-    let left: Item[] = keys.map(({ service, number }) => keyOf(servicePartition(service), trailSort(number)));
+    let left: Item[] = keys.map(({ service, number }) => keyOf(trailPartition(service), trailSort(number)));
     await tried(async () => {
       const { Responses, UnprocessedKeys } = await client.send(
         new BatchGetItemCommand({ RequestItems: { [table]: { Keys: left, ConsistentRead: true } } }),
@@ -97,25 +108,23 @@ export function makeTrailTable(client: Client, table: string, retrying: Retrying
 
   return {
     async service(name) {
+      const isOfAll = name === everything;
+      const Key = isOfAll ? keyOf(controllerPartition, 'STATE') : keyOf(servicePartition(name), 'SERVICE');
       const { Item } = await tried(() =>
-        client.send(
-          new GetItemCommand({
-            TableName: table,
-            Key: keyOf(servicePartition(name), 'SERVICE'),
-            ConsistentRead: true,
-          }),
-        ),
+        client.send(new GetItemCommand({ TableName: table, Key, ConsistentRead: true })),
       );
+      // Nobody registers the controller: without an item nothing was done to everything yet.
+      if (isOfAll) return known(parseControllerItem(Item && unmarshall(Item)));
       return Item ? known(parseServiceState(unmarshall(Item))) : absent;
     },
 
     async newest(name, { from, to }, limit, where) {
-      const range = { pk: servicePartition(name), from: trailSort(from), to: trailSort(to), limit, where };
+      const range = { pk: trailPartition(name), from: trailSort(from), to: trailSort(to), limit, where };
       return (await query({ ...range, forward: false })) as unknown as Awaited<ReturnType<Trail['newest']>>;
     },
 
     async oldest(name, from, limit) {
-      const range = { pk: servicePartition(name), to: afterAllRecords };
+      const range = { pk: trailPartition(name), to: afterAllRecords };
       const rows: Row[] = [];
       // A page of DynamoDB ends at one megabyte, wherever ours would.
       for (let first = trailSort(from); ; ) {
@@ -146,7 +155,7 @@ export function makeTrailTable(client: Client, table: string, retrying: Retrying
       const rows = (await Promise.all(chunks.map(batch))).flat();
       return rows.map((row) => ({
         ...(row as unknown as TrailRow),
-        service: String(row['pk']).slice(servicePartition('').length),
+        service: nameOfPartition(String(row['pk'])),
       }));
     },
   };

@@ -1,12 +1,13 @@
 /** What can be asked of the trail, and what is answered: the words that functions/audit and its callers share. */
 import * as v from 'valibot';
 import type { Episode } from './episode.ts';
-import { EniIdSchema, InstanceIdSchema, ServiceNameSchema } from './ids.ts';
+import { EniIdSchema, InstanceIdSchema, ServiceNameSchema, TrailNameSchema } from './ids.ts';
 import { problemsOf } from './problems.ts';
 import { type RecordKind, recordKinds } from './trail.ts';
 
 /** A record as it is answered: the text of its row as JSON, with its hash. What else it holds differs by kind. */
 export interface TrailRecord {
+  /** `*` for what was done to everything. */
   readonly service: string;
   readonly number: number;
   readonly kind: RecordKind;
@@ -91,7 +92,7 @@ const OutcomeSchema = v.pipe(
 
 const RecordsSchema = v.pipe(
   v.strictObject({
-    service: v.exactOptional(ServiceNameSchema),
+    service: v.exactOptional(TrailNameSchema),
     instance: v.exactOptional(InstanceIdSchema),
     interface: v.exactOptional(EniIdSchema),
     author: v.exactOptional(AuthorSchema),
@@ -112,7 +113,7 @@ const RecordsSchema = v.pipe(
 /** `from` and `to` in milliseconds; from is included, to is not. */
 export type RecordsQuery = v.InferOutput<typeof RecordsSchema>;
 
-const VerifySchema = v.strictObject({ service: ServiceNameSchema, cursor: v.exactOptional(v.string()) });
+const VerifySchema = v.strictObject({ service: TrailNameSchema, cursor: v.exactOptional(v.string()) });
 export type VerifyQuery = v.InferOutput<typeof VerifySchema>;
 
 const ExplainSchema = v.strictObject({ service: ServiceNameSchema, at: TimeSchema });

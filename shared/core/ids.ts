@@ -42,6 +42,17 @@ export const ServiceNameSchema = v.pipe(
 );
 export type ServiceName = v.InferOutput<typeof ServiceNameSchema>;
 
+/** What concerns every service: the controller's own name in notices and in the trail. No service can have it. */
+export const everything = '*';
+
+/** Whose trail: a service's, or the controller's own. */
+export type TrailName = ServiceName | typeof everything;
+
+export const TrailNameSchema = v.custom<TrailName>(
+  (name) => name === everything || v.is(ServiceNameSchema, name),
+  "must be a service's name, or * for the controller itself",
+);
+
 /** One worker: one invocation of the function. Unique for each invocation, never reused. */
 export type OwnerId = string & v.Brand<'OwnerId'>;
 

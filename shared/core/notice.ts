@@ -26,7 +26,7 @@ export interface NoticeFacts extends Partial<Named> {
   /** The section of the runbook, where the outcome is too coarse. */
   readonly section?: string;
   readonly data: Readonly<Record<string, unknown>>;
-  /** Its place in the service's trail; what concerns every service has none. */
+  /** Its place in the trail of `service`; a test, and a pause of everything that ended by itself, have none. */
   readonly trail?: { readonly number: number; readonly headHash: string };
 }
 

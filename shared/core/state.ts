@@ -8,6 +8,7 @@ import {
   type EniId,
   EniIdSchema,
   type EpisodeId,
+  everything,
   type InstanceId,
   InstanceIdSchema,
   type OwnerId,
@@ -212,6 +213,24 @@ const EpisodeSchema: v.GenericSchema<unknown, Episode> = v.object({
   ),
 });
 
+const FrozenSchema: v.GenericSchema<unknown, Frozen> = v.object({
+  number: count,
+  kind: v.string(),
+  atMs: ms,
+  outcome: v.exactOptional(v.string()),
+  author: v.exactOptional(v.string()),
+  body: v.string(),
+  hash: v.string(),
+  pointers: v.array(v.string()),
+});
+const PauseSchema: v.GenericSchema<unknown, Pause> = v.object({
+  reason: v.string(),
+  author: v.string(),
+  atMs: ms,
+  untilMs: ms,
+});
+const ChainEndSchema = v.object({ next: count, head: v.string() });
+
 /** Reads what is stored. A lease or plan that cannot be understood is an error, never a free lease. */
 const ServiceStateSchema: v.GenericSchema<
   unknown,
@@ -260,18 +279,7 @@ const ServiceStateSchema: v.GenericSchema<
       byItself: v.exactOptional(v.literal(true)),
     }),
   ),
-  frozen: v.exactOptional(
-    v.object({
-      number: count,
-      kind: v.string(),
-      atMs: ms,
-      outcome: v.exactOptional(v.string()),
-      author: v.exactOptional(v.string()),
-      body: v.string(),
-      hash: v.string(),
-      pointers: v.array(v.string()),
-    }),
-  ),
+  frozen: v.exactOptional(FrozenSchema),
   outbox: v.array(v.unknown()),
   lastSeen: v.exactOptional(
     v.object({ holder: InstanceIdSchema, attachments: v.record(v.string(), AttachmentIdSchema) }),
@@ -293,7 +301,7 @@ const ServiceStateSchema: v.GenericSchema<
   preferredSinceMs: v.exactOptional(ms),
   movedBy: v.exactOptional(v.picklist(['failover', 'failback'])),
   failbackSuspended: v.exactOptional(v.object({ sinceMs: ms, why: v.string() })),
-  pause: v.exactOptional(v.object({ reason: v.string(), author: v.string(), atMs: ms, untilMs: ms })),
+  pause: v.exactOptional(PauseSchema),
   stranded: v.exactOptional(
     v.object({
       sinceMs: ms,
@@ -307,11 +315,11 @@ const ServiceStateSchema: v.GenericSchema<
   lastRefusal: v.exactOptional(v.string()),
   notReady: v.exactOptional(v.string()),
   lastObserved: v.exactOptional(v.string()),
-  trail: v.object({ next: count, head: v.string() }),
+  trail: ChainEndSchema,
   tombstone: v.exactOptional(v.boolean()),
 });
 
-/** What concerns every service: one item, read beside the service's own. */
+/** What concerns every service, as far as a decision needs it: read beside the service's own item. */
 export interface ControllerState {
   readonly pause?: Pause;
   /** Tripped brakes by Availability Zone. */
@@ -325,6 +333,31 @@ export interface ControllerState {
 }
 
 export const emptyController: ControllerState = { brakes: {}, releasedAtMs: {}, servicesByZone: {} };
+
+/** The controller's own item: the pause of everything, and the end of the chain of what was done to everything. */
+export interface ControllerItem {
+  readonly name: typeof everything;
+  readonly pause?: Pause;
+  readonly trail: ServiceState['trail'];
+  readonly frozen?: Frozen;
+}
+
+const ControllerItemSchema = v.object({
+  pause: v.exactOptional(PauseSchema),
+  /** Absent before the first record, and in an item of an older version. */
+  trail: v.exactOptional(ChainEndSchema),
+  frozen: v.exactOptional(FrozenSchema),
+});
+
+/**
+ * Reads the stored item, or says what it is where there is none yet. Throws {@link InvalidInputError}: a chain whose
+ * end cannot be understood is not begun anew.
+ */
+export function parseControllerItem(row: unknown): ControllerItem {
+  const result = v.safeParse(ControllerItemSchema, row ?? {});
+  if (result.success) return { name: everything, trail: emptyTrail, ...result.output };
+  throw new InvalidInputError("the controller's own item is malformed", problemsOf(result.issues));
+}
 
 /** Reads a stored item. Throws {@link InvalidInputError}: on an item that cannot be understood nothing is done. */
 export function parseServiceState(row: unknown): ServiceState {
@@ -376,6 +409,9 @@ export function spentOf(state: ServiceState, isSourceStopped: boolean, nowMs: nu
   const all = [...state.failoversAtMs, ...(isSourceStopped ? [] : (state.unfencedAtMs ?? []))];
   return all.filter((atMs) => nowMs - atMs < times.budgetWindowMs).length;
 }
+
+/** What the trail is asked of an item: where its chain ends, what is not copied yet, and what is still open. */
+export type TrailHolder = Pick<ServiceState, 'trail' | 'frozen' | 'episode'>;
 
 export const isPaused = (pause: Pause | undefined, nowMs: number) =>
   pause !== undefined && nowMs < pause.untilMs;

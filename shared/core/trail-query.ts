@@ -1,6 +1,6 @@
 /** How a question to the trail becomes ranges of keys: the narrowest partition first, the rest sorted out after it. */
 import type { RecordsQuery, TrailRecord } from './audit-query.ts';
-import type { ServiceName } from './ids.ts';
+import type { TrailName } from './ids.ts';
 
 /** Whoever acts by himself: the author of nearly everything, so that his partition narrows nothing down. */
 const controller = 'eni-failover';
@@ -22,7 +22,7 @@ export interface PointerRange {
 
 export type Access =
   /** The service's own records, by number: nothing but themselves is read. */
-  | { readonly kind: 'service'; readonly service: ServiceName }
+  | { readonly kind: 'service'; readonly service: TrailName }
   /** Pointers of the same author, instance or interface, in the order of time. */
   | { readonly kind: 'pointers'; readonly partition: string }
   /** The pointers of a day, one day after the other. */

@@ -1,6 +1,6 @@
 /** Records for the trail: canonical, chained by hash, frozen in the service item before they are copied (P21). */
 
-import type { EpisodeId } from './ids.ts';
+import type { EpisodeId, TrailName } from './ids.ts';
 import type { OutboxEntry } from './notice.ts';
 import type { Frozen, ServiceState } from './state.ts';
 
@@ -13,7 +13,7 @@ export const recordKinds = {
   change: 'registered, registration changed, or DeleteOnTermination set to false',
   pause: 'paused, by whom, why, until when',
   resume: 'resumed',
-  ack: 'a quarantine, a budget, a refusal or an observation was acknowledged',
+  ack: 'a quarantine, a budget, a refusal or an observation was acknowledged, or a brake released',
   recovered: 'no longer stranded',
   readiness: 'a failover would not work now, or would work again',
   request: 'a switchover or a failback was asked for, and taken on',
@@ -55,8 +55,13 @@ export interface RecordDraft {
   readonly enis: readonly string[];
 }
 
+/** Whoever has a chain of records. */
+export interface Chained extends Pick<ServiceState, 'trail'> {
+  readonly name: TrailName;
+}
+
 /** The record with its place in the chain: the next number, and the hash of the one before. */
-export function freeze(state: ServiceState, draft: RecordDraft, sha256: (text: string) => string): Frozen {
+export function freeze(state: Chained, draft: RecordDraft, sha256: (text: string) => string): Frozen {
   const body = canonical({
     ...draft.facts,
     service: state.name,

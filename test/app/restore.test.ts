@@ -428,7 +428,7 @@ describe('people forbid', () => {
   });
 
   story('the paused controller moves nothing', async (world) => {
-    await world.run(world.store.pauseController(pausedFor(world, 3_600_000)));
+    world.store.pauseAll(pausedFor(world, 3_600_000));
     world.ec2.impair(a);
     expect(await world.look(world.alarm(a))).toMatchObject({ kind: 'refused', code: 'CONTROLLER_PAUSED' });
     expectUntouched(world);

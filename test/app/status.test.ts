@@ -33,9 +33,7 @@ describe('the status', () => {
   story('says where an interface is on nothing, and that pause and brake are on', async (world) => {
     world.ec2.detachByHand(front);
     await world.run(world.store.tripBrake(zone, ['x'], world.clock.now()));
-    await world.run(
-      world.store.pauseController({ reason: 'x', author: 'y', atMs: 0, untilMs: world.clock.now() + 1_000 }),
-    );
+    world.store.pauseAll({ reason: 'x', author: 'y', atMs: 0, untilMs: world.clock.now() + 1_000 });
     expect(await world.run(statusOf(world.ports, ordersDb))).toMatchObject({
       where: { kind: 'on-nothing', free: [front], beside: a },
       holderHealth: undefined,

@@ -603,24 +603,127 @@ describe('the controller', () => {
       },
     ]);
   });
-  it('sets and removes a pause', async () => {
-    aws.on(UpdateItemCommand).resolves({});
+  describe('its own item', () => {
     const pause = { reason: 'game day', author: 'ann', atMs: 1, untilMs: 2 };
-    await store.pauseController(pause);
-    await store.pauseController(undefined);
-    const common = {
-      TableName: TABLE,
-      Key: { pk: { S: 'CONTROLLER' }, sk: { S: 'STATE' } },
-      ExpressionAttributeNames: { '#pause': 'pause' },
+    const item = { name: '*', trail: { next: 3, head: 'h2' } } as const;
+    const frozen = frozenRecord(3);
+    const after = { ...item, frozen, trail: { next: 4, head: frozen.hash } };
+    const Key = { pk: { S: 'CONTROLLER' }, sk: { S: 'STATE' } };
+    const names = { '#pause': 'pause', '#frozen': 'frozen', '#trail': 'trail', '#next': 'next' };
+    const values = {
+      ':frozen': { M: toItem(frozen) },
+      ':trail': { M: toItem(after.trail) },
+      ':expectedNext': { N: '3' },
     };
-    expect(inputs()).toStrictEqual([
-      {
-        ...common,
-        UpdateExpression: 'SET #pause = :pause',
-        ExpressionAttributeValues: { ':pause': { M: toItem(pause) } },
-      },
-      { ...common, UpdateExpression: 'REMOVE #pause' },
-    ]);
+
+    it('is paused, and its record frozen, in one write that nobody came before', async () => {
+      aws.on(UpdateItemCommand).resolves({});
+      expect(await store.writeControllerItem(item, { ...after, pause })).toBe('written');
+      expect(inputs()).toStrictEqual([
+        {
+          TableName: TABLE,
+          Key,
+          UpdateExpression: 'SET #pause = :pause, #frozen = :frozen, #trail = :trail',
+          ConditionExpression: '#trail.#next = :expectedNext',
+          ExpressionAttributeNames: names,
+          ExpressionAttributeValues: { ':pause': { M: toItem(pause) }, ...values },
+        },
+      ]);
+    });
+    it('is resumed in the same way', async () => {
+      aws.on(UpdateItemCommand).resolves({});
+      expect(await store.writeControllerItem({ ...item, pause }, after)).toBe('written');
+      expect(inputs()).toStrictEqual([
+        {
+          TableName: TABLE,
+          Key,
+          UpdateExpression: 'SET #frozen = :frozen, #trail = :trail REMOVE #pause',
+          ConditionExpression: '#trail.#next = :expectedNext',
+          ExpressionAttributeNames: names,
+          ExpressionAttributeValues: values,
+        },
+      ]);
+    });
+    it('of an older version has no chain yet: its first record begins it', async () => {
+      aws.on(GetItemCommand).resolves({ Item: toItem({ pk: 'CONTROLLER', sk: 'STATE', pause }) });
+      aws.on(UpdateItemCommand).resolves({});
+      const old = await store.readControllerItem();
+      expect(old).toStrictEqual({ name: '*', pause, trail: { next: 1, head: '' } });
+      await store.writeControllerItem(old, after);
+      expect(inputs()[0]).toStrictEqual({ TableName: TABLE, Key, ConsistentRead: true });
+      expect(inputs()[1]).toMatchObject({
+        ConditionExpression: 'attribute_not_exists(#trail) OR #trail.#next = :expectedNext',
+        ExpressionAttributeValues: { ':expectedNext': { N: '1' } },
+      });
+    });
+    it('whose condition failed is looked at: our own head there means that it was written', async () => {
+      aws.on(UpdateItemCommand).rejects(conditionFailed());
+      aws.on(GetItemCommand).resolves({ Item: toItem(after) });
+      expect(await store.writeControllerItem(item, after)).toBe('written');
+      aws.on(GetItemCommand).resolves({ Item: toItem({ trail: { next: 4, head: 'theirs' } }) });
+      expect(await store.writeControllerItem(item, after)).toBe('conflict');
+    });
+    it('whose condition failed because somebody recorded later is looked for in the trail', async () => {
+      aws.on(UpdateItemCommand).rejects(conditionFailed());
+      aws.on(GetItemCommand).resolves({ Item: toItem({ trail: { next: 5, head: 'theirs' } }) });
+      const Copy = { pk: { S: 'CONTROLLER' }, sk: { S: 'TRAIL#000000000003' } };
+      aws.on(GetItemCommand, { Key: Copy }).resolves({ Item: toItem({ hash: frozen.hash }) });
+      expect(await store.writeControllerItem(item, after)).toBe('written');
+      aws.on(GetItemCommand, { Key: Copy }).resolves({ Item: toItem({ hash: 'theirs' }) });
+      expect(await store.writeControllerItem(item, after)).toBe('conflict');
+    });
+    it.each([
+      ['an end of the chain', { trail: { next: '4', head: 'h' } }],
+      ['a frozen record', { frozen: { number: 1 } }],
+    ])('with %s that cannot be understood is an error', async (_, attributes) => {
+      aws.on(GetItemCommand).resolves({ Item: toItem(attributes) });
+      await expect(store.readControllerItem()).rejects.toMatchObject({ name: 'InvalidInputError' });
+    });
+    it('loses the frozen record of one number only', async () => {
+      aws.on(UpdateItemCommand).rejects(conditionFailed());
+      await store.clearControllerFrozen(3);
+      expect(inputs()).toStrictEqual([
+        {
+          TableName: TABLE,
+          Key,
+          UpdateExpression: 'REMOVE #frozen',
+          ConditionExpression: '#frozen.#number = :number',
+          ExpressionAttributeNames: { '#frozen': 'frozen', '#number': 'number' },
+          ExpressionAttributeValues: { ':number': { N: '3' } },
+        },
+      ]);
+    });
+    it('is read by a decision without its trail, and shows it nothing but the pause', async () => {
+      aws.on(QueryCommand).resolves({
+        Items: [toItem({ pk: 'CONTROLLER', sk: 'STATE', pause, frozen, trail: after.trail })],
+      });
+      expect(await store.readController()).toStrictEqual({
+        pause,
+        brakes: {},
+        releasedAtMs: {},
+        servicesByZone: {},
+      });
+      expect(inputs()).toStrictEqual([
+        {
+          TableName: TABLE,
+          ConsistentRead: true,
+          KeyConditionExpression: 'pk = :pk AND begins_with(sk, :prefix)',
+          ExpressionAttributeValues: { ':pk': { S: 'CONTROLLER' }, ':prefix': { S: 'STATE' } },
+        },
+      ]);
+    });
+    it('has its records beside it, and pointers to them in its name', async () => {
+      aws.on(PutItemCommand).resolves({});
+      await store.copyToTrail('*', frozen);
+      expect(inputs()[0]).toMatchObject({
+        Item: { pk: { S: 'CONTROLLER' }, sk: { S: 'TRAIL#000000000003' } },
+        ConditionExpression: 'attribute_not_exists(pk)',
+      });
+      expect(inputs().at(-1)).toMatchObject({
+        Item: { pk: { S: 'BY#DAY#2026-11-21' }, sk: { S: expect.stringContaining('#*#000000000003') } },
+      });
+      expect(inputs().at(-1)).toMatchObject({ Item: { service: { S: '*' }, number: { N: '3' } } });
+    });
   });
   it('adds a service to its zone', async () => {
     aws.on(UpdateItemCommand).resolves({});

@@ -186,3 +186,39 @@ describe('the service’s item', () => {
     expect(aws.commandCalls(GetItemCommand)).toHaveLength(1);
   });
 });
+
+describe('what was done to everything', () => {
+  const recordKey = marshall({ pk: 'CONTROLLER', sk: 'TRAIL#000000000001' });
+  const record = { ...recordKey, ...marshall({ number: 1, body: '{}', hash: 'h', atMs: 1, kind: 'pause' }) };
+
+  it('lies beside the controller’s own item, whose chain ends there', async () => {
+    aws.on(GetItemCommand).resolves({ Item: marshall({ trail: { next: 2, head: 'h' } }) });
+    aws.on(QueryCommand).resolves({ Items: [record], ScannedCount: 1 });
+    aws.on(BatchGetItemCommand).resolves({ Responses: { [TABLE]: [record] } });
+    expect(await trail.service('*')).toStrictEqual({
+      kind: 'known',
+      value: { name: '*', trail: { next: 2, head: 'h' } },
+    });
+    await trail.newest('*', { from: 1, to: 7 }, 3);
+    await trail.oldest('*', 1, 3);
+    expect(await trail.rows([{ service: '*', number: 1 }])).toMatchObject([{ service: '*', number: 1 }]);
+    expect(aws.commandCalls(GetItemCommand)[0]?.args[0].input).toStrictEqual({
+      TableName: TABLE,
+      Key: marshall({ pk: 'CONTROLLER', sk: 'STATE' }),
+      ConsistentRead: true,
+    });
+    expect(queries().map((each) => each.ExpressionAttributeValues?.[':pk'])).toEqual([
+      { S: 'CONTROLLER' },
+      { S: 'CONTROLLER' },
+    ]);
+    const [batch] = aws.commandCalls(BatchGetItemCommand);
+    expect(batch?.args[0].input.RequestItems?.[TABLE]?.Keys).toStrictEqual([recordKey]);
+  });
+  it('is nothing before the first of it: nobody registers the controller', async () => {
+    aws.on(GetItemCommand).resolves({});
+    expect(await trail.service('*')).toMatchObject({
+      kind: 'known',
+      value: { trail: { next: 1, head: '' } },
+    });
+  });
+});

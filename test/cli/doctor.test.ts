@@ -243,15 +243,8 @@ describe('of the stack', () => {
     ],
     [
       'a pause of everything',
-      ({ world: { store, clock, run } }) =>
-        run(
-          store.pauseController({
-            reason: 'x',
-            author: 'ann',
-            atMs: clock.now(),
-            untilMs: clock.now() + 60_000,
-          }),
-        ),
+      ({ world: { store, clock } }) =>
+        store.pauseAll({ reason: 'x', author: 'ann', atMs: clock.now(), untilMs: clock.now() + 60_000 }),
       ['warning brakes'],
       'done',
     ],

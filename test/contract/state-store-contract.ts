@@ -12,7 +12,14 @@ import type {
   ServiceName,
 } from '../../shared/core/ids.ts';
 import type { Plan } from '../../shared/core/plan.ts';
-import type { Frozen, OperatorRequest, Pause, ServiceState, Stranded } from '../../shared/core/state.ts';
+import type {
+  ControllerItem,
+  Frozen,
+  OperatorRequest,
+  Pause,
+  ServiceState,
+  Stranded,
+} from '../../shared/core/state.ts';
 import { waitingNotice } from '../fakes/notices.ts';
 
 export interface StoreUnderTest {
@@ -103,6 +110,16 @@ export const frozenRecord = (number: number): Frozen => {
     hash: `hash-of-${number}`,
     pointers: [`BY#INSTANCE#${HOLDER}`, `BY#ENI#${ENI}`, 'BY#AUTHOR#eni-failover', 'BY#DAY#2026-11-21'],
   };
+};
+
+/** The controller's item with its next record frozen, and this beside it. */
+const itemBehind = (
+  { frozen: _, ...item }: ControllerItem,
+  change: Pick<ControllerItem, 'pause'>,
+  by = 'us',
+): ControllerItem => {
+  const frozen = { ...frozenRecord(item.trail.next), hash: `hash-of-${item.trail.next}-${by}` };
+  return { ...item, ...change, frozen, trail: { next: frozen.number + 1, head: frozen.hash } };
 };
 
 /** Every optional field set, each list with something in it. */
@@ -735,30 +752,95 @@ export function stateStoreContract(make: () => Promise<StoreUnderTest>): void {
       expect(await store.list()).toEqual({ names: [], unreadable: [] });
     });
     it('is paused until it is resumed', async () => {
-      await store.pauseController(pause);
+      const begun = await store.readControllerItem();
+      expect(begun).toStrictEqual({ name: '*', trail: { next: 1, head: '' } });
+      const paused = itemBehind(begun, { pause });
+      expect(await store.writeControllerItem(begun, paused)).toBe('written');
+      expect(await store.readControllerItem()).toStrictEqual(paused);
+      // What a decision reads is no more than before.
       expect(await store.readController()).toStrictEqual({
         brakes: {},
         releasedAtMs: {},
         servicesByZone: {},
         pause,
       });
-      const later = { ...pause, untilMs: NOW + 2 * minute };
-      await store.pauseController(later);
-      expect((await store.readController()).pause).toStrictEqual(later);
-      await store.pauseController(undefined);
+      const { pause: _, ...resumed } = itemBehind(paused, {});
+      expect(await store.writeControllerItem(paused, resumed)).toBe('written');
+      expect(await store.readControllerItem()).toStrictEqual(resumed);
       expect(await store.readController()).toStrictEqual({
         brakes: {},
         releasedAtMs: {},
         servicesByZone: {},
       });
     });
-    it('can be resumed although it was never paused', async () => {
-      await store.pauseController(undefined);
+    it('can be paused anew', async () => {
+      const first = itemBehind(await store.readControllerItem(), { pause });
+      await store.writeControllerItem(await store.readControllerItem(), first);
+      const later = itemBehind(first, { pause: { ...pause, untilMs: NOW + 2 * minute } });
+      expect(await store.writeControllerItem(first, later)).toBe('written');
+      expect((await store.readController()).pause).toStrictEqual(later.pause);
+    });
+    it('is not changed by whoever read it before somebody else recorded', async () => {
+      const begun = await store.readControllerItem();
+      const first = itemBehind(begun, { pause });
+      const answers = await Promise.all([
+        store.writeControllerItem(begun, first),
+        store.writeControllerItem(begun, itemBehind(begun, {}, 'another')),
+      ]);
+      expect([...answers].sort()).toEqual(['conflict', 'written']);
+      const now = await store.readControllerItem();
+      expect(now.trail.next).toBe(2);
+      expect(await store.writeControllerItem(now, itemBehind(now, {}))).toBe('written');
+      expect(await store.writeControllerItem(now, itemBehind(now, {}, 'another'))).toBe('conflict');
+    });
+    it('that was written although the answer was lost is written', async () => {
+      const begun = await store.readControllerItem();
+      const first = itemBehind(begun, { pause });
+      under.loseAnswers(1);
+      await store.writeControllerItem(begun, first).catch(() => undefined);
+      expect(await store.writeControllerItem(begun, first)).toBe('written');
+      expect(await store.readControllerItem()).toStrictEqual(first);
+    });
+    it('that was written before somebody else recorded is written, and not done again', async () => {
+      const begun = await store.readControllerItem();
+      const first = itemBehind(begun, { pause });
+      await store.writeControllerItem(begun, first);
+      if (first.frozen) await store.copyToTrail('*', first.frozen);
+      const second = itemBehind(first, {}, 'another');
+      await store.writeControllerItem(first, second);
+      expect(await store.writeControllerItem(begun, first)).toBe('written');
+      expect(await store.writeControllerItem(begun, itemBehind(begun, {}, 'third'))).toBe('conflict');
+      expect(await store.readControllerItem()).toStrictEqual(second);
+    });
+    it('loses the frozen record that was copied, and no later one', async () => {
+      const begun = await store.readControllerItem();
+      const first = itemBehind(begun, { pause });
+      await store.writeControllerItem(begun, first);
+      const second = itemBehind(first, {});
+      await store.writeControllerItem(first, second);
+      await store.clearControllerFrozen(1);
+      expect(await store.readControllerItem()).toStrictEqual(second);
+      await store.clearControllerFrozen(2);
+      const { frozen: _, ...cleared } = second;
+      expect(await store.readControllerItem()).toStrictEqual(cleared);
+      await store.clearControllerFrozen(2);
+      expect(await store.writeControllerItem(cleared, itemBehind(cleared, {}))).toBe('written');
+    });
+    it('has a trail of its own, which no decision and no listing reads', async () => {
+      await store.copyToTrail('*', frozenRecord(1));
+      await store.copyToTrail('*', frozenRecord(1));
+      await expect(store.copyToTrail('*', { ...frozenRecord(1), hash: 'another' })).rejects.toMatchObject({
+        code: 'TrailConflict',
+      });
+      await store.copyToTrail('*', frozenRecord(2));
+      expect((await store.trail('*', 1, 10)).map(({ number }) => number)).toEqual([1, 2]);
+      expect(await store.trail(ORDERS, 1, 10)).toEqual([]);
       expect(await store.readController()).toStrictEqual({
         brakes: {},
         releasedAtMs: {},
         servicesByZone: {},
       });
+      expect(await store.list()).toEqual({ names: [], unreadable: [] });
     });
 
     it('shows a brake that tripped, and that it tripped once', async () => {
@@ -851,7 +933,8 @@ export function stateStoreContract(make: () => Promise<StoreUnderTest>): void {
     it('keeps pause, brakes and zones apart', async () => {
       await store.joinZone(ZONE, ORDERS);
       await store.tripBrake(ZONE, ['a'], NOW);
-      await store.pauseController(pause);
+      const begun = await store.readControllerItem();
+      await store.writeControllerItem(begun, itemBehind(begun, { pause }));
       await store.countFailover(ZONE, ORDERS, NOW);
       expect(await store.readController()).toStrictEqual({
         pause,

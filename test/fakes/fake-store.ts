@@ -1,12 +1,21 @@
 /** The state table in memory, with the real guards, and with the faults of a table in the middle of an outage. */
 import type { Guard, StateStore, TrailRow, WaysBack, WriteResult } from '../../shared/app/ports.ts';
 import { PortError } from '../../shared/core/errors.ts';
-import type { AlarmArn, EniId, InstanceId, ServiceName } from '../../shared/core/ids.ts';
+import {
+  type AlarmArn,
+  type EniId,
+  everything,
+  type InstanceId,
+  type ServiceName,
+  type TrailName,
+} from '../../shared/core/ids.ts';
 import { absent, known } from '../../shared/core/observation.ts';
 import {
+  type ControllerItem,
   type ControllerState,
   emptyController,
   type Pause,
+  parseControllerItem,
   parseServiceState,
   type ServiceState,
 } from '../../shared/core/state.ts';
@@ -74,7 +83,13 @@ export interface FakeStore extends StateStore {
   /** Changes the item as another worker would: with a new `rev` and nonce. */
   change(name: ServiceName, change: (state: ServiceState) => ServiceState): void;
   /** The whole trail, without a call. */
-  rows(name: ServiceName): readonly TrailRow[];
+  rows(name: TrailName): readonly TrailRow[];
+  /** Pauses everything, or ends that, as an older version did: without a record. */
+  pauseAll(pause: Pause | undefined): void;
+  /** Records as another operator would: the chain goes on, and the copy is not made yet. */
+  changeController(change: (item: ControllerItem) => ControllerItem): void;
+  /** The controller's own item, without a call. */
+  peekController(): ControllerItem;
   pointers(): readonly string[];
   ownerOf(eni: EniId): ServiceName | 'released' | undefined;
   onWrite(watch: (written: Written) => void): void;
@@ -110,7 +125,8 @@ export function makeFakeStore(clock: Pick<VirtualClock, 'now' | 'sleep'>): FakeS
   const writes: Written[] = [];
   const watchers: ((written: Written) => void)[] = [];
   const faults: PlannedFault[] = [];
-  let pause: Pause | undefined;
+  /** As it is stored: without a chain before the first record. */
+  let controller: Partial<ControllerItem> = {};
   let down = false;
   let hands = 0;
 
@@ -206,6 +222,17 @@ export function makeFakeStore(clock: Pick<VirtualClock, 'now' | 'sleep'>): FakeS
       store(name, { ...change(before), rev: before.rev + 1, nonce: `by-hand-${hands}` }, before);
     },
     rows: (name) => [...(trails.get(name)?.values() ?? [])].sort((a, b) => a.number - b.number),
+    pauseAll: (pause) => {
+      const { pause: _, ...rest } = controller;
+      controller = copy({ ...rest, ...(pause && { pause }) });
+    },
+    changeController: (change) => {
+      const before = handle.peekController();
+      const trail = { next: before.trail.next + 1, head: `by-hand-${before.trail.next}` };
+      const { name: _, ...after } = change(before);
+      controller = copy({ ...after, trail });
+    },
+    peekController: () => copy(parseControllerItem(structuredClone(controller))),
     pointers: () => [...pointers].sort(),
     ownerOf: (eni) => {
       const row = owners.get(eni);
@@ -226,7 +253,7 @@ export function makeFakeStore(clock: Pick<VirtualClock, 'now' | 'sleep'>): FakeS
         const on = [...brakes].filter(([, brake]) => !brake.released);
         return copy({
           ...emptyController,
-          ...(pause && { pause }),
+          ...(controller.pause && { pause: controller.pause }),
           brakes: Object.fromEntries(
             on.map(([zone, { sinceMs, services }]) => [zone, { sinceMs, services }]),
           ),
@@ -365,9 +392,24 @@ export function makeFakeStore(clock: Pick<VirtualClock, 'now' | 'sleep'>): FakeS
         });
       }),
 
-    pauseController: (given) =>
-      through('pauseController', () => {
-        pause = given;
+    readControllerItem: () => through('readControllerItem', () => handle.peekController()),
+
+    writeControllerItem: (before, after) =>
+      through('writeControllerItem', () => {
+        const { next, head } = handle.peekController().trail;
+        if (next === before.trail.next) {
+          const { pause, frozen, trail } = after;
+          controller = copy({ trail, ...(pause && { pause }), ...(frozen && { frozen }) });
+          return 'written' as const;
+        }
+        const copied = trails.get(everything)?.get(before.trail.next)?.hash;
+        return [head, copied].includes(after.trail.head) ? ('written' as const) : ('conflict' as const);
+      }),
+
+    clearControllerFrozen: (number) =>
+      through('clearControllerFrozen', () => {
+        const { frozen, ...rest } = controller;
+        if (frozen?.number === number) controller = rest;
       }),
 
     joinZone: (zone, name) =>

@@ -1,6 +1,6 @@
 /** The trail of the fake store behind its own port: what was copied there, by service and by pointer. */
 import type { Pointer, RowsAskedFor, Slice, Trail, TrailRow } from '../../shared/app/ports.ts';
-import type { ServiceName } from '../../shared/core/ids.ts';
+import { everything, type TrailName } from '../../shared/core/ids.ts';
 import { absent, known } from '../../shared/core/observation.ts';
 import { parseServiceState } from '../../shared/core/state.ts';
 import type { FakeStore } from './fake-store.ts';
@@ -16,7 +16,7 @@ const fits = (row: TrailRow, service: string, where: RowsAskedFor = {}) =>
     [where.author, row.author],
   ].every(([asked, is]) => asked === undefined || asked === is);
 
-const rowsOf = (store: FakeStore, service: string) => store.rows(service as ServiceName);
+const rowsOf = (store: FakeStore, service: string) => store.rows(service as TrailName);
 
 /** `limit` bounds what is read, as in DynamoDB, not what is found. */
 function sliced<T, U>(
@@ -34,6 +34,7 @@ function sliced<T, U>(
 export const makeFakeTrail = (store: FakeStore): Trail => ({
   // At once: whoever writes files as he reads cannot be run by the virtual clock.
   service: async (name) => {
+    if (name === everything) return known(store.peekController());
     const item = store.raw(name);
     return item === undefined ? absent : known(parseServiceState(item));
   },

@@ -956,7 +956,7 @@ export class Checker {
 
   onWrite({ pk, sk, before, after }: TableWrite, call: Call | undefined): void {
     if (pk.startsWith('SERVICE#') && sk === 'SERVICE') this.#onItem(before, after, call);
-    else if (pk.startsWith('SERVICE#') && sk.startsWith('TRAIL#')) this.#onTrail(pk, before, after);
+    else if (sk.startsWith('TRAIL#')) this.#onTrail(pk, before, after);
     else if (pk === 'CONTROLLER') this.#onController();
     else if (sk === 'OWNER') this.#onOwner(pk, after);
   }
@@ -964,8 +964,11 @@ export class Checker {
   #onController(): void {
     const rows = this.#world.table.partition('CONTROLLER').map((item) => toRow(item));
     const state = rows.find((row) => row['sk'] === 'STATE');
+    const pause = state?.['pause'] as { untilMs: number } | undefined;
+    // As with a service's own: what ends a pause is news, also where the sweep only notes that it is over.
+    if (this.#controller.pause && !pause) this.#changedAtMs = this.#now();
     this.#controller = {
-      pause: state?.['pause'] as { untilMs: number } | undefined,
+      pause,
       brakes: new Set(
         rows
           .filter((row) => String(row['sk']).startsWith('STATE#BRAKE#') && row['released'] !== true)
@@ -991,7 +994,7 @@ export class Checker {
 
   /** S12: written once, numbered without gaps, each with the hash of the one before. */
   #onTrail(pk: string, before: Item | undefined, after: Item): void {
-    const service = pk.slice('SERVICE#'.length);
+    const service = pk === 'CONTROLLER' ? '*' : pk.slice('SERVICE#'.length);
     const row = toRow(after);
     if (before) {
       const old = toRow(before);
