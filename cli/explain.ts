@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { type Ahead, type Obstacle, planFrom } from '../shared/app/plan-ahead.ts';
 import { statusOf } from '../shared/app/status.ts';
 import type { ExplainedPast, Past } from '../shared/core/explain-at.ts';
-import type { ServiceName } from '../shared/core/ids.ts';
+import { everything, type ServiceName } from '../shared/core/ids.ts';
 import { memberReasons } from '../shared/core/reasons.ts';
 import { type Answer, CliError } from './answer.ts';
 import { parseServiceName } from './arguments.ts';
@@ -11,6 +11,7 @@ import { type Moment, parseMoment } from './moment.ts';
 import { ago, type Line, sheet, spanOf, type Terminal, timeOf } from './output.ts';
 import { strandedText } from './plan-view.ts';
 import type { CommandContext, Runner } from './program.ts';
+import { placeOf } from './record-view.ts';
 import { failbackLines, type Say, type ServiceView, toServiceView } from './service-view.ts';
 import { readPast } from './trail-answers.ts';
 
@@ -207,8 +208,8 @@ const verdicts: Readonly<Record<Past['verdict'], string>> = {
 };
 
 function pastLines(past: Past, atMs: number): Line[] {
-  const { registered, holder, pause, quarantined, episode, lastEpisode, lastRefusal, lastObserved } = past;
-  const { readiness, next } = past;
+  const { registered, holder, pause, controllerPause, quarantined, episode, lastEpisode } = past;
+  const { lastRefusal, lastObserved, readiness, next } = past;
   const lines: Line[] = [];
   const add = (
     label: string,
@@ -229,6 +230,13 @@ function pastLines(past: Past, atMs: number): Line[] {
   if (holder) add('holder', holder, holder.instance ?? 'none');
   if (pause)
     add('pause', pause, `until ${timeOf(Date.parse(pause.until))} by ${pause.author}: ${pause.reason}`);
+  if (controllerPause) {
+    const { author, reason, until } = controllerPause;
+    const ended = `until ${timeOf(Date.parse(until))} by ${author}: ${reason}`;
+    const before = spanOf(atMs - Date.parse(controllerPause.at));
+    const subject = placeOf({ service: everything, number: controllerPause.number });
+    lines.push({ label: 'all paused', subject, text: `${ended} (${before} before)` });
+  }
   for (const each of quarantined) add('quarantine', each, `${each.member}: ${each.why}`);
   if (readiness)
     add('readiness', readiness, `${readiness.code}${readiness.detail ? `: ${readiness.detail}` : ''}`);

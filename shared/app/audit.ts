@@ -11,7 +11,7 @@ import type {
 import { readCursor, toCursor } from '../core/cursor.ts';
 import { InvalidInputError } from '../core/errors.ts';
 import { type ExplainedPast, explainAt } from '../core/explain-at.ts';
-import type { EpisodeId, ServiceName, TrailName } from '../core/ids.ts';
+import { type EpisodeId, everything, type ServiceName, type TrailName } from '../core/ids.ts';
 import type { TrailHolder } from '../core/state.ts';
 import { beginning, type ChainFault, type ChainLink, canonical, verifyChain } from '../core/trail.ts';
 import {
@@ -412,6 +412,19 @@ async function beyond(trail: Trail, service: TrailName, count: number): Promise<
   return now.kind === 'known' && row.number >= now.state.trail.next ? row.number : undefined;
 }
 
+/** How far back the last command to everything is looked for, past those that released a brake. */
+const commandsBefore = 50;
+
+/** What was done to everything around a past moment: by it the pause of the whole controller is known. */
+async function controllerAround(trail: Trail, atMs: number): Promise<readonly TrailRecord[]> {
+  const item = await itemOf(trail, everything);
+  const near = await numberAt(trail, everything, atMs + 1, { read: 0 });
+  const { rows } = await trail.newest(everything, { from: 1, to: near }, commandsBefore);
+  const frozen = item.kind === 'known' ? item.state.frozen : undefined;
+  const isCopied = frozen === undefined || rows.some((each) => each.number === frozen.number);
+  return [...rows.toReversed(), ...(isCopied ? [] : [frozen])].map((row) => toRecord(everything, row));
+}
+
 /** How far back, and how far on, a past moment is looked at. */
 const recordsBefore = 1_000;
 const recordsAfter = 50;
@@ -430,7 +443,10 @@ export async function explainPast(
   const item = await itemOf(trail, service);
   if (item.kind === 'absent') return noSuchService(service);
   const state = item.kind === 'known' ? item.state : undefined;
-  const near = await numberAt(trail, service, at + 1, { read: 0 });
+  const [near, ofController] = await Promise.all([
+    numberAt(trail, service, at + 1, { read: 0 }),
+    controllerAround(trail, at),
+  ]);
   const older: TrailRow[] = [];
   let next = near;
   while (next > 0 && older.length < recordsBefore) {
@@ -448,6 +464,7 @@ export async function explainPast(
     service,
     atMs: at,
     records,
+    ofController,
     isWhole: next <= 0,
     ...(state?.episode && { open: state.episode }),
     ...(item.kind === 'malformed' && { open: 'unreadable' as const }),

@@ -1,4 +1,4 @@
-/** What the controller knew of a service at a past moment, and why it did or did not act: from its trail alone. */
+/** What the controller knew of a service at a past moment, and why it did or did not act: from its trail and the controller's own. */
 import type { EpisodeRecord, TrailRecord } from './audit-query.ts';
 import { type Episode, type EpisodeKind, isPlannedMove, type Step } from './episode.ts';
 import { type MemberRefusal, type ReasonCode, reasons } from './reasons.ts';
@@ -85,6 +85,8 @@ export interface Past {
   /** Where the interfaces were, as last recorded. */
   readonly holder: (FromRecord & { readonly instance: string | null }) | null;
   readonly pause: PastPause | null;
+  /** Of everything; its place is in the controller's own trail. */
+  readonly controllerPause: PastPause | null;
   readonly quarantined: readonly PastQuarantine[];
   /** The episode that was open at that moment. */
   readonly episode: PastEpisode | null;
@@ -113,6 +115,8 @@ export interface Sources {
   readonly atMs: number;
   /** Those around the moment, by number. */
   readonly records: readonly TrailRecord[];
+  /** What was done to everything around the moment, by number. */
+  readonly ofController: readonly TrailRecord[];
   /** The first of them is the first of the service. */
   readonly isWhole: boolean;
   /** The episode that is open now; `unreadable` where the item that would say so cannot be understood. */
@@ -284,13 +288,17 @@ const saysNoMore = ({ code }: PastFinding, trouble: PastTrouble | null) =>
   code === 'HOLDER_NOT_HEALTHY' ||
   (trouble?.outcome === 'STRANDED' && ['ON_NOTHING', 'SPLIT', 'UNKNOWN', 'UNMOVABLE'].includes(code));
 
+const pausedBy = (code: string, pause: PastPause | null) =>
+  pause ? [blockedBy(code, `by ${pause.author} until ${pause.until}: ${pause.reason}`)] : [];
+
 function blockersIn(known: Known): readonly Blocker[] {
-  const { pause, registered, lastRefusal, refusalStands, readinessStands, trouble } = known;
+  const { pause, controllerPause, registered, lastRefusal, refusalStands, readinessStands, trouble } = known;
   const refusal = refusalStands ? lastRefusal : null;
   const readiness = readinessStands ? known.readiness : null;
   const found = [
     ...(trouble ? [troubleBlocker(trouble)] : []),
-    ...(pause ? [blockedBy('PAUSED', `by ${pause.author} until ${pause.until}: ${pause.reason}`)] : []),
+    ...pausedBy('PAUSED', pause),
+    ...pausedBy('CONTROLLER_PAUSED', controllerPause),
     ...(registered?.mode === 'observe'
       ? [blockedBy('OBSERVE_ONLY', 'registered in mode observe: it tells, and moves nothing')]
       : []),
@@ -338,10 +346,17 @@ function sentenceOf(known: Known, verdict: PastVerdict, blockers: readonly Block
 }
 
 /** What the trail cannot tell, whatever it holds. */
-function unknowns({ quarantined, lastRefusal }: Known, isWhole: boolean): readonly string[] {
+function unknowns(
+  { quarantined, lastRefusal }: Known,
+  isWhole: boolean,
+  isControllerKnown: boolean,
+): readonly string[] {
   return [
     'What EC2 and CloudWatch showed at that moment: only what led to a record was written down.',
-    'Whether the whole controller was paused, or the brake of the zone was on, unless a refusal says so.',
+    'Whether the brake of the zone was on, unless a refusal says so.',
+    ...(isControllerKnown
+      ? []
+      : ["Whether everything was paused: the controller's own trail has no pause from before that moment."]),
     'Whether a failover would have worked at that very second: that is looked at once a minute, and only a change is recorded.',
     ...(quarantined.length > 0
       ? ['Whether a quarantine had ended by itself by then, where the policy or readyWhen alarms let it.']
@@ -353,8 +368,18 @@ function unknowns({ quarantined, lastRefusal }: Known, isWhole: boolean): readon
   ];
 }
 
+const lastPauseOrResume = (records: readonly TrailRecord[]) =>
+  records.findLast(({ kind }) => kind === 'pause' || kind === 'resume');
+
+/** The pause that this record began, if it was still on. */
+function pauseAt(record: TrailRecord | undefined, atMs: number): PastPause | null {
+  const until = text(record?.['until']);
+  if (record?.kind !== 'pause' || until === undefined || Date.parse(until) <= atMs) return null;
+  return { ...placeOf(record), author: record.author, reason: text(record['reason']) ?? '', until };
+}
+
 /** What was known, and what follows from it. Pure. */
-export function explainAt({ service: _, atMs, records, isWhole, open }: Sources): Past {
+export function explainAt({ service: _, atMs, records, ofController, isWhole, open }: Sources): Past {
   const isBefore = ({ at }: TrailRecord) => Date.parse(at) <= atMs;
   const before = records.filter(isBefore);
   const after = records.filter((each) => !isBefore(each));
@@ -365,18 +390,7 @@ export function explainAt({ service: _, atMs, records, isWhole, open }: Sources)
   const isModeLater = mode && registration && mode.number > registration.number;
   const registered = isModeLater ? { ...registration, mode: mode.mode } : registration;
 
-  const pauseOrResume = last(({ kind }) => kind === 'pause' || kind === 'resume');
-  const until = text(pauseOrResume?.['until']);
-  const isPaused = pauseOrResume?.kind === 'pause' && until !== undefined && Date.parse(until) > atMs;
-  const pause =
-    isPaused && pauseOrResume
-      ? {
-          ...placeOf(pauseOrResume),
-          author: pauseOrResume.author,
-          reason: text(pauseOrResume['reason']) ?? '',
-          until,
-        }
-      : null;
+  const commandToAll = lastPauseOrResume(ofController.filter(isBefore));
 
   const ended = before.filter(isEpisode).at(-1);
   const under = after.filter(isEpisode).find((each) => each.episode.openedAtMs <= atMs);
@@ -392,7 +406,8 @@ export function explainAt({ service: _, atMs, records, isWhole, open }: Sources)
   const known: Known = {
     registered,
     holder: holderRecord ? { ...placeOf(holderRecord), instance: holderIn(holderRecord) ?? null } : null,
-    pause,
+    pause: pauseAt(lastPauseOrResume(before), atMs),
+    controllerPause: pauseAt(commandToAll, atMs),
     quarantined: quarantinedBy(before, atMs),
     episode: under ? toPastEpisode(under.episode, atMs, under) : openThen,
     lastEpisode: ended
@@ -421,7 +436,7 @@ export function explainAt({ service: _, atMs, records, isWhole, open }: Sources)
     blockers: ['would-not-act', 'stranded', 'needs-human'].includes(verdict) ? blockers : [],
     ...facts,
     unknown: [
-      ...unknowns(known, isWhole),
+      ...unknowns(known, isWhole, commandToAll !== undefined),
       ...(open === 'unreadable'
         ? ["Whether an episode is open now: the service's item cannot be understood."]
         : []),

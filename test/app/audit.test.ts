@@ -548,3 +548,93 @@ describe('explain at a past time', () => {
     });
   });
 });
+
+describe('what was done to everything', { timeout: 30_000 }, () => {
+  const store = () => makeStateTable(client, table, makeRetrying());
+  const until = iso(start + 2 * day);
+  const drafts = [
+    otherDraft(
+      'pause',
+      start + day,
+      'CONTROLLER_PAUSED',
+      { reason: 'network works', until },
+      { author: ANN },
+    ),
+    otherDraft('ack', start + day + hour, 'BRAKE_RELEASED', { zone: 'us-east-1a' }, { author: ANN }),
+    otherDraft('resume', start + day + 2 * hour, 'CONTROLLER_RESUMED', { reason: 'done' }),
+  ];
+  const keyOf = (number: number) => ({ pk: 'CONTROLLER', sk: `TRAIL#${String(number).padStart(12, '0')}` });
+
+  /** Frozen one after the other; the last `left` of them are not copied yet. */
+  async function record(all = drafts, left = 0): Promise<void> {
+    const { records } = chained('*', all);
+    for (const frozen of records) {
+      const before = await store().readControllerItem();
+      const trail = { next: frozen.number + 1, head: frozen.hash };
+      await store().writeControllerItem(before, { name: '*', trail, frozen });
+      if (frozen.number <= records.length - left) {
+        await store().copyToTrail('*', frozen);
+        await store().clearControllerFrozen(frozen.number);
+      }
+    }
+  }
+  const verified = async () => {
+    const asked = await verifyTrail(ports, { service: '*' }, Number.POSITIVE_INFINITY);
+    if (asked.kind !== 'answer') throw new Error(JSON.stringify(asked));
+    const { records, faults } = asked.answer;
+    return { records, faults: faults.map(({ number, why }) => `${number}: ${why}`) };
+  };
+
+  it('is found by the name *, by author, by day, and among the records of all', async () => {
+    await record();
+    await writeTrails(client, table, [orders()]);
+    expect(await found({ service: '*' })).toEqual(['* 3', '* 2', '* 1']);
+    expect(await found({ service: '*', to: start + day + hour })).toEqual(['* 1']);
+    expect(await found({ author: ANN, from: start + day, to: start + 2 * day })).toEqual(['* 2', '* 1']);
+    expect(await found({ from: start + day, to: start + 2 * day })).toEqual(['* 3', '* 2', '* 1']);
+    expect(await found({ service: ORDERS, kind: 'pause' })).toEqual(['orders-db 5']);
+    expect((await page({ service: '*', kind: 'pause' })).records).toMatchObject([
+      { service: '*', number: 1, outcome: 'CONTROLLER_PAUSED', author: ANN, reason: 'network works' },
+    ]);
+  });
+  it('that is nothing yet is an empty page and a whole chain, not a name that was misspelt', async () => {
+    expect(await found({ service: '*' })).toEqual([]);
+    expect(await verified()).toEqual({ records: 0, faults: [] });
+  });
+  it('is verified as a service’s chain is, with what is not copied yet', async () => {
+    await record(drafts, 1);
+    expect(await verified()).toEqual({ records: 3, faults: [] });
+  });
+  it('that somebody changed, deleted or added is found', async () => {
+    await record();
+    const body = (chained('*', drafts).records[0]?.body ?? '').replace('network works', 'nothing at all');
+    await set(keyOf(1), 'body', body);
+    expect((await verified()).faults).toEqual(['1: its text does not match its hash']);
+    await set(keyOf(1), 'hash', sha256(body));
+    expect((await verified()).faults).toEqual(['2: it does not follow the record before it']);
+    await remove(keyOf(3).pk, keyOf(3).sk);
+    expect((await verified()).faults).toContain('3: the service counts 3 records; the last ones are missing');
+    await set({ pk: 'CONTROLLER', sk: 'STATE' }, 'trail', undefined);
+    expect((await verified()).faults).toContain('1: the service does not count this record');
+    await set({ pk: 'CONTROLLER', sk: 'STATE' }, 'trail', { next: 'x' });
+    expect((await verified()).faults.at(-1)).toContain('cannot be understood');
+  });
+  it.each([
+    ['copied', 0],
+    ['still frozen', 1],
+  ])('answers whether everything was paused at a past time, %s', async (_, left) => {
+    await writeTrails(client, table, [orders()]);
+    await record(drafts.slice(0, 1), left);
+    const at = async (atMs: number) => {
+      const asked = await explainPast(ports, { service: ORDERS, at: atMs });
+      return asked.kind === 'answer' ? asked.answer.answer : undefined;
+    };
+    expect(await at(start + day + minute)).toMatchObject({
+      sentence: expect.stringContaining('CONTROLLER_PAUSED (by '),
+      blockers: expect.arrayContaining([expect.objectContaining({ code: 'CONTROLLER_PAUSED' })]),
+      controllerPause: { number: 1, author: ANN, until },
+    });
+    expect(await at(start + day - minute)).toMatchObject({ controllerPause: null });
+    expect(await at(start + 3 * day)).toMatchObject({ controllerPause: null });
+  });
+});

@@ -171,6 +171,7 @@ describe('explain at a past time', () => {
     registered: null,
     holder: null,
     pause: null,
+    controllerPause: null,
     quarantined: [],
     episode: null,
     lastEpisode: null,
@@ -244,6 +245,13 @@ describe('explain at a past time', () => {
         reason: 'kernel upgrade',
         until: '2026-11-21T03:00:00.000Z',
       },
+      controllerPause: {
+        number: 5,
+        at: '2026-11-21T01:50:00.000Z',
+        author: 'bob',
+        reason: 'network works',
+        until: '2026-11-21T02:00:00.000Z',
+      },
       quarantined: [{ number: 2, at: '2026-11-21T01:30:00.000Z', member: b, why: 'failed in orders-db.1' }],
       next: { number: 4, at: '2026-11-21T01:52:30.000Z', kind: 'refusal', outcome: 'PAUSED' },
       unknown: ['Whether the members were healthy: health is recorded only where it led to something.'],
@@ -257,13 +265,15 @@ describe('explain at a past time', () => {
         QUARANTINED  i-0bbbbbbbbbbbbbbb2 failed in orders-db.1 → acknowledge it
 
       What the controller knew
-        registered  #1  mode act, members i-0aaaaaaaaaaaaaaa1, i-0bbbbbbbbbbbbbbb2, by
-                        ops (26 h before)
-        holder      #2  i-0aaaaaaaaaaaaaaa1 (21 min before)
-        pause       #3  until 2026-11-21 03:00:00Z by ann: kernel upgrade (11 min
-                        before)
-        quarantine  #2  i-0bbbbbbbbbbbbbbb2: failed in orders-db.1 (21 min before)
-        next        #4  refusal PAUSED, 2 min later
+        registered  #1   mode act, members i-0aaaaaaaaaaaaaaa1, i-0bbbbbbbbbbbbbbb2,
+                         by ops (26 h before)
+        holder      #2   i-0aaaaaaaaaaaaaaa1 (21 min before)
+        pause       #3   until 2026-11-21 03:00:00Z by ann: kernel upgrade (11 min
+                         before)
+        all paused  *#5  until 2026-11-21 02:00:00Z by bob: network works (60 s
+                         before)
+        quarantine  #2   i-0bbbbbbbbbbbbbbb2: failed in orders-db.1 (21 min before)
+        next        #4   refusal PAUSED, 2 min later
 
       What the trail cannot tell
         -  Whether the members were healthy: health is recorded only where it led to

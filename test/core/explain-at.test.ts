@@ -37,7 +37,14 @@ type Draft = ReturnType<typeof otherDraft>;
 const recordsOf = (drafts: readonly Draft[]): readonly TrailRecord[] =>
   chained('orders-db', drafts).records.map((each) => toRecord('orders-db', each));
 const explain = (drafts: readonly Draft[], more: Partial<Sources> = {}) =>
-  explainAt({ service: 'orders-db', atMs: now, records: recordsOf(drafts), isWhole: true, ...more });
+  explainAt({
+    service: 'orders-db',
+    atMs: now,
+    records: recordsOf(drafts),
+    ofController: [],
+    isWhole: true,
+    ...more,
+  });
 
 describe('a past moment', () => {
   it('in which nothing was wrong: it was watching', () => {
@@ -307,11 +314,50 @@ describe('a past moment', () => {
     expect(past.unknown).toContain('What was recorded before the oldest record that was read.');
     expect(explain([], { isWhole: false }).verdict).toBe('unknown');
   });
+  describe('of everything', () => {
+    const until = (atMs: number) => ({ reason: 'network works', until: iso(atMs) });
+    const toAll = (drafts: readonly Draft[]) => ({
+      ofController: chained('*', drafts).records.map((each) => toRecord('*', each)),
+    });
+    const paused = otherDraft('pause', now - minute, 'CONTROLLER_PAUSED', until(now + minute), {
+      author: ann,
+    });
+    const released = otherDraft('ack', now - second, 'BRAKE_RELEASED', { zone: 'us-east-1a' });
+    const unknown = expect.stringMatching(/^Whether everything was paused/);
+
+    it('paused: it would not have moved, and says by whom and why', () => {
+      const past = explain([registered], toAll([paused, released]));
+      expect(past).toMatchObject({
+        verdict: 'would-not-act',
+        blockers: [
+          { code: 'CONTROLLER_PAUSED', detail: `by ${ann} until ${iso(now + minute)}: network works` },
+        ],
+        pause: null,
+        controllerPause: { number: 1, author: ann, reason: 'network works', until: iso(now + minute) },
+      });
+      expect(past.unknown).not.toContainEqual(unknown);
+    });
+    it.each<[string, readonly Draft[]]>([
+      ['resumed before', [paused, otherDraft('resume', now - second, 'CONTROLLER_RESUMED')]],
+      ['paused until before', [otherDraft('pause', now - hour, 'CONTROLLER_PAUSED', until(now))]],
+    ])('%s: nothing held it back', (_, drafts) => {
+      const past = explain([registered], toAll(drafts));
+      expect(past).toMatchObject({ verdict: 'watching', controllerPause: null });
+      expect(past.unknown).not.toContainEqual(unknown);
+    });
+    it('paused later: that is not known of the moment before', () => {
+      const later = otherDraft('pause', now + second, 'CONTROLLER_PAUSED', until(now + hour));
+      const past = explain([registered], toAll([later]));
+      expect(past).toMatchObject({ verdict: 'watching', controllerPause: null });
+      expect(past.unknown).toContainEqual(unknown);
+    });
+  });
   it('says what no trail can know', () => {
     const { unknown } = explain([registered], { open: 'unreadable' });
     expect(unknown).toEqual([
       'What EC2 and CloudWatch showed at that moment: only what led to a record was written down.',
-      'Whether the whole controller was paused, or the brake of the zone was on, unless a refusal says so.',
+      'Whether the brake of the zone was on, unless a refusal says so.',
+      "Whether everything was paused: the controller's own trail has no pause from before that moment.",
       'Whether a failover would have worked at that very second: that is looked at once a minute, and only a change is recorded.',
       "Whether an episode is open now: the service's item cannot be understood.",
     ]);

@@ -5,6 +5,7 @@ import { paths } from '../../functions/audit/query.ts';
 import type { Trail } from '../../shared/app/ports.ts';
 import { parseQuery, queries } from '../../shared/core/audit-query.ts';
 import { PortError } from '../../shared/core/errors.ts';
+import { emptyTrail } from '../../shared/core/state.ts';
 import { recordKinds } from '../../shared/core/trail.ts';
 import { chained, episodeDraft, sha256 } from '../app/written-trail.ts';
 import { readText } from './markdown.ts';
@@ -88,7 +89,10 @@ const { records, item } = chained('orders-db', [
 ]);
 const wrong = records.map((each) => ({ ...each, body: each.body.replace('COMPLETED', 'ABORTED') }));
 const trail: Trail = {
-  service: async (name) => (name === item.name ? { kind: 'known', value: item } : { kind: 'absent' }),
+  service: async (name) => {
+    if (name === '*') return { kind: 'known', value: { trail: emptyTrail } };
+    return name === item.name ? { kind: 'known', value: item } : { kind: 'absent' };
+  },
   newest: async (name) => (name === item.name ? { rows: records, read: 1 } : { rows: [], read: 0 }),
   oldest: async (_, from) => wrong.filter((each) => each.number >= from),
   pointers: async () => ({
@@ -139,6 +143,7 @@ describe('docs/audit-openapi.json', () => {
     const takes = (name: string, value: string) => parseQuery('records', { [name]: value }).kind === 'valid';
     const samples = [
       'orders-db',
+      '*',
       'i-0aaaaaaaaaaaaaaa1',
       'eni-0aaaaaaaaaaaaaa01',
       'COMPLETED',
@@ -178,6 +183,7 @@ describe('docs/audit-openapi.json', () => {
     ['/v1/episodes/{id}', '200', '/v1/episodes/orders-db.1'],
     ['/v1/episodes/{id}', '400', '/v1/episodes/1'],
     ['/v1/verify', '200', '/v1/verify?service=orders-db'],
+    ['/v1/verify', '200', '/v1/verify?service=*'],
     ['/v1/verify', '404', '/v1/verify?service=nobody'],
     ['/v1/explain', '200', '/v1/explain?service=orders-db&at=2026-11-21T02:10:58Z'],
     ['/v1/explain', '200', '/v1/explain?service=orders-db&at=2026-11-21T02:12Z'],

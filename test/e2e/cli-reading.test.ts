@@ -179,7 +179,8 @@ describe('a failover', { timeout: 60_000 }, () => {
 
       What the trail cannot tell
         -  What EC2 and CloudWatch showed at that moment: only what led to a record was written down.
-           Whether the whole controller was paused, or the brake of the zone was on, unless a refusal says so.
+           Whether the brake of the zone was on, unless a refusal says so.
+           Whether everything was paused: the controller's own trail has no pause from before that moment.
            Whether a failover would have worked at that very second: that is looked at once a minute, and only a change is recorded.
 
       What came of it:  eni-failover show orders-db#2
