@@ -2,7 +2,13 @@
 import { InvalidArgumentError } from 'commander';
 import * as v from 'valibot';
 import { ReasonSchema } from '../shared/core/control.ts';
-import { EniIdSchema, InstanceIdSchema, ServiceNameSchema } from '../shared/core/ids.ts';
+import {
+  EniIdSchema,
+  everything,
+  InstanceIdSchema,
+  ServiceNameSchema,
+  type TrailName,
+} from '../shared/core/ids.ts';
 import { DurationSchema } from '../shared/core/service.ts';
 
 export const parserOf =
@@ -14,6 +20,14 @@ export const parserOf =
   };
 
 export const parseServiceName = parserOf(ServiceNameSchema);
+/** Whose trail: of a service, or of what was done to everything. */
+export const parseTrailName = (text: string): TrailName =>
+  text === everything ? everything : parseServiceName(text);
+
+/** Quoted only where a shell would take it apart. */
+export const quoted = (word: string) =>
+  /^[\w@%+=:,./#-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+
 export const parseInstanceId = parserOf(InstanceIdSchema);
 export const parseEniId = parserOf(EniIdSchema);
 

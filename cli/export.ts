@@ -3,7 +3,7 @@ import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import type { TrailPage, TrailRecord } from '../shared/core/audit-query.ts';
 import { messageOf } from '../shared/core/errors.ts';
-import type { ServiceName } from '../shared/core/ids.ts';
+import type { TrailName } from '../shared/core/ids.ts';
 import { type Answer, CliError } from './answer.ts';
 import type { AuditClient } from './audit-client.ts';
 import { toCsv } from './csv.ts';
@@ -151,7 +151,7 @@ function toAnswer(
 }
 
 export async function exportCommand(
-  service: ServiceName | undefined,
+  service: TrailName | undefined,
   options: ExportOptions,
   { connect, say, screen, now }: CommandContext,
 ): Promise<Answer> {
@@ -191,7 +191,7 @@ export function addExport(program: Command, { run, say }: Runner): void {
         .default('ndjson'),
     )
     .option('--file <path>', 'write there instead of standard output')
-    .action((service: ServiceName | undefined, options: ExportOptions, command: Command) =>
+    .action((service: TrailName | undefined, options: ExportOptions, command: Command) =>
       run(command, (context) => exportCommand(service, options, context)),
     )
     .addHelpText(

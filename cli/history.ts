@@ -1,12 +1,13 @@
 /** `history`: what happened, newest first, from the trail. */
 import { type Command, InvalidArgumentError } from 'commander';
 import type { TrailPage, TrailRecord } from '../shared/core/audit-query.ts';
-import type { ServiceName } from '../shared/core/ids.ts';
+import type { TrailName } from '../shared/core/ids.ts';
 import type { Answer } from './answer.ts';
+import { quoted } from './arguments.ts';
 import { type Cell, type Terminal, table, timeOf } from './output.ts';
 import type { CommandContext, Runner } from './program.ts';
 import { addFilters, type FilterOptions, nothingWords, spanWords, toFilters } from './record-filters.ts';
-import { placeOf, styleOf, summaryOf } from './record-view.ts';
+import { placeOf, showOf, styleOf, summaryOf } from './record-view.ts';
 import type { Say } from './service-view.ts';
 import { readPage } from './trail-answers.ts';
 
@@ -34,13 +35,9 @@ const row = (record: TrailRecord): readonly Cell[] => [
   { text: summaryOf(record) },
 ];
 
-/** Quoted only where a shell would take it apart. */
-const quoted = (word: string) =>
-  /^[\w@%+=:,./#-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-
 /** The same question with its cursor. Times as they were understood: `2h` would be another time by then. */
 function moreCommand(
-  service: ServiceName | undefined,
+  service: TrailName | undefined,
   options: HistoryOptions,
   cursor: string,
   nowMs: number,
@@ -50,7 +47,7 @@ function moreCommand(
   const words = Object.entries({ ...rest, since: from, until: to, limit: options.limit, cursor }).flatMap(
     ([name, value]) => (value === undefined ? [] : [`--${name} ${quoted(String(value))}`]),
   );
-  return say(['history', ...(service ? [service] : []), ...words].join(' '));
+  return say(['history', ...(service ? [quoted(service)] : []), ...words].join(' '));
 }
 
 interface Found extends Pick<TrailPage, 'records' | 'cursor' | 'missing'> {
@@ -70,7 +67,7 @@ function historyText(
   const gaps = missing.map((each) =>
     terminal.style(
       'red',
-      `${placeOf(each)} is missing: it was written, and is not in the table any more: ${say(`show ${placeOf(each)} --verify`)}`,
+      `${placeOf(each)} is missing: it was written, and is not in the table any more: ${say(`${showOf(each)} --verify`)}`,
     ),
   );
   const [last] = records;
@@ -81,13 +78,13 @@ function historyText(
     ...gaps,
     '',
     // Never wrapped: they are there to be copied.
-    ...(last ? [`One in full:  ${say(`show ${placeOf(last)}`)}`] : []),
+    ...(last ? [`One in full:  ${say(showOf(last))}`] : []),
     ...(more ? [`Older ones:   ${more}`] : []),
   ].join('\n');
 }
 
 export async function historyCommand(
-  service: ServiceName | undefined,
+  service: TrailName | undefined,
   options: HistoryOptions,
   { connect, say, now }: CommandContext,
 ): Promise<Answer> {
@@ -131,14 +128,14 @@ export function addHistory(program: Command, { run, say }: Runner): void {
       .summary('what happened, newest first')
       .description(
         'Lists the records of the trail, newest first: failovers and planned moves, refusals, pauses, ' +
-          'acknowledgements, changes of the registration. Without a service: of all of them. ' +
-          'Conditions are combined. Times are in UTC.',
+          'acknowledgements, changes of the registration. Without a service: of all of them, and what was done to ' +
+          "everything; '*': only that. Conditions are combined. Times are in UTC.",
       ),
   )
     .option('--limit <number>', 'how many', parseLimit, 20)
     .option('--cursor <cursor>', 'go on where the last page ended, with the same conditions')
     .option('--all', 'every record that fits, page after page')
-    .action((service: ServiceName | undefined, options: HistoryOptions, command: Command) => {
+    .action((service: TrailName | undefined, options: HistoryOptions, command: Command) => {
       if (options.all && options.cursor)
         command.error("error: options '--all' and '--cursor' exclude each other");
       return run(command, (context) => historyCommand(service, options, context));
@@ -150,6 +147,7 @@ Examples:
   ${say('history')}
   ${say('history orders-db --since 2h')}
   ${say('history --instance i-0a1b2c3d4e5f60001 --kind episode')}
+  ${say("history '*'")}
   ${say('history --outcome STRANDED --since 2026-11-01 --all -o json')}`,
     );
 }

@@ -1,11 +1,11 @@
 /** The options by which `history` and `export` pick records, and the questions to functions/audit that they become. */
 import { type Command, Option } from 'commander';
 import { outcomes } from '../shared/core/episode.ts';
-import { EniIdSchema, type InstanceId, type ServiceName } from '../shared/core/ids.ts';
+import { EniIdSchema, type InstanceId, type TrailName } from '../shared/core/ids.ts';
 import { nearestKey } from '../shared/core/problems.ts';
 import { commandReasons, reasons } from '../shared/core/reasons.ts';
 import { recordKinds } from '../shared/core/trail.ts';
-import { parseInstanceId, parserOf, parseServiceName } from './arguments.ts';
+import { parseInstanceId, parserOf, parseTrailName } from './arguments.ts';
 import { type Moment, parseMoment } from './moment.ts';
 import { timeOf } from './output.ts';
 import type { RecordFilters } from './trail-answers.ts';
@@ -22,7 +22,11 @@ export interface FilterOptions {
 
 export const addFilters = (command: Command): Command =>
   command
-    .argument('[service]', 'a service, registered or not any more', parseServiceName)
+    .argument(
+      '[service]',
+      "a service, registered or not any more; '*' for pauses of everything and released brakes",
+      parseTrailName,
+    )
     .option('--instance <id>', 'records that name this instance', parseInstanceId)
     .option('--interface <eni>', 'records that name this interface', parserOf(EniIdSchema))
     .option(
@@ -40,7 +44,7 @@ const isoAt = (moment: Moment | undefined, nowMs: number) =>
   moment && new Date(moment.at(nowMs)).toISOString();
 
 export function toFilters(
-  service: ServiceName | undefined,
+  service: TrailName | undefined,
   { since, until, instance, interface: eni, author, kind, outcome }: FilterOptions,
   nowMs: number,
 ): RecordFilters {
@@ -50,7 +54,15 @@ export function toFilters(
 }
 
 /** How the records are known to end; a hint for whoever misspelt one, for other versions may have written others. */
-const knownOutcomes = [...Object.keys(outcomes), ...Object.keys(reasons), ...Object.keys(commandReasons)];
+const knownOutcomes = [
+  ...Object.keys(outcomes),
+  ...Object.keys(reasons),
+  ...Object.keys(commandReasons),
+  // What is done to everything.
+  'CONTROLLER_RESUMED',
+  'BRAKE_RELEASED',
+  'PAUSE_ENDED',
+];
 
 /** Why nothing may have been found: the conditions as they were understood, and which of them looks misspelt. */
 export function nothingWords({ instance, interface: eni, author, kind, outcome }: FilterOptions): string {

@@ -1,5 +1,7 @@
 /** A record of the trail in one line of words: what happened, whatever kind of record it is. Pure. */
+
 import type { EpisodeRecord, TrailRecord } from '../shared/core/audit-query.ts';
+import { quoted } from './arguments.ts';
 import type { Style } from './output.ts';
 
 export const isEpisode = (record: TrailRecord): record is EpisodeRecord =>
@@ -8,6 +10,9 @@ export const isEpisode = (record: TrailRecord): record is EpisodeRecord =>
 /** `orders-db#12`, as `show` takes it. */
 export const placeOf = ({ service, number }: Pick<TrailRecord, 'service' | 'number'>) =>
   `${service}#${number}`;
+
+/** The command that shows it: a shell would take the controller's own name for a pattern. */
+export const showOf = (record: Pick<TrailRecord, 'service' | 'number'>) => `show ${quoted(placeOf(record))}`;
 
 const wordOf = (value: unknown) => (typeof value === 'string' ? value : undefined);
 

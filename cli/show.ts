@@ -4,13 +4,14 @@ import type { Ports } from '../shared/app/ports.ts';
 import type { EpisodeRecord, TrailRecord, Verified } from '../shared/core/audit-query.ts';
 import { outcomes, type StageMark } from '../shared/core/episode.ts';
 import { gapOf } from '../shared/core/gap.ts';
-import type { ServiceName } from '../shared/core/ids.ts';
+import { everything, type TrailName } from '../shared/core/ids.ts';
 import { describeMember, type MemberRefusal, type ReasonCode, reasons } from '../shared/core/reasons.ts';
+import type { TrailHolder } from '../shared/core/state.ts';
 import type { Answer } from './answer.ts';
-import { parseServiceName } from './arguments.ts';
+import { parseTrailName, quoted } from './arguments.ts';
 import { ago, type Line, sheet, type Terminal } from './output.ts';
 import type { CommandContext, Runner } from './program.ts';
-import { isEpisode, movement, placeOf, styleOf, summaryOf } from './record-view.ts';
+import { isEpisode, movement, placeOf, showOf, styleOf, summaryOf } from './record-view.ts';
 import type { Say } from './service-view.ts';
 import { type Read, readEpisode, readVerified } from './trail-answers.ts';
 import { toTrailRecord } from './trail-row.ts';
@@ -19,12 +20,12 @@ import { tookOf, waterfall } from './waterfall.ts';
 /** What is to be shown: an episode by its id, or any record by its place in a service's trail. */
 export type Shown =
   | { readonly kind: 'episode'; readonly id: string }
-  | { readonly kind: 'record'; readonly service: ServiceName; readonly number: number };
+  | { readonly kind: 'record'; readonly service: TrailName; readonly number: number };
 
 export function parseShown(text: string): Shown {
   const [, service, number] = /^([^#.\s]+)#([1-9]\d{0,9})$/.exec(text) ?? [];
   if (service !== undefined)
-    return { kind: 'record', service: parseServiceName(service), number: Number(number) };
+    return { kind: 'record', service: parseTrailName(service), number: Number(number) };
   if (/^[^.#/\s]+\.\d+$/.test(text)) return { kind: 'episode', id: text };
   throw new InvalidArgumentError(
     'It must be an episode such as orders-db.3, or a record such as orders-db#12; history lists them.',
@@ -132,7 +133,7 @@ function chainLines(record: TrailRecord, verified: Verified | undefined, nowMs: 
       : []),
     ...(verified
       ? []
-      : [{ label: 'chain', text: 'not checked', command: say(`show ${placeOf(record)} --verify`) }]),
+      : [{ label: 'chain', text: 'not checked', command: say(`${showOf(record)} --verify`) }]),
   ];
 }
 
@@ -182,17 +183,24 @@ const deletedRecord = (service: string, number: number): Read<TrailRecord> => ({
   detail: `record ${number} of ${service} is missing: it was written, and somebody deleted it`,
 });
 
+/** Where the chain ends, and what of it is not copied yet. */
+async function holderOf(store: Ports['store'], service: TrailName): Promise<TrailHolder | undefined> {
+  if (service === everything) return store.readControllerItem();
+  const fact = await store.read(service);
+  return fact.kind === 'known' ? fact.value : undefined;
+}
+
 /** By its number straight from the table: functions/audit knows records by what they are about. */
 async function readRecord(
   { store }: Pick<Ports, 'store'>,
-  service: ServiceName,
+  service: TrailName,
   number: number,
 ): Promise<Read<TrailRecord>> {
   const [row] = await store.trail(service, number, 1);
   if (row?.number === number) return { kind: 'read', value: toTrailRecord(row) };
-  const fact = await store.read(service);
-  if (fact.kind !== 'known' || number >= fact.value.trail.next) return noSuchRecord(service, number);
-  const { frozen } = fact.value;
+  const holder = await holderOf(store, service);
+  if (!holder || number >= holder.trail.next) return noSuchRecord(service, number);
+  const { frozen } = holder;
   // On its way into the trail; it shows as it will lie there.
   return frozen?.number === number
     ? { kind: 'read', value: toTrailRecord(frozen) }
@@ -223,7 +231,7 @@ export async function showCommand(
       data: { code, detail, record: null, verified: verified ?? null },
       text: ({ style }) =>
         [
-          `${detail}. What is on record:  ${say(`history ${service}`)}`,
+          `${detail}. What is on record:  ${say(`history ${quoted(service)}`)}`,
           ...faults.map(({ number, why }) => style('red', `CHAIN  record ${number}: ${why}`)),
         ].join('\n'),
     };
@@ -251,7 +259,7 @@ export function addShow(program: Command, { run, say }: Runner): void {
         'duration, what the hooks printed, and where the interfaces were at the end. Exits with 4 if --verify ' +
         'finds that the trail was changed afterwards, or if the record was deleted.',
     )
-    .argument('<record>', 'an episode (orders-db.3) or any record (orders-db#12)', parseShown)
+    .argument('<record>', "an episode (orders-db.3) or any record (orders-db#12, '*#1')", parseShown)
     .option('--verify', "check the whole chain of the service's trail as well")
     .action((shown: Shown, options: { verify?: true }, command: Command) =>
       run(command, (context) => showCommand(shown, options, context)),
@@ -262,6 +270,7 @@ export function addShow(program: Command, { run, say }: Runner): void {
 Examples:
   ${say('show orders-db.3')}
   ${say("show 'orders-db#12' --verify")}
+  ${say("show '*#1'")}
   ${say('show orders-db.3 -o json')}`,
     );
 }

@@ -2,15 +2,15 @@
 import { describe, expect, it } from 'vitest';
 import { type HistoryOptions, historyCommand } from '../../cli/history.ts';
 import { parseMoment } from '../../cli/moment.ts';
-import { pauseService } from '../../shared/app/operate.ts';
-import type { ServiceName } from '../../shared/core/ids.ts';
+import { pauseController, pauseService } from '../../shared/app/operate.ts';
+import type { TrailName } from '../../shared/core/ids.ts';
 import { a, b, makeWorld, ordersDb, type World } from '../fakes/world.ts';
 import { connectionTo, contextOf, narrow, pipe, seen } from './screen.ts';
 
 const ask = (
   world: World,
   options: Partial<HistoryOptions> = {},
-  service: ServiceName | undefined = ordersDb,
+  service: TrailName | undefined = ordersDb,
 ) => world.run(historyCommand(service, { limit: 20, ...options }, contextOf(world)));
 
 /** A failover, a pause, and the failover that it forbids. */
@@ -103,10 +103,24 @@ describe('history', () => {
   it.each<[Partial<HistoryOptions>, string]>([
     [{ outcome: 'COMPLETD' }, 'with --outcome COMPLETD. Did you mean --outcome COMPLETED?'],
     [{ outcome: 'STRANDED', kind: 'episode' }, 'with --kind episode --outcome STRANDED.'],
+    [{ outcome: 'CONTROLLER_RESUMED' }, 'with --outcome CONTROLLER_RESUMED.'],
     [{ author: 'ann' }, 'with --author ann. An author is a whole ARN, as show and -o json spell it.'],
     [{ author: 'arn:aws:iam::1:user/bob' }, 'with --author arn:aws:iam::1:user/bob.'],
   ])('where there is nothing repeats the conditions %j, and what may be wrong', async (options, words) => {
     expect((await ask(await eventful(), options)).text(pipe)).toBe(`Nothing on record ${words}`);
+  });
+
+  it('shows what was done to everything, by a name that the shell must not take for a pattern', async () => {
+    const world = await eventful();
+    const by = { author: 'local:ann', reason: 'network works', forMs: 1_800_000 };
+    await world.run(pauseController(world.ports, by));
+    await world.run(pauseController(world.ports, by));
+    const answer = await ask(world, { limit: 1 }, '*');
+    expect(seen(answer)).toContain('*#2');
+    expect(seen(answer)).toContain('CONTROLLER_PAUSED');
+    expect(seen(answer)).toContain("eni-failover show '*#2'");
+    expect(seen(answer)).toContain("eni-failover history '*' --limit 1 --cursor");
+    expect(numbersOf(await ask(world, { limit: 100, author: 'local:ann' }, '*'))).toEqual([2, 1]);
   });
 
   it('says so where there is nothing', async () => {

@@ -1,7 +1,7 @@
 /** Proves what `show` tells of one record: an episode with every step, how long it took, and whether the chain holds. */
 import { describe, expect, it } from 'vitest';
 import { parseShown, showCommand } from '../../cli/show.ts';
-import { pauseService } from '../../shared/app/operate.ts';
+import { pauseController, pauseService } from '../../shared/app/operate.ts';
 import type { Frozen, ServiceState } from '../../shared/core/state.ts';
 import { a, b, c, front, makeWorld, ordersDb, servingAlarm, type World } from '../fakes/world.ts';
 import { connectionTo, contextOf, narrow, pipe, seen } from './screen.ts';
@@ -15,6 +15,25 @@ async function failedOver(options?: Parameters<typeof makeWorld>[0]): Promise<Wo
   await world.look(world.alarm(a));
   return world;
 }
+
+describe('a record of what was done to everything', () => {
+  it('is shown as one of a service is, its chain too', async () => {
+    const world = await makeWorld();
+    const by = { author: 'local:ann', reason: 'network works', forMs: 1_800_000 };
+    await world.run(pauseController(world.ports, by));
+    const answer = await show(world, '*#1', { verify: true });
+    expect(answer).toMatchObject({
+      outcome: 'done',
+      data: {
+        record: { service: '*', kind: 'pause', author: 'local:ann' },
+        verified: { records: 1, faults: [] },
+      },
+    });
+    expect(seen(answer, narrow)).toContain('*#1  CONTROLLER_PAUSED');
+    expect(seen(await show(world, '*#1'), narrow)).toContain("eni-failover show '*#1' --verify");
+    expect(await show(world, '*#2')).toMatchObject({ outcome: 'refused', data: { code: 'NO_SUCH_RECORD' } });
+  });
+});
 
 describe('an episode', () => {
   it('is shown with what led to it, its end, and every step as long as it took', async () => {
