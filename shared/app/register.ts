@@ -452,10 +452,9 @@ export async function register(ports: Ports, request: RegisterRequest): Promise<
 
   const first = observation.interfaces.values().next().value;
   const availabilityZone = first?.kind === 'known' ? first.value.availabilityZone : '';
-  const { source: _, ...unsourced } = draft;
   const service: Service = {
-    ...unsourced,
-    ...(source !== operator && { source }),
+    ...draft,
+    source,
     facts: { availabilityZone, limits },
     registeredBy: request.author,
     lastSeen: { holder, attachments: attachmentsIn(draft, observation) },
@@ -464,12 +463,10 @@ export async function register(ports: Ports, request: RegisterRequest): Promise<
     const change: Entry['change'] = (state) => {
       const { tombstone: _, stranded: __, source: ___, preferredSinceMs: ____, ...kept } = state;
       // Somebody moved it meanwhile, and registers it where it is: nothing brings it back by itself.
-      const { movedBy, ...rest } = kept;
-      const isOurs = movedBy !== undefined && state.lastSeen?.holder === holder;
+      const { movedBy: _____, ...moved } = kept;
       const { declared, facts, registeredBy, lastSeen } = service;
       return {
-        ...rest,
-        ...(isOurs && { movedBy }),
+        ...(state.lastSeen?.holder === holder ? kept : moved),
         declared,
         facts,
         registeredBy,

@@ -220,6 +220,18 @@ describe('a failback by itself comes only after a failover of ours', () => {
     expect(world.service()).not.toHaveProperty('movedBy');
   });
 
+  story('also after an edit of the registration, half an hour from then', declared, async (world) => {
+    const process = await away(world);
+    await minutes(world, process, 20);
+    const edited = { ...world.declaration, policy: { ...policy, confirm: '5m' } };
+    const answer = register(world.ports, { declaration: edited, author: 'ann' });
+    expect(await world.run(answer)).toMatchObject({ kind: 'registered', holder: b });
+    await minutes(world, process, 29);
+    expect(world.holder()).toBe(b);
+    await minutes(world, process, 3);
+    expect(world.holder()).toBe(a);
+  });
+
   story('begins to count anew after a pause that no sweep saw', declared, async (world) => {
     const process = await away(world);
     await minutes(world, process, 20);

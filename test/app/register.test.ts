@@ -43,8 +43,14 @@ describe('a registration', () => {
       outbox: [],
     });
     expect(world.store.rows(ordersDb)).toHaveLength(1);
-    expect(world.notifier.of('REGISTERED')).toMatchObject([
-      { subject: '[eni-failover] orders-db: registered by ann' },
+    expect(world.service()).not.toHaveProperty('source');
+    const [notice, ...others] = world.notifier.of('REGISTERED');
+    expect(others).toEqual([]);
+    expect(notice?.subject).toBe('[eni-failover] orders-db: registered by ann');
+    // Nothing is said of why and by which stack where neither was given.
+    expect(notice?.body.split('\n\n').slice(0, 2)).toEqual([
+      'orders-db: registered by ann',
+      `Interfaces: ${front}, ${management}\nMembers: ${a}, ${b}, ${c}`,
     ]);
     expect((await world.run(world.store.list())).names).toEqual([ordersDb]);
     expect(world.queue.sent.map((each) => [each.message.service, each.message.hint.kind])).toEqual([
@@ -760,15 +766,20 @@ describe('a changed registration', () => {
       `i-${String(i).padStart(17, '0')}`,
       { sinceMs: i + 1, why: 'x', ...well },
     ]);
-    const quarantine = Object.fromEntries([[b, { sinceMs: 0, why: 'x', ...well }], ...former.toReversed()]);
+    // One of the members longer ago than any of them, one later.
+    const members = [
+      [b, { sinceMs: 0, why: 'x', ...well }],
+      [c, { sinceMs: 99, why: 'x', ...well }],
+    ];
+    const quarantine = Object.fromEntries([...members, ...former.toReversed()]);
     world.store.change(ordersDb, (state) => ({ ...state, quarantine }));
     await enter(world, { ...world.declaration, policy: { confirm: '5m' } });
     expect(new Set(Object.keys(world.service().quarantine))).toEqual(
-      new Set([b, ...former.slice(-20).map(([id]) => id)]),
+      new Set([b, c, ...former.slice(-20).map(([id]) => id)]),
     );
     // Nobody looks after those: whether they are well is asked anew when they are named again.
     const timed = Object.entries(world.service().quarantine).filter(([, each]) => 'healthySinceMs' in each);
-    expect(timed.map(([id]) => id)).toEqual([b]);
+    expect(timed.map(([id]) => id)).toEqual([b, c]);
   });
 
   story('is refused in the middle of an episode', async (world) => {

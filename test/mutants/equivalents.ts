@@ -63,6 +63,12 @@ export const equivalents: readonly Equivalent[] = [
     why: 'an interface that is not known is a problem, and was rejected above',
   },
   {
+    file: 'shared/app/register.ts',
+    guard: 'existing?.tombstone',
+    instead: 'true',
+    why: 'a fast path: what is owned already is owned by that write as well',
+  },
+  {
     file: 'shared/app/restore.ts',
     guard: '!episode',
     instead: 'false',
