@@ -155,7 +155,7 @@ function without(code: string, scene: Scene): Scene | undefined {
   }
 }
 
-/** The scene as it would be if the holder failed now, by the first kind of signal that the service declares. */
+/** The scene as it would be if the holder failed now, by a kind of signal that the service declares. */
 function withFailedHolder(
   { service, observation, nowMs }: Scene,
   holder: InstanceId,
@@ -173,18 +173,28 @@ function withFailedHolder(
   const fact = memberOf(observation, holder);
   const hint: Hint = { kind: 'state-change', instanceId: holder, state: 'stopping', atMs: nowMs };
   if (fact.kind !== 'known') return { observation, hint };
-  // Impaired for longer than any service waits, where it listens to that at all.
+  // Else impaired for longer than any service waits.
   const impaired = { system: 'impaired', instance: 'ok', ebs: 'ok', impairedSinceMs: 0 } as const;
-  const failed =
-    statusChecks || !stateChanges
-      ? { ...fact.value, state: 'running', checks: known(impaired) }
-      : { ...fact.value, state: 'stopping' };
+  const failed = stateChanges
+    ? { ...fact.value, state: 'stopping' }
+    : { ...fact.value, state: 'running', checks: known(impaired) };
   const members = new Map(observation.members).set(holder, known(failed));
   return { observation: { ...observation, members }, hint };
 }
 
-/** Would it fail over if the holder failed now? Every reason against it, the first in the way first. */
-function failoverAhead(scene: Scene): { readonly decision: Decision; readonly reasons: readonly Obstacle[] } {
+interface Move {
+  readonly kind: EpisodeKind;
+  readonly target: InstanceId;
+}
+
+/** What would be done, or every reason against it, the first in the way first. */
+interface Verdict {
+  readonly move?: Move;
+  readonly reasons: readonly Obstacle[];
+}
+
+/** Would it fail over if the holder failed now? */
+function failoverAhead(scene: Scene): Verdict {
   const { service, controller, nowMs } = scene;
   const where = whereabouts(service, scene.observation);
   const { observation, hint } =
@@ -193,15 +203,13 @@ function failoverAhead(scene: Scene): { readonly decision: Decision; readonly re
       : { observation: scene.observation, hint: { kind: 'sweep', finding: 'plan', atMs: nowMs } as const };
   const look = Number.POSITIVE_INFINITY;
   const decision = decide({ service, controller, observation, hint, look, believed: true, nowMs });
-  if (decision.kind === 'move') return { decision, reasons: [] };
-  if (decision.kind !== 'refuse') return { decision, reasons: [toObstacle(scene, ...codeOf(decision))] };
+  if (decision.kind === 'move')
+    return { move: { kind: decision.episode, target: decision.plan.target }, reasons: [] };
+  if (decision.kind !== 'refuse') return { reasons: [toObstacle(scene, ...codeOf(decision))] };
   const { code, detail, members } = decision;
-  if (members.length > 0) return { decision, reasons: members.map((each) => toMemberObstacle(scene, each)) };
+  if (members.length > 0) return { reasons: members.map((each) => toMemberObstacle(scene, each)) };
   const next = without(code, scene);
-  return {
-    decision,
-    reasons: [toObstacle(scene, code, detail), ...(next ? failoverAhead(next).reasons : [])],
-  };
+  return { reasons: [toObstacle(scene, code, detail), ...(next ? failoverAhead(next).reasons : [])] };
 }
 
 /** Nothing but a move, and not a refusal: what it is called. */
@@ -239,13 +247,26 @@ function requestAhead(scene: Scene, request: OperatorRequest): readonly Obstacle
   return [toObstacle(scene, code, detail), ...(next ? requestAhead(next, request) : [])];
 }
 
-/** What is done around a move of this kind, in order. Nothing is asked of a source that has failed. */
+/** Would it be moved there if somebody asked for it now? */
+function switchoverAhead(scene: Scene, target: InstanceId): Verdict {
+  const kind = 'switchover';
+  const reason = 'what would happen';
+  const reasons = requestAhead(scene, {
+    id: 'plan',
+    kind,
+    target,
+    author: 'plan',
+    reason,
+    atMs: scene.nowMs,
+  });
+  return reasons.length === 0 ? { move: { kind, target }, reasons } : { reasons };
+}
+
+/** What is done around such a move, in order. Nothing is asked of a source that has failed. */
 function stepsOf(
   { declaration }: Service,
-  kind: EpisodeKind,
+  { kind, target }: Move,
   from: InstanceId | undefined,
-  to: InstanceId,
-  isForced: boolean,
 ): Ahead['steps'] {
   const isPlanned = isPlannedMove(kind);
   const around = aroundTheMove(declaration).filter(({ step }) => {
@@ -263,9 +284,9 @@ function stepsOf(
   return [
     ...around.filter(isAhead),
     ...(from
-      ? [{ step: 'detach', what: `${enis} from ${from}${isForced ? ', by force if it hangs' : ''}` }]
+      ? [{ step: 'detach', what: `${enis} from ${from}${isPlanned ? '' : ', by force if it hangs'}` }]
       : []),
-    { step: 'attach', what: `${places.join(', ')} to ${to}` },
+    { step: 'attach', what: `${places.join(', ')} to ${target}` },
     ...around.filter((each) => !isAhead(each)),
   ];
 }
@@ -275,36 +296,20 @@ export function planFrom(scene: Scene, to?: InstanceId): Ahead {
   const { service, observation, nowMs } = scene;
   const where = whereabouts(service, observation);
   const holder = where.kind === 'together' ? where.holder : undefined;
-  const request = to && {
-    id: 'plan',
-    kind: 'switchover' as const,
-    target: to,
-    author: 'plan',
-    reason: 'what would happen',
-    atMs: nowMs,
-  };
-  const ahead = request ? undefined : failoverAhead(scene);
-  const obstacles = request ? requestAhead(scene, request) : (ahead?.reasons ?? []);
-  const wouldMove = obstacles.length === 0;
-  const target = to ?? (ahead?.decision.kind === 'move' ? ahead.decision.plan.target : undefined);
-  const kind: EpisodeKind = request
-    ? 'switchover'
-    : ahead?.decision.kind === 'move'
-      ? ahead.decision.episode
-      : 'failover';
+  const { move, reasons: obstacles } = to ? switchoverAhead(scene, to) : failoverAhead(scene);
   const enis = interfacesOf(service).join(', ');
   const stranded = strandedIn(scene);
   return {
     kind: 'plan',
     service: service.name,
     holder,
-    wouldMove,
+    wouldMove: move !== undefined,
     ...(stranded && { stranded }),
-    ...(wouldMove && target && { target }),
+    ...(move && { target: move.target }),
     reasons: obstacles,
     members: everyMember(service, observation, holder, nowMs),
-    steps: wouldMove && target ? stepsOf(service, kind, holder, target, !request) : [],
-    interrupts: wouldMove
+    steps: move ? stepsOf(service, move, holder) : [],
+    interrupts: move
       ? stranded
         ? 'nothing more: it is down already'
         : `the addresses of ${enis} answer nobody from the detach to the attach; connections over them may break`

@@ -4,7 +4,18 @@ import { pauseController, pauseService } from '../../shared/app/operate.ts';
 import { type Ahead, planAhead } from '../../shared/app/plan-ahead.ts';
 import type { InstanceId, ServiceName } from '../../shared/core/ids.ts';
 import type { ServiceState } from '../../shared/core/state.ts';
-import { a, applicationAlarm, b, c, front, management, ordersDb, type World, zone } from '../fakes/world.ts';
+import {
+  a,
+  applicationAlarm,
+  b,
+  c,
+  front,
+  management,
+  ordersDb,
+  replicaLagOf,
+  type World,
+  zone,
+} from '../fakes/world.ts';
 import { story } from './story.ts';
 
 const forAnHour = { author: 'ann', reason: 'patching', forMs: 3_600_000 };
@@ -97,14 +108,58 @@ describe('the plan of a failover', () => {
       { member: c, code: 'NOT_RUNNING' },
     ]);
     expect((await plan(world)).reasons[1]).not.toHaveProperty('command');
+    // What ends the quarantine is not a replacement, whatever it was for.
+    change(world, { quarantine: { [b]: { sinceMs: 0, why: 'it was terminated' } } });
+    expect((await plan(world)).reasons).toMatchObject([
+      { member: b, code: 'NOT_RUNNING' },
+      { code: 'QUARANTINED', command: `eni-failover ack ${ordersDb} --member ${b} --reason '...'` },
+      { member: c },
+    ]);
+  });
+
+  story('names the network card that an interface will sit on', async (world) => {
+    const cards = { interfaces: 8, interfacesPerCard: [4, 4], ipv4PerInterface: 15, ipv6PerInterface: 15 };
+    const facts = { availabilityZone: zone, limits: { 'm6i.large': cards } };
+    const interfaces = [
+      { eni: front, deviceIndex: 1 },
+      { eni: management, deviceIndex: 2, networkCardIndex: 1 },
+    ];
+    change(world, { facts, declared: JSON.stringify({ ...world.declaration, interfaces }) });
+    expect((await plan(world)).steps[1]?.what).toBe(
+      `${front} at device index 1, ${management} at device index 2 of network card 1 to ${b}`,
+    );
   });
 
   const signals: readonly (readonly [string, object, readonly string[]])[] = [
     ['status checks', { stateChanges: false }, []],
     ['state changes', { statusChecks: false }, []],
     ['an alarm', { statusChecks: false, stateChanges: false, alarms: [{ arn: applicationAlarm }] }, []],
+    [
+      'an alarm, and to one of another member',
+      {
+        statusChecks: false,
+        stateChanges: false,
+        alarms: [{ arn: replicaLagOf(b), member: b }, { arn: applicationAlarm }],
+      },
+      [],
+    ],
     ['nothing', { statusChecks: false, stateChanges: false }, ['SIGNAL_NOT_DECLARED']],
   ];
+  const alarms = [{ arn: applicationAlarm }];
+  const afterMove: readonly (readonly [string, object, readonly string[]])[] = [
+    ['an alarm', { statusChecks: false, stateChanges: false, alarms }, ['GRACE_PERIOD']],
+    ['status checks too', { stateChanges: false, alarms }, []],
+    ['state changes too', { statusChecks: false, alarms }, []],
+  ];
+  for (const [what, given, expected] of afterMove)
+    story(
+      `just after a move, of a service that listens to ${what}`,
+      { signals: { ...given } },
+      async (world) => {
+        change(world, { lastMoveAtMs: world.clock.now() });
+        expect(codes(await plan(world))).toEqual(expected);
+      },
+    );
   for (const [what, given, expected] of signals)
     story(`of a service that listens to ${what}`, { signals: { ...given } }, async (world) => {
       const ahead = await plan(world);
@@ -115,6 +170,22 @@ describe('the plan of a failover', () => {
   story('of a holder that has failed already is the same', async (world) => {
     world.ec2.setState(a, 'stopped');
     expect(await plan(world)).toMatchObject({ wouldMove: true, target: b });
+  });
+
+  story('of a holder that EC2 does not list is not made up', async (world) => {
+    world.ec2.unlist(a);
+    expect(codes(await plan(world))).toEqual(['UNKNOWN_HEALTH']);
+  });
+
+  story('of what people left on nothing says where it is, and that they know', async (world) => {
+    world.ec2.detachByHand(front);
+    change(world, { lastObserved: `DETACHED_BY_OTHERS ${front} on nothing, the rest on ${a}` });
+    expect((await plan(world)).reasons).toMatchObject([
+      {
+        code: 'DETACHED_BY_OTHERS',
+        detail: `${front} on nothing, the rest on ${a}; people know`,
+      },
+    ]);
   });
 
   story('of interfaces that somebody moved asks whether that was meant', async (world) => {
@@ -153,7 +224,9 @@ describe('the plan of a failover', () => {
   story('that was stranded and is whole again says that it is being recorded', async (world) => {
     const lost = { target: b, tried: [b], detach: 'plain', plainDetachMs: 1, interfaces: [] } as const;
     change(world, { stranded: { sinceMs: 0, plan: lost, why: 'nobody took it', tries: 1 } });
-    expect(codes(await plan(world))).toEqual(['UNKNOWN_STATE']);
+    const ahead = await plan(world);
+    expect(codes(ahead)).toEqual(['UNKNOWN_STATE']);
+    expect(ahead).not.toHaveProperty('stranded');
     expect(codes(await plan(world, c))).toEqual(['UNKNOWN_STATE']);
   });
 
@@ -163,26 +236,45 @@ describe('the plan of a failover', () => {
     await world.look(world.alarm(a));
     expect(await world.run(planAhead(world.ports, ordersDb))).toMatchObject({
       stranded: { tries: 1, where: expect.stringMatching(/on nothing$/) },
+      // There is nothing to detach.
+      steps: [
+        {
+          step: 'attach',
+          what: `${front} at device index 1, ${management} at device index 2 to ${b}`,
+        },
+      ],
       interrupts: 'nothing more: it is down already',
     });
     expect(await world.run(planAhead(world.ports, ordersDb, b))).toMatchObject({
       wouldMove: false,
       reasons: [{ code: 'STRANDED', detail: expect.stringMatching(/^since .* on nothing: /) }],
     });
+    world.ec2.attachByHand(front, b, 1);
+    expect(await world.run(planAhead(world.ports, ordersDb))).toMatchObject({
+      stranded: { where: `${management} on nothing, the rest on ${b}` },
+    });
+    await world.run(pauseService(world.ports, ordersDb, forAnHour));
+    expect(await world.run(planAhead(world.ports, ordersDb, b))).toMatchObject({
+      reasons: [{ code: 'PAUSED' }, { code: 'STRANDED' }],
+    });
   });
 
   const around = {
     policy: { fence: 'stop' },
     hooks: {
-      before: [{ function: 'eni-failover-hook-drain' }, { document: 'stop-db', on: 'source' }],
+      before: [
+        { function: 'eni-failover-hook-drain' },
+        { document: 'stop-db', on: 'source' },
+        { document: 'warm-up', on: 'target' },
+      ],
       after: [{ document: 'promote', on: 'target' }],
     },
   } as const;
   story('names the fence and the hooks that such a move has', around, async (world) => {
     const steps = (await plan(world)).steps.map((each) => each.step);
-    expect(steps).toEqual(['fence', 'before.0', 'detach', 'attach', 'after.0']);
+    expect(steps).toEqual(['fence', 'before.0', 'before.2', 'detach', 'attach', 'after.0']);
     const planned = (await plan(world, c)).steps.map((each) => each.step);
-    expect(planned).toEqual(['before.0', 'before.1', 'detach', 'attach', 'after.0']);
+    expect(planned).toEqual(['before.0', 'before.1', 'before.2', 'detach', 'attach', 'after.0']);
   });
 });
 
@@ -195,12 +287,17 @@ describe('the plan of a switchover', () => {
 
   story('names every reason against it', async (world) => {
     await world.run(pauseService(world.ports, ordersDb, forAnHour));
+    await world.run(pauseController(world.ports, { ...forAnHour, author: 'bob' }));
     await world.run(world.store.tripBrake(zone, ['x'], world.clock.now()));
     change(world, { quarantine: { [c]: { sinceMs: 0, why: 'failed in orders-db.1' } } });
     const ahead = await plan(world, c);
     expect(ahead.wouldMove).toBe(false);
-    expect(codes(ahead)).toEqual(['BRAKE', 'PAUSED', 'QUARANTINED']);
-    expect(ahead.reasons[2]).toMatchObject({ member: c });
+    expect(ahead.reasons).toMatchObject([
+      { code: 'BRAKE', detail: expect.stringContaining(`${zone} is braked`) },
+      { code: 'PAUSED', detail: expect.stringContaining('by ann') },
+      { code: 'CONTROLLER_PAUSED', detail: expect.stringContaining('by bob') },
+      { code: 'QUARANTINED', member: c },
+    ]);
   });
 
   story('to the holder is none', async (world) => {

@@ -51,6 +51,30 @@ export const equivalents: readonly Equivalent[] = [
     why: 'only a PortError has a failure; anything else compares undefined with throttled',
   },
   {
+    file: 'shared/app/plan-ahead.ts',
+    guard: 'service.pause',
+    instead: 'true',
+    why: 'it tells the type: who is refused as paused is paused',
+  },
+  {
+    file: 'shared/app/plan-ahead.ts',
+    guard: 'controller.pause',
+    instead: 'true',
+    why: 'it tells the type: who is refused as paused is paused',
+  },
+  {
+    file: 'shared/app/plan-ahead.ts',
+    guard: "where.kind === 'together'",
+    instead: 'true',
+    why: 'it tells the type: where nobody has all of them, no failure of anybody is looked at',
+  },
+  {
+    file: 'shared/app/plan-ahead.ts',
+    guard: "'document' in declared",
+    instead: 'true',
+    why: 'it tells the type: a function runs on neither of the two',
+  },
+  {
     file: 'shared/app/register.ts',
     guard: '!holder',
     instead: 'false',
