@@ -1,6 +1,13 @@
 /** What a person can do with the AWS CLI alone, for each reason and outcome: every id is in it. */
 import { describe, expect, it } from 'vitest';
-import { type ByHand, bringTo, toCommand, toCommands } from '../../shared/core/aws-commands.ts';
+import {
+  type ByHand,
+  bringTo,
+  isByHand,
+  isInstead,
+  toCommand,
+  toCommands,
+} from '../../shared/core/aws-commands.ts';
 import { byHand, type Scene } from '../../shared/core/by-hand.ts';
 import { type Outcome, outcomes } from '../../shared/core/episode.ts';
 import { type memberReasons, type ReasonCode, reasons } from '../../shared/core/reasons.ts';
@@ -61,6 +68,16 @@ describe('what is on nothing or left behind', () => {
   it('is left plainly where the source has not failed', () => {
     expect(commands(['SPLIT'], { isSourceFailed: false }).join('\n')).not.toContain('--force');
   });
+  it('is forced off where a plain detach hangs already', () => {
+    const hanging = { id: attachmentOf(data, a), instanceId: a, status: 'detaching' } as const;
+    const told = commands(['SPLIT'], {
+      isSourceFailed: false,
+      attachmentOf: (eni) => (eni === data ? hanging : undefined),
+    });
+    expect(told.filter((line) => line.includes(' detach-network-interface '))).toEqual([
+      `aws ec2 detach-network-interface --attachment-id ${hanging.id} --force --region eu-central-1`,
+    ]);
+  });
 });
 
 describe('a fence that failed', () => {
@@ -89,12 +106,41 @@ describe('an application that does not answer', () => {
   });
 });
 
-describe('an episode that stopped while everything rests together', () => {
-  it('is looked at, and nothing is moved', () => {
-    const together = { id: attachmentOf(data, a), instanceId: a, status: 'attached' } as const;
-    expect(kinds(['NEEDS_HUMAN'], { attachmentOf: () => together })).toEqual([
-      'describe-interfaces',
-      'describe-status',
+describe('an episode that needs a person', () => {
+  const looks = ['describe-interfaces', 'describe-status'];
+  const both = ['attach', 'keep-on-termination', 'attach', 'keep-on-termination'];
+  const on = (eni: typeof data, instanceId: typeof a) =>
+    ({ id: attachmentOf(eni, instanceId), instanceId, status: 'attached' }) as const;
+  it.each<[string, ReasonCode | Outcome, Partial<Scene>, readonly string[]]>([
+    [
+      'is looked at where all rest together, and nothing is moved',
+      'NEEDS_HUMAN',
+      { attachmentOf: () => on(data, a) },
+      looks,
+    ],
+    ['attaches what is on nothing', 'NEEDS_HUMAN', { attachmentOf: () => undefined }, [...looks, ...both]],
+    [
+      'brings together what is on two instances, of which one is right',
+      'NEEDS_HUMAN',
+      { attachmentOf: (eni) => (eni === data ? on(data, a) : on(admin, b)) },
+      [...looks, 'detach', 'attach', 'keep-on-termination'],
+    ],
+    [
+      'brings away what went back to an instance that has failed',
+      'RETURNED_TO_SOURCE',
+      {},
+      [...looks, 'detach', ...both],
+    ],
+    ['leaves what went back to one that is well', 'RETURNED_TO_SOURCE', { isSourceFailed: false }, looks],
+    ['looks at the failing zone', 'BRAKE', {}, ['describe-zone']],
+    ['looks at who failed so often', 'BUDGET_SPENT', {}, [...looks, 'console-output']],
+  ])('%s', (_fact, code, more, expected) => {
+    expect(kinds([code], more)).toEqual(expected);
+  });
+  it('looks at the instance that it had to leave', () => {
+    expect(commands(['GRACE_PERIOD'], { alarms: [] })).toEqual([
+      `aws ec2 describe-instance-status --include-all-instances --instance-ids ${a} --region eu-central-1`,
+      `aws ec2 get-console-output --instance-id ${a} --output text --region eu-central-1`,
     ]);
   });
 });
@@ -126,7 +172,10 @@ describe('every reason and outcome', () => {
       expect(new Set(told).size).toBe(told.length);
       expect(told.join('\n')).not.toMatch(/undefined|null/);
       const bare = { slots, attachmentOf: () => undefined };
-      expect(toCommands(byHand([code], bare), '').join('\n')).not.toMatch(/undefined|null/);
+      const steps = byHand([code], bare);
+      expect(toCommands(steps, '').join('\n')).not.toMatch(/undefined|null/);
+      // An option without its ids is an error, or a question about everything.
+      expect(steps.flatMap((step) => Object.values(step)).filter((each) => each.length === 0)).toEqual([]);
     },
   );
   it('asks for nothing where nothing has to be done', () => {
@@ -155,5 +204,26 @@ describe('a command', () => {
   ])('for %o is %s', (step, expected) => {
     expect(toCommand(step, '')).toBe(expected);
     expect(toCommand(step, 'eu-west-1')).toBe(`${expected} --region eu-west-1`);
+  });
+});
+
+describe('a step', () => {
+  const slot = { eni: data, deviceIndex: 1, networkCardIndex: 0 };
+  const steps: readonly ByHand[] = [
+    { do: 'describe-status', instances: [a] },
+    { do: 'start', instance: a },
+    { do: 'stop', instance: a },
+    { do: 'reboot', instance: a },
+    { do: 'detach', eni: data, attachment: 'eni-attach-1', force: false },
+    { do: 'attach', instance: b, ...slot },
+    { do: 'keep-on-termination', eni: data },
+  ];
+  it('is done instead of the controller where it would do the same', () => {
+    expect(steps.filter(isInstead).map((each) => each.do)).toEqual(['stop', 'detach', 'attach']);
+  });
+  it('is known again where it was stored, and nothing else is', () => {
+    expect(steps.every(isByHand)).toBe(true);
+    for (const other of [null, undefined, 'stop', 7, {}, { do: 'explode' }, { do: 'toString' }])
+      expect(isByHand(other)).toBe(false);
   });
 });

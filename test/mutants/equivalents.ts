@@ -176,4 +176,34 @@ export const equivalents: readonly Equivalent[] = [
     instead: 'true',
     why: 'it tells the type: nothing else has a holder',
   },
+  {
+    file: 'shared/core/aws-commands.ts',
+    guard: "'do' in value",
+    instead: 'true',
+    why: 'it tells the type: no step is called undefined',
+  },
+  {
+    file: 'shared/core/by-hand.ts',
+    guard: "'instances' in before",
+    instead: 'true',
+    why: 'it tells the type: steps that do the same are given the same',
+  },
+  {
+    file: 'shared/core/by-hand.ts',
+    guard: "'instances' in step",
+    instead: 'true',
+    why: 'it tells the type: steps that do the same are given the same',
+  },
+  {
+    file: 'shared/core/service.ts',
+    guard: "'check' in serving",
+    instead: 'true',
+    why: 'it tells the type: an alarm has no check',
+  },
+  {
+    file: 'shared/core/service.ts',
+    guard: "'on' in check",
+    instead: 'true',
+    why: 'it tells the type: a function runs on neither of the two',
+  },
 ];
