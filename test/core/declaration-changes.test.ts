@@ -9,6 +9,7 @@ const base = {
   members: [{ instance: 'i-0aaaaaaaaaaaaaaa1' }, { instance: 'i-0bbbbbbbbbbbbbbb2' }],
 };
 const lag = 'arn:aws:cloudwatch:eu-central-1:000000000000:alarm:lag';
+const more = `${lag}-more`;
 
 function declared(written: object) {
   const parsed = parseDeclaration(written);
@@ -38,6 +39,16 @@ it.each([
     ['signals.statusChecks: the default (true) → false'],
   ],
   [
+    'what is no plain word as it was written',
+    {},
+    { signals: { alarms: [{ arn: lag }] }, policy: { failback: { after: '30m' }, budgetPerHour: 5 } },
+    [
+      `signals.alarms: the default → [{"arn":"${lag}"}]`,
+      'policy.budgetPerHour: the default → 5',
+      'policy.failback: the default (manual) → {"after":"30m"}',
+    ],
+  ],
+  [
     'members that come and go',
     {},
     { members: [{ instance: 'i-0ccccccccccccccc3' }, base.members[1]] },
@@ -54,6 +65,12 @@ it.each([
     { members: [{ ...base.members[0], readyWhen: [lag] }] },
     { members: [base.members[0]] },
     ['readyWhen of i-0aaaaaaaaaaaaaaa1: nothing'],
+  ],
+  [
+    'of which member that is, and by which alarms',
+    { members: [{ ...base.members[0], readyWhen: [lag, more] }, base.members[1]] },
+    { members: base.members.map((each) => ({ ...each, readyWhen: [lag, more] })) },
+    [`readyWhen of i-0bbbbbbbbbbbbbbb2: ${lag}, ${more}`],
   ],
   [
     'the place of an interface',

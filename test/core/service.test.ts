@@ -56,8 +56,8 @@ describe('a declaration', () => {
     const policy = { failback: { after: '10m' } };
     expect(accepted({ ...smallest, policy }).policy.failback).toEqual({ after: 10 * minute });
   });
-  it('may bind an alarm to a member', () => {
-    const alarms = [{ arn: alarm('app'), member: a }];
+  it('may bind an alarm to a member, or to whichever has the interfaces', () => {
+    const alarms = [{ arn: alarm('app'), member: a }, { arn: alarm('answers') }];
     expect(accepted({ ...smallest, signals: { alarms } }).signals.alarms).toEqual(alarms);
   });
 
@@ -136,6 +136,16 @@ describe('a declaration', () => {
         fact: 'fails back by request, or after a time',
         raw: { ...smallest, policy: { failback: 'automatic' } },
         says: /^policy\.failback: .*manual/,
+      },
+      {
+        fact: 'has hooks that are something',
+        raw: { ...smallest, hooks: { before: [null] } },
+        says: /^hooks\.before\.0: must be a map of document, .* \(is empty\)/,
+      },
+      {
+        fact: 'asks none but the target whether it serves',
+        raw: { ...smallest, serving: { check: { document: 'probe', on: 'source' } } },
+        says: /^serving\.check\.on: must be target/,
       },
       {
         fact: 'has a budget of at least one',
