@@ -822,6 +822,28 @@ const whileStranded: Case[] = [
     answer: move('rescue', a),
   },
   {
+    rule: 'P26, P20',
+    fact: 'does not go back to the source once another member was promoted, though nothing else will have it',
+    given: {
+      on: 'nothing',
+      believed: true,
+      neverSeen: true,
+      members: { a: 'impaired', b: 'stopped', c: 'stopped' },
+      state: { stranded: { ...stranded.stranded, promoted: true } },
+    },
+    answer: refuse('NO_ELIGIBLE_STANDBY'),
+  },
+  {
+    rule: 'P26, P20',
+    fact: 'brings nothing beside the rest on the source once another member was promoted',
+    given: {
+      on: { data: a, admin: 'nothing' },
+      believed: true,
+      state: { stranded: { ...stranded.stranded, promoted: true } },
+    },
+    answer: move('rescue', b),
+  },
+  {
     rule: 'P26, S10',
     fact: 'goes to an eligible member rather than to the quarantined source that was the last rung',
     given: {
@@ -917,6 +939,24 @@ const requests: Case[] = [
     fact: 'carries a request out plainly',
     given: asked(),
     answer: { ...move('switchover', b, { source: a, detach: 'plain' }), evidence: 'ada: patching' },
+  },
+  {
+    rule: 'P29',
+    fact: 'waits half a minute for a request with force before it forces',
+    given: asked({ request: request(b, { force: true }) }),
+    answer: move('switchover', b, { detach: 'plain-then-force', plainDetachMs: times.forcedMoveAfterMs }),
+  },
+  {
+    rule: 'P29',
+    fact: 'waits for a request with force as long as the service is patient',
+    given: { ...asked({ request: request(b, { force: true }) }), policy: { plainDetach: '1m' } },
+    answer: move('switchover', b, { detach: 'plain-then-force', plainDetachMs: minute }),
+  },
+  {
+    rule: 'P29',
+    fact: 'refuses what it asked for by itself where that is not declared any more',
+    given: asked({ request: request(b, { kind: 'failback', byItself: true }) }),
+    answer: { ...refuse('REQUEST_REFUSED'), detail: 'policy.failback is manual', request: 'r-1' },
   },
   {
     rule: 'P29',
