@@ -1,6 +1,8 @@
 /** What an operator did in EC2 by hand while the controller was out of reach: put on record when it is back. */
 import type { ServiceName } from '../core/ids.ts';
 import { bytesOf, most } from '../core/size.ts';
+import type { Service } from '../core/state.ts';
+import { canonical } from '../core/trail.ts';
 import { type By, carryOut, type Operated } from './operate.ts';
 import type { Ports } from './ports.ts';
 
@@ -33,7 +35,36 @@ function fitting(journal: readonly BreakGlassCall[]): readonly BreakGlassCall[] 
   return end < 0 ? shown : shown.slice(0, end);
 }
 
-/** Believed as it is told: nobody else was there. Where the interfaces are now is a question for `adopt`. */
+const page = 100;
+/** One that was reported longer ago is another night's. */
+const maxRecords = 500;
+
+/** The number of the record that has this very journal already; undefined where there is none. */
+async function recordedAs(
+  { store }: Ports,
+  { name, frozen, trail }: Service,
+  told: readonly BreakGlassCall[],
+  calls: number,
+): Promise<number | undefined> {
+  const wanted = canonical({ journal: told, calls });
+  const isSame = ({ kind, body }: { readonly kind: string; readonly body: string }) => {
+    if (kind !== 'break-glass') return false;
+    const { journal, calls: counted } = JSON.parse(body) as { journal: unknown; calls: unknown };
+    return canonical({ journal, calls: counted }) === wanted;
+  };
+  if (frozen && isSame(frozen)) return frozen.number;
+  for (let end = trail.next; end > 1 && trail.next - end < maxRecords; end -= page) {
+    const from = Math.max(1, end - page);
+    const row = (await store.trail(name, from, end - from)).find(isSame);
+    if (row) return row.number;
+  }
+  return undefined;
+}
+
+/**
+ * Believed as it is told: nobody else was there. Where the interfaces are now is a question for `adopt`. Each line has
+ * its time, so the journal is its own id: it is on record once, however often it is sent.
+ */
 export function reportBreakGlass(
   ports: Ports,
   name: ServiceName,
@@ -43,21 +74,30 @@ export function reportBreakGlass(
   const told = fitting(journal);
   const text = told.map(({ call, detail = '' }) => `${call} ${detail}`).join(' ');
   const named = (pattern: RegExp) => [...new Set(text.match(pattern))].slice(0, maxNamed);
-  return carryOut(ports, name, by, () => ({
-    kind: 'break-glass',
-    outcome: 'BREAK_GLASS',
-    severity: 'warning',
-    headline: `${journal.length} calls were made by hand by ${by.author} while the controller was out of reach`,
-    lines: [
-      `Why: ${by.reason}`,
-      ...(told.length < journal.length ? [`On record are the first ${told.length} of them.`] : []),
-      ...told.map(({ at, call, detail }) => `${at} ${call}${detail ? `: ${detail}` : ''}`),
-    ],
-    facts: { reason: by.reason, journal: told, calls: journal.length },
-    notice: { reason: by.reason, calls: journal.length, recorded: told.length },
-    instances: named(/\bi-[0-9a-f]{8,17}\b/g),
-    enis: named(/\beni-[0-9a-f]{8,17}\b/g),
-    data: { recorded: told.length, calls: journal.length },
-    change: (state) => state,
-  }));
+  return carryOut(ports, name, by, async (service) => {
+    const already = await recordedAs(ports, service, told, journal.length);
+    if (already !== undefined)
+      return {
+        kind: 'done',
+        detail: `already on record as ${name}#${already}: nothing was written`,
+        data: { recorded: told.length, calls: journal.length, record: already },
+      };
+    return {
+      kind: 'break-glass',
+      outcome: 'BREAK_GLASS',
+      severity: 'warning',
+      headline: `${journal.length} calls were made by hand by ${by.author} while the controller was out of reach`,
+      lines: [
+        `Why: ${by.reason}`,
+        ...(told.length < journal.length ? [`On record are the first ${told.length} of them.`] : []),
+        ...told.map(({ at, call, detail }) => `${at} ${call}${detail ? `: ${detail}` : ''}`),
+      ],
+      facts: { reason: by.reason, journal: told, calls: journal.length },
+      notice: { reason: by.reason, calls: journal.length, recorded: told.length },
+      instances: named(/\bi-[0-9a-f]{8,17}\b/g),
+      enis: named(/\beni-[0-9a-f]{8,17}\b/g),
+      data: { recorded: told.length, calls: journal.length },
+      change: (state) => state,
+    };
+  });
 }

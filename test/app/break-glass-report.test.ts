@@ -1,6 +1,7 @@
 /** What was done by hand while the controller was away comes on record, found by what it was done to. */
 import { describe, expect } from 'vitest';
 import { reportBreakGlass } from '../../shared/app/break-glass-report.ts';
+import { pauseService, resumeService } from '../../shared/app/operate.ts';
 import type { ServiceName } from '../../shared/core/ids.ts';
 import { toMessage } from '../../shared/core/notice.ts';
 import { bytesOf, most } from '../../shared/core/size.ts';
@@ -24,6 +25,39 @@ describe('a report of a move by hand', () => {
     expect(world.store.pointers()).toContain(`BY#INSTANCE#${b} ${ordersDb} 2`);
     expect(world.store.pointers()).toContain(`BY#ENI#${front} ${ordersDb} 2`);
     expect(world.notifier.of('BREAK_GLASS')[0]?.body).toContain(`${at} DetachNetworkInterface: ${front}`);
+  });
+
+  story('that was sent before is on record once, and the answer says where', async (world) => {
+    const journal = [{ at, call: `DetachNetworkInterface ${front}` }];
+    const report = (calls = journal, more = by) =>
+      world.run(reportBreakGlass(world.ports, ordersDb, calls, more));
+    await report();
+    const [first] = world.records('break-glass');
+    const again = {
+      kind: 'done',
+      detail: expect.stringMatching(/^already on record as orders-db#2: nothing was written$/),
+      data: { record: 2 },
+    };
+    expect(first).toMatchObject({ journal });
+    expect(await report(journal, { author: 'bob', reason: 'to be sure' })).toMatchObject(again);
+    expect(world.notifier.of('BREAK_GLASS')).toHaveLength(1);
+    // The same calls in another night are another report.
+    const later = [{ at: '2026-11-22T02:11:00.000Z', call: `DetachNetworkInterface ${front}` }];
+    expect(await report(later)).not.toMatchObject(again);
+    expect(world.records('break-glass')).toHaveLength(2);
+    for (let count = 0; count < 60; count += 1) {
+      await world.run(pauseService(world.ports, ordersDb, { ...by, forMs: 60_000 }));
+      await world.run(resumeService(world.ports, ordersDb, by));
+    }
+    expect(await report()).toMatchObject(again);
+    expect(world.records('break-glass')).toHaveLength(2);
+  });
+
+  story('of which only the beginning is on record as another one is one more', async (world) => {
+    const journal = Array.from({ length: 102 }, () => ({ at, call: 'x' }));
+    await world.run(reportBreakGlass(world.ports, ordersDb, journal.slice(0, 101), by));
+    await world.run(reportBreakGlass(world.ports, ordersDb, journal, by));
+    expect(world.records('break-glass')).toMatchObject([{ calls: 101 }, { calls: 102 }]);
   });
 
   story('that is endless is cut, and says so', async (world) => {
