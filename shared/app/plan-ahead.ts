@@ -26,12 +26,12 @@ import {
   type Service,
 } from '../core/state.ts';
 import { unblocking, whereOf } from '../core/unblock.ts';
-import { type Whereabouts, whereabouts } from '../core/whereabouts.ts';
+import { whereabouts } from '../core/whereabouts.ts';
 import { observe } from './observe.ts';
 import { type Refused, refused } from './operate.ts';
 import type { Ports } from './ports.ts';
 import { readService } from './record.ts';
-import { refusalOf } from './request.ts';
+import { refusalOf, spellWhere } from './request.ts';
 
 /** One thing that stands in the way, and what takes it away. */
 export interface Obstacle {
@@ -81,18 +81,6 @@ function strandedIn({ service, observation }: Scene): Ahead['stranded'] {
   if (!stranded || where.kind === 'together') return undefined;
   const { sinceMs, why, tries } = stranded;
   return { since: new Date(sinceMs).toISOString(), why, where: spellWhere(where), tries };
-}
-
-function spellWhere(where: Exclude<Whereabouts, { kind: 'together' }>): string {
-  switch (where.kind) {
-    case 'on-nothing':
-      return `${where.free.join(', ')} on nothing${where.beside ? `, the rest on ${where.beside}` : ''}`;
-    case 'split':
-      return `split over ${where.holders.join(' and ')}`;
-    case 'unmovable':
-    case 'unknown':
-      return where.why;
-  }
 }
 
 /** What stands in the way, without the failure or the wish that the question made up. */
@@ -238,9 +226,6 @@ function requestAhead(scene: Scene, request: OperatorRequest): readonly Obstacle
   const refusal = refusalOf(service, controller, observation, request, nowMs);
   if (!refusal) return [];
   const { code, detail, data } = refusal;
-  // "Wait for the failover" would be no advice: it is the failover that did not get through.
-  const down = code === 'HOLDER_FAILED' ? strandedIn(scene) : undefined;
-  if (down) return [toObstacle(scene, 'STRANDED', `since ${down.since}, ${down.where}: ${down.why}`)];
   const members = (data?.['refusals'] ?? []) as readonly MemberRefusal[];
   if (members.length > 0) return members.map((each) => toMemberObstacle(scene, each));
   const next = without(code, scene);

@@ -17,7 +17,7 @@ import {
   type Service,
   type ServiceState,
 } from '../core/state.ts';
-import { whereabouts } from '../core/whereabouts.ts';
+import { type Whereabouts, whereabouts } from '../core/whereabouts.ts';
 import { observe } from './observe.ts';
 import { type By, carryOut, type Operated, type Refused, refused } from './operate.ts';
 import type { Ports } from './ports.ts';
@@ -25,6 +25,19 @@ import type { Ports } from './ports.ts';
 export interface How {
   /** A plain detach that hangs is forced, although the source is well. */
   readonly force?: boolean;
+}
+
+/** Where the interfaces of a service are that is down. */
+export function spellWhere(where: Exclude<Whereabouts, { kind: 'together' }>): string {
+  switch (where.kind) {
+    case 'on-nothing':
+      return `${where.free.join(', ')} on nothing${where.beside ? `, the rest on ${where.beside}` : ''}`;
+    case 'split':
+      return `split over ${where.holders.join(' and ')}`;
+    case 'unmovable':
+    case 'unknown':
+      return where.why;
+  }
 }
 
 /** Why the request would not be carried out now; undefined when it would. Pure. */
@@ -56,8 +69,14 @@ export function refusalOf(
   const look = Number.POSITIVE_INFINITY;
   const decision = decide({ service: asked, controller, observation, hint, look, believed: true, nowMs });
   switch (decision.kind) {
-    case 'move':
-      return isPlannedMove(decision.episode) ? undefined : refused('HOLDER_FAILED', decision.evidence);
+    case 'move': {
+      if (isPlannedMove(decision.episode)) return undefined;
+      const { stranded } = service;
+      if (!stranded || where.kind === 'together') return refused('HOLDER_FAILED', decision.evidence);
+      // "Wait for the failover" would be no advice: it is the failover that did not get through.
+      const since = new Date(stranded.sinceMs).toISOString();
+      return refused('STRANDED', `since ${since}, ${spellWhere(where)}: ${stranded.why}`);
+    }
     case 'refuse': {
       const { code, detail, members } = decision;
       return members.some((each) => each.member === target)

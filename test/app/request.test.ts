@@ -34,6 +34,20 @@ describe('a switchover', () => {
     expect(world.service().request).toBeUndefined();
   });
 
+  story(
+    'of a service that is stranded says since when and where, not to wait for a failover',
+    async (world) => {
+      world.excuse(['S12']);
+      for (const id of [a, b, c]) world.ec2.refuseAttach(id);
+      world.ec2.impair(a);
+      await world.look(world.alarm(a));
+      const since = new Date(world.service().stranded?.sinceMs ?? 0).toISOString();
+      const answer = await ask(world, b);
+      expect(answer).toMatchObject({ kind: 'refused', code: 'STRANDED' });
+      expect(answer.detail).toContain(`since ${since}, ${front}, ${management} on nothing: `);
+    },
+  );
+
   story('detaches plainly, and only plainly, unless force was asked for', async (world) => {
     for (const eni of [front, management]) world.ec2.stick(eni, 'plain');
     await ask(world, b, { force: true });
