@@ -50,6 +50,9 @@ function refusedAnswer(data: Data, { say }: CommandContext): Answer {
   };
 }
 
+/** What these change stands in a file as well, that the controller never sees. */
+const inFile: ReadonlySet<string> = new Set(['mode', 'replace-member']);
+
 export async function change(context: CommandContext, wish: Wish, options: ChangeOptions): Promise<Answer> {
   const { service, command, body, headline, lines } = wish;
   mustBeAskable(context, options.yes === true);
@@ -77,6 +80,9 @@ export async function change(context: CommandContext, wish: Wish, options: Chang
         style('green', `${service}: ${detail}`),
         ...(warnings.length > 0
           ? ['', style('yellow', 'Warnings'), ...warnings.map((each) => `  ${each}`)]
+          : []),
+        ...(inFile.has(command)
+          ? ['', 'Change your declaration file too: registering it as it is would undo this.']
           : []),
         ...(command === 'unregister' ? [] : ['', `How it is:  ${context.say(`status ${service}`)}`]),
       ].join('\n'),

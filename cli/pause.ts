@@ -17,6 +17,10 @@ import {
   patienceMs,
 } from './wait.ts';
 
+/** People pause for days, too; what is declared is never that long. Seven are the limit: control says so. */
+export const parsePauseLength = (text: string): number =>
+  parseDuration(/^\d{1,3}d$/.test(text) ? `${Number(text.slice(0, -1)) * 24}h` : text);
+
 interface PauseOptions {
   readonly reason: string;
   /** Milliseconds. */
@@ -99,7 +103,7 @@ export function addPause(program: Command, { run, say }: Runner): void {
     .argument('[service]', 'a registered service', parseServiceName)
     .option('--all', 'pause every service')
     .requiredOption('--reason <text>', 'why; people read it in the notice and in the trail', parseReason)
-    .requiredOption('--for <duration>', 'for how long, such as 90s, 30m or 2h', parseDuration);
+    .requiredOption('--for <duration>', 'for how long, such as 90s, 30m, 2h or 2d', parsePauseLength);
   addWait(command, 'wait for the end of a move that is under way')
     .action((name: ServiceName | undefined, options: PauseOptions, command: Command) => {
       oneOf(command, { '<service>': name, '--all': options.all });

@@ -293,7 +293,8 @@ function hindrancesOf(status: Status, say: Say): Hindrance[] {
   if (declaration.policy.mode === 'observe')
     add('OBSERVE_ONLY', {
       detail: 'the service is in mode observe: it says what it would do, and moves nothing',
-      wayOut: 'set policy.mode to act and register again',
+      wayOut: 'switch it on',
+      commands: [say(`mode ${name} act ${because}`)],
       needsHuman,
     });
   if (status.braked)

@@ -37,7 +37,7 @@ export function steps({ endpoint, folder, primary, standby }: Scene) {
         cli(`history --instance ${primary}`),
         cli('show orders-db.1 --verify'),
         cli('explain orders-db'),
-        cli('explain orders-db --at 10m'),
+        cli('explain orders-db --at 1m'),
       ],
     },
     {

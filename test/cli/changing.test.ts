@@ -138,6 +138,8 @@ describe('mode', () => {
 
       orders-db: mode observe by arn:aws:iam::111122223333:user/ann
 
+      Change your declaration file too: registering it as it is would undo this.
+
       How it is:  eni-failover status orders-db
       "
     `);
@@ -162,6 +164,8 @@ describe('mode', () => {
 
       orders-db: mode act by arn:aws:iam::111122223333:user/ann
 
+      Change your declaration file too: registering it as it is would undo this.
+
       How it is:  eni-failover status orders-db
       "
     `);
@@ -185,6 +189,8 @@ describe('member replace', () => {
       To go on, type the name of the service (orders-db): 
 
       orders-db: i-0ccccccccccccccc3 replaced by i-0ddddddddddddddd4
+
+      Change your declaration file too: registering it as it is would undo this.
 
       How it is:  eni-failover status orders-db
       "

@@ -1,7 +1,7 @@
 /** Proves what `pause`, `resume` and `ack` do, say, and refuse. */
 import { describe, expect, it } from 'vitest';
 import { ackServiceCommand, ackZoneCommand } from '../../cli/ack.ts';
-import { pauseCommand } from '../../cli/pause.ts';
+import { parsePauseLength, pauseCommand } from '../../cli/pause.ts';
 import { resumeCommand } from '../../cli/resume.ts';
 import type { ServiceName } from '../../shared/core/ids.ts';
 import { a, b, front, makeWorld, ordersDb, zone } from '../fakes/world.ts';
@@ -11,6 +11,14 @@ const options = { reason: 'kernel upgrade', for: 30 * 60_000 };
 const nobody = 'nope' as ServiceName;
 
 describe('pause and resume', () => {
+  it.each([
+    ['2d', 172_800_000],
+    ['10d', 864_000_000],
+    ['90s', 90_000],
+  ])('%s is %i ms: longer than seven days is refused by control', (text, ms) => {
+    expect(parsePauseLength(text)).toBe(ms);
+  });
+
   it('pauses a service with reason, author and end, and resumes it', async () => {
     const world = await makeWorld();
     const context = contextOf(world);

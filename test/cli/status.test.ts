@@ -32,6 +32,14 @@ async function viewOf(world: World) {
 
 const pause = { author: 'local:ann', reason: 'kernel upgrade', forMs: 30 * 60_000 };
 
+it('a service in mode observe is switched on by a command', async () => {
+  const world = await makeWorld({ policy: { mode: 'observe' } });
+  const { hindrances } = await viewOf(world);
+  expect(hindrances).toMatchObject([
+    { code: 'OBSERVE_ONLY', commands: ["eni-failover mode orders-db act --reason '…'"] },
+  ]);
+});
+
 describe('the way back by itself', () => {
   const byItself = { policy: { failback: { after: '30m' } } };
   const suspended = { sinceMs: 0, why: 'orders-db.3 ended RETURNED_TO_SOURCE' };

