@@ -13,6 +13,7 @@ import {
   management,
   ordersDb,
   replicaLagOf,
+  stranger,
   type World,
   zone,
 } from '../fakes/world.ts';
@@ -196,6 +197,14 @@ describe('the plan of a failover', () => {
     expect((await plan(world)).reasons).toMatchObject([
       { code: 'MOVED_BY_OTHERS', command: `eni-failover adopt ${ordersDb} --reason '...'` },
     ]);
+  });
+
+  story('of interfaces that somebody moved to a stranger names no command', async (world) => {
+    world.ec2.moveByHand(front, stranger, 1);
+    world.ec2.moveByHand(management, stranger, 2);
+    const { reasons } = await plan(world);
+    expect(reasons).toMatchObject([{ code: 'MOVED_BY_OTHERS' }]);
+    expect(reasons[0]).not.toHaveProperty('command');
   });
 
   story('beside an open episode says so', async (world) => {
