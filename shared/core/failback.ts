@@ -41,10 +41,10 @@ export const failbackFromMs = ({ preferredSinceMs }: Service): number | undefine
 
 /** By the item alone: is it time for a failback that nobody asks for? What is seen may still speak against it. */
 export function isFailbackDue(service: Service, nowMs: number): boolean {
-  const { preferredSinceMs, lastMoveAtMs = preferredSinceMs, movedBy, failbackSuspended } = service;
+  const { preferredSinceMs = Number.POSITIVE_INFINITY, lastMoveAtMs = 0 } = service;
+  const { movedBy, failbackSuspended } = service;
   const { failback } = service.declaration.policy;
   if (failback === 'manual' || movedBy !== 'failover' || failbackSuspended) return false;
-  if (preferredSinceMs === undefined || lastMoveAtMs === undefined) return false;
   return nowMs - Math.max(preferredSinceMs, lastMoveAtMs) >= failback.after;
 }
 

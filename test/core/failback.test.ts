@@ -4,19 +4,25 @@ import type { EpisodeKind, Outcome } from '../../shared/core/episode.ts';
 import {
   againstFailback,
   awaitsFailback,
+  failbackFromMs,
   isFailbackDue,
   movedByAfter,
+  preferredSince,
   suspendsFailback,
 } from '../../shared/core/failback.ts';
 import type { ServiceState } from '../../shared/core/state.ts';
 import {
   a,
+  alarm,
   b,
+  c,
   episodeOf,
   minute,
   now,
   pause,
   planTo,
+  red,
+  type Sketch,
   seenOn,
   stateOf,
   strandedSince,
@@ -33,6 +39,38 @@ const due: Partial<ServiceState> = {
 type Given = { readonly [K in keyof ServiceState]?: ServiceState[K] | undefined };
 const away = (given: Given = {}, declared: object = policy) =>
   world({ policy: { ...declared }, on: b, state: { ...due, ...given } as Partial<ServiceState> });
+
+describe('the preferred member’s time', () => {
+  const began = now - 3 * minute;
+  const cases: readonly (readonly [string, Sketch, number | undefined, number | undefined])[] = [
+    ['begins when it could have the interfaces back', { on: b }, undefined, now],
+    ['goes on while it could', { on: b }, began, began],
+    ['ends when it could not', { on: b, members: { a: 'impaired' } }, began, undefined],
+    ['does not begin while it could not', { on: b, members: { a: 'impaired' } }, undefined, undefined],
+    ['ends when it has them', { on: a }, began, undefined],
+    ['goes on while they are on their way', { on: { data: 'nothing', admin: b } }, began, began],
+    ['does not begin on their way', { on: { data: 'nothing', admin: b } }, undefined, undefined],
+  ];
+  for (const [fact, sketch, before, answer] of cases)
+    it(fact, () => {
+      const { service, observation } = world({
+        ...sketch,
+        state: { ...(before !== undefined && { preferredSinceMs: before }) },
+      });
+      expect(preferredSince(service, observation, now)).toBe(answer);
+    });
+
+  it('does not begin where nobody is a member', () => {
+    const { service, observation } = away({ preferredSinceMs: undefined });
+    const nobody = { ...service, declaration: { ...service.declaration, members: [] } };
+    expect(preferredSince(nobody, observation, now)).toBeUndefined();
+  });
+
+  it('must have lasted ten minutes before anybody fails back', () => {
+    expect(failbackFromMs(away({ preferredSinceMs: now }).service)).toBe(now + 10 * minute);
+    expect(failbackFromMs(away({ preferredSinceMs: undefined }).service)).toBeUndefined();
+  });
+});
 
 describe('it is time', () => {
   const cases: readonly (readonly [string, boolean, Given, object?])[] = [
@@ -57,6 +95,7 @@ describe('a look of its own', () => {
     expect(asks({ preferredSinceMs: now })).toBe(false);
     expect(asks({})).toBe(true);
     expect(asks({ lastSeen: seenOn(a) })).toBe(false);
+    expect(asks({ lastSeen: undefined, preferredSinceMs: undefined }), 'never seen').toBe(false);
     expect(asks({ failbackSuspended: { sinceMs: 0, why: 'x' } })).toBe(false);
   });
 
@@ -85,8 +124,43 @@ describe('against it speaks', () => {
   });
   it('a holder that is not plainly healthy', () => {
     const { service, observation } = world({ policy, on: b, members: { b: 'impaired' }, state: due });
-    expect(againstFailback(service, observation, b, now)).toBeDefined();
+    expect(againstFailback(service, observation, b, now)).toBe('instance check impaired');
   });
+
+  const ofPreferred = { signals: { alarms: [{ arn: alarm('answers'), member: a }] } };
+  const ofAll = { signals: { alarms: [{ arn: alarm('answers') }] } };
+  const ofAnother = { signals: { alarms: [{ arn: alarm('answers'), member: c }] } };
+  const okSince = (sinceMs: number | undefined) => ({
+    alarms: { answers: { state: 'OK', transitionedAtMs: sinceMs } as const },
+  });
+  const whenRed = { alarms: { answers: red(now - 60 * minute) } };
+  const signals: readonly (readonly [string, Sketch, string | undefined])[] = [
+    ['its own signal that is red', { ...ofPreferred, ...whenRed }, 'alarm answers is ALARM'],
+    ['everybody’s signal that is red', { ...ofAll, ...whenRed }, 'alarm answers is ALARM'],
+    ['no signal of another member', { ...ofAnother, ...whenRed }, undefined],
+    ['one that is gone', { ...ofPreferred, alarms: { answers: 'gone' } }, 'alarm answers is absent'],
+    [
+      'one that cannot be read',
+      { ...ofPreferred, alarms: { answers: 'unread' } },
+      'alarm answers is unknown',
+    ],
+    [
+      'one that is OK, but not for long enough',
+      { ...ofPreferred, ...okSince(now - 30 * minute + 1) },
+      'alarm answers is OK only since 2026-11-21T01:30:00.001Z',
+    ],
+    [
+      'none that was OK for as long as declared',
+      { ...ofPreferred, ...okSince(now - 30 * minute) },
+      undefined,
+    ],
+    ['none that was never anything else', { ...ofPreferred, ...okSince(undefined) }, undefined],
+  ];
+  for (const [fact, sketch, answer] of signals)
+    it(fact, () => {
+      const { service, observation } = world({ policy, on: b, state: due, ...sketch });
+      expect(againstFailback(service, observation, b, now)).toBe(answer);
+    });
 });
 
 describe('the last move', () => {
@@ -115,6 +189,8 @@ describe('the last move', () => {
     expect(lastAfter('failover', { outcome: 'ATTACHED' }, moved)).toBeUndefined();
     expect(lastAfter('failover', { outcome: 'NOTHING_TO_DO' }, moved)).toBeUndefined();
     expect(lastAfter('failover', { outcome: 'NEEDS_HUMAN', hasMoved: false })).toBeUndefined();
+    expect(lastAfter('failover', { outcome: 'NEEDS_HUMAN', hasMoved: false }, moved)).toBe('failover');
+    expect(lastAfter('failover', { sourceFailed: false }), 'for the application’s sake').toBe('failover');
     expect(lastAfter('failover', { outcome: 'RETURNED_TO_SOURCE' }, {}, b)).toBeUndefined();
     expect(lastAfter('failover', { outcome: 'RETURNED_TO_SOURCE' }, moved, b)).toBe('failover');
   });
@@ -124,6 +200,7 @@ describe('the last move', () => {
     expect(lastAfter('rescue', {}, { ...stranded, ...moved }, b), 'back on its source').toBeUndefined();
     expect(lastAfter('rescue'), 'from a dead holder').toBe('failover');
     expect(lastAfter('rescue', { sourceFailed: false })).toBeUndefined();
+    expect(lastAfter('rescue', { outcome: 'STRANDED', hasMoved: false })).toBeUndefined();
     expect(lastAfter('rescue', { sourceFailed: false }, moved)).toBe('failover');
     expect(lastAfter('rescue', { outcome: 'ATTACHED' }, moved)).toBeUndefined();
   });
@@ -140,6 +217,7 @@ describe('the last move', () => {
   );
   it('is a failback only where it was completed', () => {
     expect(lastAfter('failback', {}, moved, a, byItself)).toBe('failback');
+    expect(lastAfter('failback', { hasMoved: false }, moved, a, byItself)).toBe('failover');
     expect(lastAfter('failback', { outcome: 'NOTHING_TO_DO' }, moved, a, byItself)).toBeUndefined();
     expect(lastAfter('failback', { outcome: 'RETURNED_TO_SOURCE' }, moved, b, byItself)).toBe('failover');
   });

@@ -93,6 +93,12 @@ export const equivalents: readonly Equivalent[] = [
     why: 'a fast path: what is owned already is owned by that write as well',
   },
   {
+    file: 'shared/app/replace-member.ts',
+    guard: "where.kind === 'together'",
+    instead: 'true',
+    why: 'it tells the type: nothing else has a holder',
+  },
+  {
     file: 'shared/app/restore.ts',
     guard: '!episode',
     instead: 'false',
@@ -205,5 +211,35 @@ export const equivalents: readonly Equivalent[] = [
     guard: "'on' in check",
     instead: 'true',
     why: 'it tells the type: a function runs on neither of the two',
+  },
+  {
+    file: 'shared/app/unregister.ts',
+    guard: '!now',
+    instead: 'false',
+    why: 'it tells the type: an item that was read once is never deleted',
+  },
+  {
+    file: 'shared/app/unregister.ts',
+    guard: 'found',
+    instead: 'true',
+    why: 'it tells the type: what is done was found',
+  },
+  {
+    file: 'shared/core/failback.ts',
+    guard: "failback === 'manual'",
+    instead: 'false',
+    why: 'it tells the type: no time is as long as no number',
+  },
+  {
+    file: 'shared/core/failback.ts',
+    guard: "evidence.kind === 'not-failed'",
+    instead: 'true',
+    why: 'it tells the type: a failure has no code',
+  },
+  {
+    file: 'shared/core/gap.ts',
+    guard: '!seen',
+    instead: 'false',
+    why: 'it tells the type: a verification at or after the detach is among the steps before it',
   },
 ];
