@@ -20,7 +20,13 @@ function moveByHand(world: World, to: InstanceId, enis = [front, management]): v
 describe('adopting', () => {
   story('makes the service be where it is, on record', async (world) => {
     moveByHand(world, c);
-    world.store.change(ordersDb, (state) => ({ ...state, lastRefusal: 'SPLIT', lastObserved: 'SPLIT x' }));
+    world.store.change(ordersDb, (state) => ({
+      ...state,
+      lastRefusal: 'SPLIT',
+      lastObserved: 'SPLIT x',
+      preferredSinceMs: 1,
+      movedBy: 'failover',
+    }));
     expect(await ask(world)).toMatchObject({ kind: 'done', data: { from: a, to: c } });
     const { lastSeen, lastMoveAtMs, ...state } = world.service();
     expect(lastSeen).toEqual({
@@ -28,7 +34,9 @@ describe('adopting', () => {
       attachments: { [front]: world.ec2.where(front)?.id, [management]: world.ec2.where(management)?.id },
     });
     expect(lastMoveAtMs).toBeGreaterThan(0);
-    expect(state.lastRefusal ?? state.lastObserved).toBeUndefined();
+    // The preferred member's time begins anew, and what a person did is not undone by itself.
+    for (const gone of ['lastRefusal', 'lastObserved', 'preferredSinceMs', 'movedBy'])
+      expect(state).not.toHaveProperty(gone);
     expect(world.records('change').at(-1)).toMatchObject({
       outcome: 'ADOPTED',
       from: a,
@@ -50,6 +58,13 @@ describe('adopting', () => {
     // Nothing was moved: no grace for its alarms.
     expect(world.service()).not.toHaveProperty('lastMoveAtMs');
     expect(world.records('change').at(-1)).toMatchObject({ was: 'nobody took it' });
+  });
+
+  story('clears what was told of a service that a person has put back', async (world) => {
+    world.store.change(ordersDb, (state) => ({ ...state, lastObserved: 'SPLIT x' }));
+    expect(await ask(world)).toMatchObject({ kind: 'done', data: { from: a, to: a } });
+    expect(world.service()).not.toHaveProperty('lastObserved');
+    expect(world.records('change').at(-1)).toMatchObject({ outcome: 'ADOPTED', was: 'SPLIT x' });
   });
 
   story('forgets the detaches that can hit nothing any more', async (world) => {

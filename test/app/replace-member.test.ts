@@ -2,7 +2,17 @@
 import { describe, expect } from 'vitest';
 import { replaceMember } from '../../shared/app/replace-member.ts';
 import type { InstanceId, ServiceName } from '../../shared/core/ids.ts';
-import { a, applicationAlarm, b, c, ordersDb, replicaLagOf, stranger, type World } from '../fakes/world.ts';
+import {
+  a,
+  applicationAlarm,
+  b,
+  c,
+  ordersDb,
+  replicaLagOf,
+  servingAlarm,
+  stranger,
+  type World,
+} from '../fakes/world.ts';
 import { story } from './story.ts';
 
 const by = { author: 'ann', reason: 'new image' };
@@ -38,12 +48,22 @@ describe('replacing a member', () => {
 
   const bound = {
     readyWhen: true,
-    signals: { alarms: [{ arn: applicationAlarm, member: b }] },
+    signals: {
+      alarms: [
+        { arn: applicationAlarm, member: b },
+        { arn: servingAlarm, member: c },
+      ],
+    },
   };
   story('takes over the signals that were bound to it, and says which', bound, async (world) => {
     const answer = await replace(world, b, stranger);
     expect(JSON.parse(world.service().declared)).toMatchObject({
-      signals: { alarms: [{ arn: applicationAlarm, member: stranger }] },
+      signals: {
+        alarms: [
+          { arn: applicationAlarm, member: stranger },
+          { arn: servingAlarm, member: c },
+        ],
+      },
     });
     expect(answer.data?.['warnings']).toEqual(
       [replicaLagOf(b), applicationAlarm].map((arn) => expect.stringContaining(arn)),
@@ -77,6 +97,14 @@ describe('replacing a member', () => {
     });
     world.store.change(ordersDb, ({ request: _, ...state }) => ({ ...state, tombstone: true }));
     expect(await replace(world, c, stranger)).toMatchObject({ code: 'NO_SUCH_SERVICE' });
+  });
+
+  story('is refused while the service is stranded, though the rest of it be well', async (world) => {
+    const plan = { target: b, tried: [b], detach: 'plain', plainDetachMs: 1, interfaces: [] } as const;
+    const stranded = { sinceMs: 0, plan, why: 'nobody took it', tries: 1 };
+    world.store.change(ordersDb, (state) => ({ ...state, stranded }));
+    expect(await replace(world, c, stranger)).toMatchObject({ kind: 'refused', code: 'STRANDED' });
+    expect(membersOf(world)).toEqual([a, b, c]);
   });
 
   story('undoes nothing that somebody registers meanwhile', async (world) => {

@@ -105,6 +105,19 @@ describe('unregistering', () => {
     expect(world.service()).toMatchObject({ mayDetach });
   });
 
+  story('is not held up by the time of a detach that was seen to its end', async (world) => {
+    change(world, { mayDetach: [], mayDetachUntilMs: world.clock.now() + 60_000 });
+    expect(await end(world)).toMatchObject({ kind: 'done' });
+  });
+
+  story('lets nothing go, not even for a moment, where others write all the time', async (world) => {
+    world.store.fail('write', { kind: 'meanwhile', run: () => change(world, {}) }, { times: 9 });
+    expect(await end(world)).toMatchObject({ kind: 'refused', code: 'LEASE_HELD' });
+    const operations = world.store.calls.map((each) => each.operation);
+    expect(operations).not.toContain('release');
+    expect(operations).not.toContain('leaveZone');
+  });
+
   for (const operation of ['release', 'leaveZone'] as const)
     story(`that dies at ${operation} is finished when it is asked for again`, async (world) => {
       world.store.fail(operation, { kind: 'unreachable' });
