@@ -53,6 +53,12 @@ interface AttachmentTruth {
   goneAtMs?: number;
 }
 
+/** Of a service: when we last took it from a failed holder, and when anybody last moved it for another reason. */
+interface Moves {
+  oursAtMs: number;
+  othersAtMs: number;
+}
+
 /** What a call of a hook says of itself. */
 interface HookCall {
   readonly token: string;
@@ -202,6 +208,13 @@ export class Checker {
   readonly #stageEndedAt = new Map<string, number>();
   /** When each service was last known to serve; for ever, while its alarm is OK. */
   readonly #servedUntil = new Map<string, number>();
+  readonly #moves = new Map<string, Moves>();
+  readonly #pauses = new Map<string, { readonly fromMs: number; toMs: number }[]>();
+  readonly #adopted = new Map<string, { readonly holder: string; readonly atMs: number }>();
+  /** Since when each instance has been well or not, the latest stretch last. */
+  readonly #health = new Map<string, { readonly isWell: boolean; readonly sinceMs: number }[]>();
+  /** When a call of a sweep's was last hurt: it may have seen nothing, or kept nothing of it. */
+  readonly #sweepHurtAtMs: number[] = [];
   /** When each worker last looked at each interface and was answered. */
   readonly #lookedAt = new Map<string, number>();
   #controller: Controller = { pause: undefined, brakes: new Set() };
@@ -406,6 +419,7 @@ export class Checker {
           truth.startedAtMs = nowMs;
         }
       } else truth.checks[event.check] = event.status;
+      this.#noteHealth(event.instanceId);
       const failed = this.#isFailed(truth);
       if (failed && truth.failedSinceMs === undefined) {
         truth.failedSinceMs = nowMs;
@@ -445,6 +459,7 @@ export class Checker {
       };
       this.#attachments.set(id, attachment);
       this.#current.set(eni, attachment);
+      if (service && by === 'person') this.#movesOf(service).othersAtMs = this.#now();
       return;
     }
     const attachment = this.#attachments.get(id);
@@ -507,6 +522,7 @@ export class Checker {
 
   onInjury(call: Call): void {
     if (call.service === 'dynamodb') this.#troubled.add(call.worker.name);
+    if (call.worker.name.startsWith('sweep')) this.#sweepHurtAtMs.push(this.#now());
   }
 
   /** A use case may throw only what its contract says: a port out of reach, never a bug of its own. */
@@ -839,6 +855,7 @@ export class Checker {
     const { source, target } = plan;
     if (episode.kind !== 'rescue' && target !== source && !this.#wasEligible(service, target))
       this.#fail('S3', service, `epoch ${state.epoch} is committed, but ${target} was not eligible`);
+    if (episode.request?.byItself) this.#checkAlarmsOfReturn(service, declaration, 'a failback by itself');
     if (episode.kind !== 'failover' || !source) return;
 
     const red = declaration.signals.alarms.filter(
@@ -1048,6 +1065,15 @@ export class Checker {
     )
       this.#fail('S5', name, `${who} wrote episode or lease, which are ${before.lease?.owner ?? "nobody's"}`);
 
+    const asked = after.request;
+    if (asked?.byItself && asked.id !== before.request?.id) this.#onAskedByItself(before, after);
+    // Refused with a record, expired, or overtaken by a failure.
+    const isDropped = before.request?.byItself && asked?.id !== before.request.id;
+    if (isDropped && after.episode?.request?.id !== before.request?.id)
+      this.#world.count('failback by itself refused');
+    this.#onSuspension(name, before, after, who);
+    if (before.pause !== after.pause) this.#notePauses(name, before, after);
+    if (who.startsWith('adopt-')) this.#onAdopted(name, before, after);
     this.#onStages(name, before, after, call);
     if (before.episode && after.episode?.id !== before.episode.id) this.#onClose(name, before, after, who);
     this.#checkOnNothing(name, `a write by ${who}`);
@@ -1078,6 +1104,7 @@ export class Checker {
     this.#world.count(`episode ${episode.kind}`);
     if (planned.has(episode.kind) && !before.request && !this.#wasAnnounced(before, episode.plan.source))
       this.#fail('S8', name, `a ${episode.kind} that nobody asked for`);
+    if (episode.kind === 'rescue') this.#checkAdopted(name);
     const isOurLateEffect =
       episode.kind === 'rescue' &&
       this.#enisOf(name).some((eni) => {
@@ -1138,6 +1165,7 @@ export class Checker {
 
     if (!after.outbox.some((each) => each.dedupeId === `${episode.id}.${outcome}`))
       this.#fail('L4', name, `${episode.id} ended ${outcome}, and no notice says so`);
+    this.#onMoved(name, before, after, outcome);
     this.#checkStages(name, before, who, record);
     if (!after.stranded) this.#outdated.delete(name);
     const { plan } = after.episode ?? record.episode ?? episode;
@@ -1250,6 +1278,162 @@ export class Checker {
     if (now && now !== before.episode?.state) this.#world.count(`state ${now}`);
     if (!before.stranded && after.stranded) this.#world.count('stranded');
     if (before.stranded && !after.stranded) this.#world.count('stranded and over');
+  }
+
+  // ── Back by itself, and moved by hand (P28, P29) ──────────────────────────────────────────────────────
+
+  #movesOf(service: string): Moves {
+    let moves = this.#moves.get(service);
+    if (!moves) {
+      moves = { oursAtMs: Number.NEGATIVE_INFINITY, othersAtMs: Number.NEGATIVE_INFINITY };
+      this.#moves.set(service, moves);
+    }
+    return moves;
+  }
+
+  #noteHealth(instance: string): void {
+    const stretches = this.#health.get(instance) ?? [];
+    const isWell = this.isHealthy(instance);
+    if (stretches.at(-1)?.isWell !== isWell) stretches.push({ isWell, sinceMs: this.#now() });
+    this.#health.set(instance, stretches);
+  }
+
+  /** Unwell, and not only in between two sweeps. */
+  #wasSeenUnwell(instance: string, sinceMs: number): boolean {
+    const nowMs = this.#now();
+    const stretches = this.#health.get(instance) ?? [];
+    return stretches.some(
+      (each, index) =>
+        !each.isWell &&
+        this.#wasSeen(Math.max(each.sinceMs, sinceMs), stretches[index + 1]?.sinceMs ?? nowMs),
+    );
+  }
+
+  /** So long that two sweeps that nothing had hurt must have seen it. */
+  #wasSeen(fromMs: number, toMs: number): boolean {
+    const isHurt = this.#sweepHurtAtMs.some((atMs) => atMs >= fromMs - 60_000 && atMs <= toMs + 60_000);
+    return toMs - fromMs > 130_000 + 2 * sightMs && !isHurt;
+  }
+
+  #notePauses(name: string, before: ServiceState, after: ServiceState): void {
+    const pauses = this.#pauses.get(name) ?? [];
+    const last = pauses.at(-1);
+    if (before.pause && last) last.toMs = Math.min(last.toMs, this.#now());
+    if (after.pause) pauses.push({ fromMs: this.#now(), toMs: after.pause.untilMs });
+    this.#pauses.set(name, pauses);
+  }
+
+  /** Every alarm by which the service could fail on its preferred member is OK, and so for as long as declared. */
+  #checkAlarmsOfReturn(service: string, { policy, signals, members }: Declaration, what: string): void {
+    if (policy.failback === 'manual') return;
+    const preferred = members[0]?.instance;
+    for (const { arn, member = preferred } of signals.alarms) {
+      const alarm = this.#world.monitoring.alarm(arn.slice(arn.indexOf(':alarm:') + 7));
+      if (member !== preferred || !alarm) continue;
+      const sinceMs = this.#now() - alarm.transitionedAtMs;
+      // A look may be older than the alarm's last word.
+      if (sinceMs <= sightMs) continue;
+      if (alarm.state !== 'OK')
+        this.#fail('P29', service, `${what}, and alarm ${alarm.name} is ${alarm.state}`);
+      else if (sinceMs < policy.failback.after - sightMs)
+        this.#fail('P29', service, `${what}, and alarm ${alarm.name} is OK for ${sinceMs} ms only`);
+    }
+  }
+
+  /** P29: what a service needs for going back by itself, when it is asked for. */
+  #onAskedByItself(before: ServiceState, { name, request }: ServiceState): void {
+    const nowMs = this.#now();
+    const declaration = declarationOf(before);
+    const { policy, members } = declaration;
+    const preferred = members[0]?.instance;
+    const what = `${request?.kind} to ${request?.target} by itself`;
+    this.#changedAtMs = nowMs;
+    this.#world.count('failback by itself');
+    if (request?.kind !== 'failback' || request.target !== preferred)
+      this.#fail('P29', name, `${what}, and ${preferred} is preferred`);
+    if (policy.failback === 'manual') {
+      this.#fail('P29', name, `${what}, and failback is manual`);
+      return;
+    }
+    if (policy.mode === 'observe') this.#fail('P29', name, `${what} in mode observe`);
+    if (before.failbackSuspended) this.#fail('P29', name, `${what}, and it is suspended`);
+    if (before.episode || before.request) this.#fail('P29', name, `${what}, and something else is under way`);
+    const isPaused = (pause: { readonly untilMs: number } | undefined) =>
+      pause !== undefined && pause.untilMs > nowMs + times.skewMarginMs;
+    if (isPaused(before.pause)) this.#fail('P29', name, `${what}, and it is paused`);
+    const { oursAtMs, othersAtMs } = this.#movesOf(name);
+    // By hand, a moment ago: nobody has seen it yet.
+    const isOthers = othersAtMs > oursAtMs && nowMs - othersAtMs > sightMs;
+    if (isOthers || oursAtMs === Number.NEGATIVE_INFINITY)
+      this.#fail('P29', name, `${what}, and the last move was no failover of ours`);
+    const { after } = policy.failback;
+    if (nowMs - oursAtMs < after - times.skewMarginMs)
+      this.#fail('P29', name, `${what}, ${nowMs - oursAtMs} ms after the failover`);
+    if (preferred && !this.#wasEligible(name, preferred)) this.#fail('P29', name, `${what}, not eligible`);
+    if (preferred && this.#wasSeenUnwell(preferred, nowMs - after))
+      this.#fail('P29', name, `${what}, which was not well in the time that counts`);
+    const counted = ({ fromMs, toMs }: { readonly fromMs: number; readonly toMs: number }) =>
+      this.#wasSeen(Math.max(fromMs, nowMs - after), toMs);
+    if (this.#pauses.get(name)?.some(counted))
+      this.#fail('P29', name, `${what}, and it was paused in the time that counts`);
+    this.#checkAlarmsOfReturn(name, declaration, what);
+  }
+
+  /** Whose the last move is, by how it ended; a failback by itself that went wrong is not tried again. */
+  #onMoved(name: string, before: ServiceState, after: ServiceState, outcome: string): void {
+    const { episode } = before;
+    if (!episode) return;
+    const moves = this.#movesOf(name);
+    const nowMs = this.#now();
+    const isMoved = this.wholeHolderOf(name) === episode.plan.target;
+    if (episode.request?.byItself) {
+      this.#changedAtMs = nowMs;
+      this.#world.count(`failback by itself ${outcome}`);
+      const isFine = outcome === 'COMPLETED' || outcome === 'NOTHING_TO_DO';
+      if (!isFine && !after.failbackSuspended)
+        this.#fail('P29', name, `${episode.id} ended ${outcome}, and the next one is not suspended`);
+    }
+    if (planned.has(episode.kind)) {
+      if (isMoved && (outcome === 'COMPLETED' || outcome === 'ATTACHED')) moves.othersAtMs = nowMs;
+    } else if (outcome === 'COMPLETED') moves.oursAtMs = nowMs;
+  }
+
+  /** Only a person's word ends it. */
+  #onSuspension(name: string, before: ServiceState, after: ServiceState, who: string): void {
+    if (!before.failbackSuspended && after.failbackSuspended) this.#world.count('failback suspended');
+    const isLifted = before.failbackSuspended && !after.failbackSuspended;
+    if (isLifted && !who.startsWith('ack-') && !who.startsWith('unregister-'))
+      this.#fail('P29', name, `${who} lifted the suspension of its failback`);
+  }
+
+  /** P28: what is adopted is true, and counts as moved by people. */
+  #onAdopted(name: string, before: ServiceState, after: ServiceState): void {
+    const { body } = after.frozen ?? {};
+    const { outcome } = (body ? JSON.parse(body) : {}) as { outcome?: string };
+    if (outcome !== 'ADOPTED' || after.frozen?.number === before.frozen?.number) return;
+    const nowMs = this.#now();
+    const holder = after.lastSeen?.holder ?? '';
+    const isTouched = nowMs - (this.#touchedAt.get(name) ?? Number.NEGATIVE_INFINITY) <= sightMs;
+    if (this.wholeHolderOf(name) !== holder && !isTouched)
+      this.#fail('P28', name, `${holder} is adopted, and has not all interfaces`);
+    if (!declarationOf(after).members.some((each) => each.instance === holder))
+      this.#fail('P28', name, `${holder} is adopted, and is no member`);
+    if (after.movedBy) this.#fail('P28', name, `${holder} is adopted, and the move still counts as ours`);
+    this.#movesOf(name).othersAtMs = nowMs;
+    this.#adopted.set(name, { holder, atMs: nowMs });
+    this.#changedAtMs = nowMs;
+    this.#world.count(before.lastSeen?.holder === holder ? 'adopted where it was' : 'adopted elsewhere');
+  }
+
+  /** P28: nobody repairs what a person did and meant. */
+  #checkAdopted(name: string): void {
+    const adopted = this.#adopted.get(name);
+    if (!adopted || this.#now() - adopted.atMs <= sightMs) return;
+    const rests = this.#enisOf(name).every((eni) => {
+      const { status, instance, madeAtMs = 0 } = this.#current.get(eni) ?? {};
+      return status === 'attached' && instance === adopted.holder && madeAtMs <= adopted.atMs;
+    });
+    if (rests) this.#fail('P28', name, `a rescue of what rests on ${adopted.holder}, as adopted`);
   }
 
   // ── The quiet end ─────────────────────────────────────────────────────────────────────────────────────

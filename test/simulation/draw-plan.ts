@@ -190,6 +190,110 @@ function drawTroubles(
   });
 }
 
+/** Before anybody, or a service by itself, goes back to the preferred member. */
+const failbackAfterMs = 10 * minute;
+
+/**
+ * In some worlds services go back by themselves. That takes ten minutes and more of quiet, so their storm gathers
+ * where the return is due.
+ */
+function drawReturn(
+  chance: Chance,
+  given: readonly ServicePlan[],
+  storm: readonly Happening[],
+  stormMs: number,
+): { readonly services: readonly ServicePlan[]; readonly happenings: readonly Happening[] } {
+  const isTooShort = stormMs < failbackAfterMs + 3 * minute;
+  if (isTooShort || !chance.likely(0.2)) return { services: given, happenings: storm };
+  const service = chance.between(0, given.length - 1);
+  const isAlarmed = chance.likely(0.4);
+  const services = given.map((each, index) => {
+    const returns = index === service || chance.likely(0.5);
+    if (!returns) return each;
+    const alarm = index === service && isAlarmed && { alarm: 'bound' as const };
+    return { ...each, ...alarm, policy: { ...each.policy, failback: { after: '10m' } } };
+  });
+  const [preferred = 0] = given[service]?.members ?? [];
+  const failureMs = chance.between(1 * second, 20 * second);
+  // Whoever is stopped is left at once; an alarm takes its minute or two.
+  const isStopped = chance.likely(0.7);
+  const forMs = isStopped ? chance.between(20 * second, 40 * second) : chance.between(100_000, 130_000);
+  const known: Happening[] = [
+    isAlarmed && chance.likely(0.5)
+      ? { atMs: failureMs, kind: 'app-alarm', service, forMs: chance.between(30 * second, 15 * minute) }
+      : isStopped
+        ? { atMs: failureMs, kind: 'stop', instance: preferred, startAfterMs: forMs }
+        : { atMs: failureMs, kind: 'impair', instance: preferred, check: 'system', forMs },
+  ];
+  const wellMs = failureMs + forMs + chance.between(10 * second, 30 * second);
+  if (chance.likely(0.85)) known.push({ atMs: wellMs, kind: 'acknowledge', service });
+  // Due within the minute after this; half a minute sooner is soon enough for whatever shall meet it.
+  const dueMs = wellMs + failbackAfterMs;
+  const fromMs = Math.min(dueMs - 30 * second, stormMs - minute);
+  const isQuiet = chance.likely(0.4);
+  for (const each of storm) {
+    const atMs = fromMs + Math.floor((each.atMs * (stormMs - fromMs)) / stormMs);
+    if (!isQuiet || chance.likely(0.2)) known.push({ ...each, atMs });
+  }
+  const meanwhile = () => chance.between(wellMs, Math.floor(stormMs));
+  const around = () => chance.between(fromMs, Math.floor(stormMs));
+  const forShortMs = chance.between(10 * second, 2 * minute);
+  const draw: (() => Happening)[] = [
+    ...(['refused', 'crash-after', 'timeout-applied'] as const).map((kind) => (): Happening => {
+      const trigger = chance.pick(['claim', 'detach', 'attach'] as const);
+      const injury = { kind } as const;
+      return { atMs: fromMs, kind: 'call', trigger, skip: 0, times: chance.pick([1, 5]), injury };
+    }),
+    () => ({ atMs: meanwhile(), kind: 'app-alarm', service, forMs: forShortMs }),
+    () => ({ atMs: meanwhile(), kind: 'pause', service, forMs: 2 * forShortMs, resumes: chance.likely(0.5) }),
+    () => ({ atMs: meanwhile(), kind: 'observe', service, forMs: forShortMs }),
+    () => ({ atMs: meanwhile(), kind: 'impair', instance: preferred, check: 'instance', forMs: forShortMs }),
+    () => ({ atMs: around(), kind: 'impair', instance: preferred, check: 'system' }),
+    () => ({ atMs: around(), kind: 'acknowledge', service }),
+    () => ({ atMs: meanwhile(), kind: 'switchover', service, member: chance.between(0, 2) }),
+    () => ({
+      atMs: fromMs,
+      kind: 'target-dies',
+      trigger: 'claim',
+      skip: chance.between(1, 8),
+      how: 'impaired',
+    }),
+  ];
+  // Somebody moves it on, and it stays there; or is at work on it, and the time counts anew. Either can be seen yet.
+  const elsewhere = given[service]?.members.at(-1) ?? preferred;
+  const movedMs = wellMs + chance.between(20 * second, 60 * second);
+  const pausedForMs = chance.between(4 * minute, 6 * minute);
+  if (chance.likely(0.4))
+    known.push(
+      ...chance.pick<Happening[]>([
+        [{ atMs: movedMs, kind: 'switchover', service, member: 2 }],
+        [{ atMs: movedMs + minute, kind: 'pause', service, forMs: pausedForMs, resumes: false }],
+        [
+          { atMs: movedMs, kind: 'person-moves', service, eni: 'all', instance: elsewhere },
+          { atMs: movedMs + chance.between(15 * second, minute), kind: 'adopt', service },
+        ],
+      ]),
+    );
+  for (let more = chance.between(0, 2); more > 0; more -= 1) known.push(chance.pick(draw)());
+  return { services, happenings: known };
+}
+
+/** A person takes all interfaces somewhere else, and tells the controller that it is meant so. */
+function drawByHand(chance: Chance, services: readonly ServicePlan[], stormMs: number): Happening[] {
+  if (stormMs < 3 * minute || !chance.likely(0.12)) return [];
+  const service = chance.between(0, services.length - 1);
+  const { members = [] } = services[service] ?? {};
+  const atMs = chance.between(1, Math.floor(stormMs) - 2 * minute);
+  const adoptedMs = atMs + chance.between(10 * second, 100 * second);
+  return [
+    { atMs, kind: 'person-moves', service, eni: 'all', instance: chance.pick(members) },
+    { atMs: adoptedMs, kind: 'adopt', service },
+    ...(chance.likely(0.3)
+      ? [{ atMs: adoptedMs + chance.between(1, 20_000), kind: 'adopt', service } as const]
+      : []),
+  ];
+}
+
 export function drawPlan(seed: number, minutes: number): RunPlan {
   const chance = makePlanChance(seed);
   const zones = Array.from({ length: chance.between(3, 8) }, (_, index) =>
@@ -379,10 +483,12 @@ export function drawPlan(seed: number, minutes: number): RunPlan {
   if (withHooks.length > 0)
     happenings.push(...drawTroubles(chance.fork('troubles'), services, happenings, withHooks));
   happenings.push(...drawDeeds(chance.fork('deeds'), services.length, 0.7 * minutes * minute));
-  happenings.sort((a, b) => a.atMs - b.atMs);
-  const world: WorldPlan = { seed, zones, services, steady: false, sweeps: true };
+  happenings.push(...drawByHand(chance.fork('by hand'), services, stormMs));
+  const drawn = drawReturn(chance.fork('return'), services, happenings, stormMs);
+  const world: WorldPlan = { seed, zones, services: drawn.services, steady: false, sweeps: true };
   const skewMs = chance.likely(0.05) ? chance.pick([2_000, 5_000, 15_000]) : chance.pick([0, marginMs]);
-  return { seed, minutes, world, skewMs, happenings };
+  const inOrder = drawn.happenings.toSorted((a, b) => a.atMs - b.atMs);
+  return { seed, minutes, world, skewMs, happenings: inOrder };
 }
 
 const makePlanChance = (seed: number) => makeChance(seed).fork('plan');

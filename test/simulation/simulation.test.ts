@@ -1,6 +1,7 @@
 /** The simulator's quick part: it repeats itself, it sees what it should, and no single fault breaks anything. */
 import { describe, expect, it } from 'vitest';
-import type { Ports } from '../../shared/app/ports.ts';
+import type { Guard, Ports } from '../../shared/app/ports.ts';
+import type { ServiceState } from '../../shared/core/state.ts';
 import { drawPlan } from './draw-plan.ts';
 import { explore, exploreTriples, planFor, type Story, strike, type Tally, walk } from './exhaustive.ts';
 import { faultPoints } from './fault-points.ts';
@@ -302,6 +303,52 @@ describe('the checker', () => {
     expect(violations.map((each) => each.invariant)).toContain('L4');
   });
 
+  /** The world of one service that returns by itself, carried out by this engine. */
+  const returned = async (change: (ports: Ports) => Ports, more: readonly Happening[] = []) => {
+    const services = [{ name: 'orders', indexes: [1], members: [0, 1, 2], ...returning.service }];
+    const world = { seed: 1, zones: ['a', 'a', 'a'] as const, services, steady: true, sweeps: true };
+    const happenings = [...returning.happenings, ...more];
+    return runPlan({ seed: 1, minutes: 20, skewMs: 0, world, happenings }, false, change);
+  };
+  const writing = (change: (after: ServiceState) => ServiceState) => (ports: Ports) => ({
+    ...ports,
+    store: {
+      ...ports.store,
+      write: (before: ServiceState, after: ServiceState, guard: Guard) =>
+        ports.store.write(before, change(after), guard),
+    },
+  });
+
+  it('sees a failback by itself before its time', async () => {
+    const long = writing((after) =>
+      after.preferredSinceMs === undefined ? after : { ...after, preferredSinceMs: 1, lastMoveAtMs: 1 },
+    );
+    const { violation } = await returned(long);
+    expect(violation).toMatchObject({
+      invariant: 'P29',
+      what: expect.stringContaining('ms after the failover'),
+    });
+  });
+
+  it('sees a failback by itself after a move that somebody asked for', async () => {
+    const ours = writing((after) => ({ ...after, movedBy: 'failover' }));
+    const asked = { atMs: 90_000, kind: 'switchover', service: 0, member: 2 } as const;
+    const { violation } = await returned(ours, [asked]);
+    expect(violation).toMatchObject({
+      invariant: 'P29',
+      what: expect.stringContaining('the last move was no failover of ours'),
+    });
+  });
+
+  it('sees an adopted move that still counts as ours', async () => {
+    const ours = writing((after) => ({ ...after, movedBy: 'failover' }));
+    const { violation } = await returned(ours, [
+      { atMs: 90_000, kind: 'person-moves', service: 0, eni: 'all', instance: 2 },
+      { atMs: 103_000, kind: 'adopt', service: 0 },
+    ]);
+    expect(violation?.invariant).toBe('P28');
+  });
+
   it('sees a failure that nobody acted on, and says so with the fewest happenings', async () => {
     const deaf = (ports: Ports): Ports => ({
       ...ports,
@@ -319,11 +366,20 @@ describe('the checker', () => {
   });
 });
 
-/** What the twenty minutes of one service with all of it come to, by the simulator's counts. */
-async function countsOf(service: Partial<ServicePlan>, happenings: readonly Happening[]) {
+/** A service that returns by itself, and a primary that is stopped, started again and acknowledged. */
+const returning: { readonly service: Partial<ServicePlan>; readonly happenings: readonly Happening[] } = {
+  service: { policy: { failback: { after: '10m' } } },
+  happenings: [
+    { atMs: 10_000, kind: 'stop', instance: 0, startAfterMs: 20_000 },
+    { atMs: 60_000, kind: 'acknowledge', service: 0 },
+  ],
+};
+
+/** What so many minutes of one service with all of it come to, by the simulator's counts. */
+async function countsOf(service: Partial<ServicePlan>, happenings: readonly Happening[], minutes = 20) {
   const services = [{ name: 'orders', indexes: [1, 2], members: [0, 1, 2], ...service }];
   const world = { seed: 1, zones: ['a', 'a', 'a'] as const, services, steady: true, sweeps: true };
-  const { world: after } = await runPlan({ seed: 1, minutes: 20, skewMs: 0, world, happenings });
+  const { world: after } = await runPlan({ seed: 1, minutes, skewMs: 0, world, happenings });
   expect(after.checker.violations).toEqual([]);
   return Object.fromEntries(after.counts);
 }
@@ -391,6 +447,35 @@ describe('what is around a move', () => {
       'outcome COMPLETED failover': 1,
     });
     expect(counts).not.toHaveProperty('rung: next standby');
+  });
+
+  it('goes back by itself, ten minutes after the preferred member is well', async () => {
+    const counts = await countsOf(returning.service, returning.happenings);
+    expect(counts).toMatchObject({ 'outcome COMPLETED failover': 1, 'failback by itself COMPLETED': 1 });
+  });
+
+  it('stays where a person has put it and meant it, though it could go back', async () => {
+    const counts = await countsOf(returning.service, [
+      ...returning.happenings,
+      { atMs: 3 * minute, kind: 'person-moves', service: 0, eni: 'all', instance: 2 },
+      { atMs: 3 * minute + 15_000, kind: 'adopt', service: 0 },
+    ]);
+    expect(counts).toMatchObject({ 'outcome COMPLETED failover': 1, 'adopted elsewhere': 1 });
+    expect(counts).not.toHaveProperty('failback by itself');
+  });
+
+  it('does not try again by itself what went wrong once', async () => {
+    const refused = {
+      kind: 'call',
+      trigger: 'attach',
+      skip: 0,
+      times: 5,
+      injury: { kind: 'refused' },
+    } as const;
+    const happenings = [...returning.happenings, { atMs: 11 * minute, ...refused }];
+    const counts = await countsOf(returning.service, happenings, 40);
+    expect(counts).toMatchObject({ 'failback by itself': 1, 'failback suspended': 1 });
+    expect(counts).not.toHaveProperty('failback by itself COMPLETED');
   });
 
   it('leaves an instance that will be lost while it lives, and stops nobody', async () => {
