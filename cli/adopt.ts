@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { ServiceName } from '../shared/core/ids.ts';
 import type { Answer } from './answer.ts';
-import { parseReason, parseServiceName } from './arguments.ts';
+import { parseServiceName, reasonOption } from './arguments.ts';
 import { type ChangeOptions, change } from './changing.ts';
 import { addYes } from './confirm.ts';
 import type { CommandContext, Runner } from './program.ts';
@@ -39,7 +39,7 @@ export function addAdopt(program: Command, { run, say }: Runner): void {
         'them rest on one member. Moves nothing.',
     )
     .argument('<service>', 'a registered service', parseServiceName)
-    .requiredOption('--reason <text>', 'why; people read it in the notice and in the trail', parseReason);
+    .addOption(reasonOption());
   addYes(command)
     .action((name: ServiceName, options: ChangeOptions, command: Command) =>
       run(command, (context) => adoptCommand(name, options, context)),

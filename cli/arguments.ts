@@ -1,5 +1,5 @@
 /** Parsers for what is typed on the command line: the same rules as in a declaration, said in the same words. */
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import * as v from 'valibot';
 import { ReasonSchema } from '../shared/core/control.ts';
 import {
@@ -35,6 +35,12 @@ export const parseEniId = parserOf(EniIdSchema);
 export const parseDuration = parserOf(v.pipe(DurationSchema, v.minValue(1, 'must be longer than nothing')));
 
 export const parseReason = parserOf(ReasonSchema);
+
+/** Of every command that changes something: nobody should have to ask afterwards. */
+export const reasonOption = () =>
+  new Option('--reason <text>', 'why; people read it in the notice and in the trail')
+    .argParser(parseReason)
+    .makeOptionMandatory();
 
 export const parseZone = parserOf(
   v.pipe(v.string(), v.regex(/^[a-z]{2}-[a-z0-9-]*\d[a-z]$/, 'must look like us-east-1a')),

@@ -4,7 +4,7 @@ import * as v from 'valibot';
 import type { InstanceId, ServiceName } from '../shared/core/ids.ts';
 import { type MemberReasonCode, memberReasons } from '../shared/core/reasons.ts';
 import type { Answer } from './answer.ts';
-import { parseInstanceId, parseReason, parseServiceName } from './arguments.ts';
+import { parseInstanceId, parseServiceName, reasonOption } from './arguments.ts';
 import { addYes, callOff, mustBeAskable } from './confirm.ts';
 import { type Line, sheet, type Terminal } from './output.ts';
 import { planText } from './plan-view.ts';
@@ -401,7 +401,7 @@ export function addDrill(program: Command, { run, say }: Runner): void {
         'each time with a short interruption: for a quiet hour. Exits with 4 if a failover would not work, or would not happen.',
     )
     .argument('<service>', 'a registered service', parseServiceName)
-    .requiredOption('--reason <text>', 'why; people read it in the trail', parseReason)
+    .addOption(reasonOption())
     .option('--move', 'go to a standby and back for real, and record both gaps')
     .option('--to <instance>', 'with --move: this standby, not the first that is eligible', parseInstanceId)
     .option('--timeout <duration>', 'how long each way is waited for (default: 15m)', parsePatience);

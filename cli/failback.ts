@@ -4,7 +4,7 @@ import { readService } from '../shared/app/record.ts';
 import { failbackFromMs } from '../shared/core/failback.ts';
 import type { InstanceId, ServiceName } from '../shared/core/ids.ts';
 import type { Answer } from './answer.ts';
-import { parseReason, parseServiceName } from './arguments.ts';
+import { parseServiceName, reasonOption } from './arguments.ts';
 import { addYes, mustBeAskable } from './confirm.ts';
 import { timeOf } from './output.ts';
 import { carryOut, type MoveOptions, type NotDone, notDoneAnswer, planOf } from './planned-move.ts';
@@ -62,7 +62,7 @@ export function addFailback(program: Command, { run, say }: Runner): void {
         'member has been healthy long enough.',
     )
     .argument('<service>', 'a registered service', parseServiceName)
-    .requiredOption('--reason <text>', 'why; people read it in the notice and in the trail', parseReason);
+    .addOption(reasonOption());
   addWait(addYes(command))
     .action((name: ServiceName, options: MoveOptions, command: Command) => {
       mustWait(command, options);

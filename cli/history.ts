@@ -7,7 +7,7 @@ import { quoted } from './arguments.ts';
 import { type Cell, type Terminal, table, timeOf } from './output.ts';
 import type { CommandContext, Runner } from './program.ts';
 import { addFilters, type FilterOptions, nothingWords, spanWords, toFilters } from './record-filters.ts';
-import { placeOf, showOf, styleOf, summaryOf } from './record-view.ts';
+import { briefly, placeOf, showOf, styleOf, summaryOf } from './record-view.ts';
 import type { Say } from './service-view.ts';
 import { readPage } from './trail-answers.ts';
 
@@ -32,7 +32,7 @@ const row = (record: TrailRecord): readonly Cell[] => [
   { text: timeOf(Date.parse(record.at)) },
   { text: placeOf(record) },
   { text: record.outcome, style: styleOf(record) },
-  { text: summaryOf(record) },
+  { text: briefly(summaryOf(record)) },
 ];
 
 /** The same question with its cursor. Times as they were understood: `2h` would be another time by then. */

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { InstanceId, ServiceName } from '../shared/core/ids.ts';
 import type { Answer } from './answer.ts';
-import { parseInstanceId, parseReason, parseServiceName } from './arguments.ts';
+import { parseInstanceId, parseServiceName, reasonOption } from './arguments.ts';
 import { type ChangeOptions, change } from './changing.ts';
 import { addYes } from './confirm.ts';
 import type { CommandContext, Runner } from './program.ts';
@@ -57,7 +57,7 @@ export function addMember(program: Command, { run, say }: Runner): void {
     .argument('<service>', 'a registered service', parseServiceName)
     .argument('<old>', 'the member that leaves', parseInstanceId)
     .argument('<new>', 'the instance that takes its place', parseInstanceId)
-    .requiredOption('--reason <text>', 'why; people read it in the notice and in the trail', parseReason);
+    .addOption(reasonOption());
   addYes(replace)
     .action(
       (name: ServiceName, old: InstanceId, fresh: InstanceId, options: ChangeOptions, command: Command) =>

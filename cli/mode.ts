@@ -2,7 +2,7 @@
 import { Argument, type Command } from 'commander';
 import type { ServiceName } from '../shared/core/ids.ts';
 import type { Answer } from './answer.ts';
-import { parseReason, parseServiceName } from './arguments.ts';
+import { parseServiceName, reasonOption } from './arguments.ts';
 import { type ChangeOptions, change } from './changing.ts';
 import { addYes } from './confirm.ts';
 import type { CommandContext, Runner } from './program.ts';
@@ -51,7 +51,7 @@ export function addMode(program: Command, { run, say }: Runner): void {
     )
     .argument('<service>', 'a registered service', parseServiceName)
     .addArgument(new Argument('<mode>', 'what it does from now on').choices(['observe', 'act']))
-    .requiredOption('--reason <text>', 'why; people read it in the notice and in the trail', parseReason);
+    .addOption(reasonOption());
   addYes(command)
     .action((name: ServiceName, mode: Mode, options: ChangeOptions, command: Command) =>
       run(command, (context) => modeCommand(name, mode, options, context)),

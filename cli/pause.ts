@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { outcomes } from '../shared/core/episode.ts';
 import type { ServiceName } from '../shared/core/ids.ts';
 import type { Answer } from './answer.ts';
-import { parseDuration, parseReason, parseServiceName } from './arguments.ts';
+import { parseDuration, parseServiceName, reasonOption } from './arguments.ts';
 import { onEverything, onService, operatedAnswer } from './operated.ts';
 import { type CommandContext, oneOf, type Runner } from './program.ts';
 import type { Connection } from './session.ts';
@@ -79,7 +79,8 @@ export async function pauseCommand(
   const { control } = connection;
   const request = { reason: options.reason, forMs: options.for };
   const answered = await control.send('pause', { ...request, ...(name ? { service: name } : { all: true }) });
-  const answer = operatedAnswer(answered, name ? onService(name) : onEverything, say);
+  const operated = operatedAnswer(answered, name ? onService(name) : onEverything, say);
+  const answer = { ...operated, data: { ...operated.data, until: answered.data?.['until'] ?? null } };
   if (answer.outcome === 'refused' || !options.wait)
     return { ...answer, data: { ...answer.data, underWay: [] } };
   const names = name ? [name] : await connection.ports.store.needingAttention();
@@ -102,7 +103,7 @@ export function addPause(program: Command, { run, say }: Runner): void {
     )
     .argument('[service]', 'a registered service', parseServiceName)
     .option('--all', 'pause every service')
-    .requiredOption('--reason <text>', 'why; people read it in the notice and in the trail', parseReason)
+    .addOption(reasonOption())
     .requiredOption('--for <duration>', 'for how long, such as 90s, 30m, 2h or 2d', parsePauseLength);
   addWait(command, 'wait for the end of a move that is under way')
     .action((name: ServiceName | undefined, options: PauseOptions, command: Command) => {

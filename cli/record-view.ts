@@ -31,16 +31,20 @@ function detailOf(record: TrailRecord): string {
   return wordOf(code) ?? '';
 }
 
-/** Nobody has to be told that the controller did what it is for. */
-const byWhom = ({ author }: TrailRecord) => (author === 'eni-failover' ? '' : `, by ${author}`);
+/** An ARN without what every other of the account begins with: a row has no room for it, and `show` says it whole. */
+export const briefly = (text: string) => text.replace(/\barn:aws[\w-]*:[\w-]+:[\w-]*:\d*:(?=[\w/])/g, '');
+
+/** Nobody has to be told that the controller did what it is for, or a second time who asked for it. */
+const byWhom = ({ author }: TrailRecord, said: string) =>
+  author === 'eni-failover' || said.includes(author) ? '' : `, by ${author}`;
 
 export function summaryOf(record: TrailRecord): string {
   if (isEpisode(record)) {
     const { episode, why } = record;
-    return `${episode.kind} ${movement(episode)}: ${why}${byWhom(record)}`;
+    return `${episode.kind} ${movement(episode)}: ${why}${byWhom(record, why)}`;
   }
   const detail = detailOf(record);
-  return `${record.kind}${detail ? `: ${detail}` : ''}${byWhom(record)}`;
+  return `${record.kind}${detail ? `: ${detail}` : ''}${byWhom(record, detail)}`;
 }
 
 const good = new Set(['COMPLETED', 'READY', 'RECOVERED', 'NOTHING_TO_DO']);

@@ -5,7 +5,7 @@ import { aroundTheMove } from '../shared/core/around-the-move.ts';
 import { type InstanceId, InstanceIdSchema } from '../shared/core/ids.ts';
 import { type Declaration, parseDeclaration } from '../shared/core/service.ts';
 import type { Answer } from './answer.ts';
-import { parseReason } from './arguments.ts';
+import { reasonOption } from './arguments.ts';
 import { type DeclarationFile, placed, type Remark, readDeclarationFile } from './declaration-file.ts';
 import { type Line, sheet } from './output.ts';
 import type { CommandContext, Runner } from './program.ts';
@@ -188,7 +188,7 @@ export function addRegister(program: Command, { run, say }: Runner): void {
         'first; where anything is wrong, nothing is stored. Registering the same declaration again changes nothing.',
     )
     .argument('<file.yaml>', 'the declaration of the service')
-    .option('--reason <text>', 'why; people read it in the notice and in the trail', parseReason)
+    .addOption(reasonOption().makeOptionMandatory(false))
     .option('--take-over', 'overwrite what another source registered, such as a stack')
     .option('--dry-run', 'check it and say what would change; store nothing')
     .action((file: string, options: RegisterOptions, command: Command) =>

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { ServiceName } from '../shared/core/ids.ts';
 import type { Answer } from './answer.ts';
-import { parseReason, parseServiceName } from './arguments.ts';
+import { parseServiceName, reasonOption } from './arguments.ts';
 import { onEverything, onService, operatedAnswer } from './operated.ts';
 import { type CommandContext, oneOf, type Runner } from './program.ts';
 
@@ -32,7 +32,7 @@ export function addResume(program: Command, { run, say }: Runner): void {
     )
     .argument('[service]', 'a paused service', parseServiceName)
     .option('--all', 'end the pause of everything')
-    .requiredOption('--reason <text>', 'why; people read it in the notice and in the trail', parseReason)
+    .addOption(reasonOption())
     .action((name: ServiceName | undefined, options: ResumeOptions, command: Command) => {
       oneOf(command, { '<service>': name, '--all': options.all });
       return run(command, (context) => resumeCommand(name, options.reason, context));

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { InstanceId, ServiceName } from '../shared/core/ids.ts';
 import type { Answer } from './answer.ts';
-import { parseInstanceId, parseReason, parseServiceName } from './arguments.ts';
+import { parseInstanceId, parseServiceName, reasonOption } from './arguments.ts';
 import { addYes, mustBeAskable } from './confirm.ts';
 import { carryOut, type MoveOptions } from './planned-move.ts';
 import type { CommandContext, Runner } from './program.ts';
@@ -35,7 +35,7 @@ export function addSwitchover(program: Command, { run, say }: Runner): void {
     )
     .argument('<service>', 'a registered service', parseServiceName)
     .requiredOption('--to <instance>', 'the member that takes the interfaces', parseInstanceId)
-    .requiredOption('--reason <text>', 'why; people read it in the notice and in the trail', parseReason)
+    .addOption(reasonOption())
     .option('--force', 'force a detach that hangs, although the source is well: its guest may still hold on');
   addWait(addYes(command))
     .action((name: ServiceName, options: SwitchoverOptions, command: Command) => {

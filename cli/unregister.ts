@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { ServiceName } from '../shared/core/ids.ts';
 import type { Answer } from './answer.ts';
-import { parseReason, parseServiceName } from './arguments.ts';
+import { parseServiceName, reasonOption } from './arguments.ts';
 import { type ChangeOptions, change } from './changing.ts';
 import { addYes } from './confirm.ts';
 import type { CommandContext, Runner } from './program.ts';
@@ -39,7 +39,7 @@ export function addUnregister(program: Command, { run, say }: Runner): void {
         'its trail is kept. Refused while a move is under way, or while the service is stranded.',
     )
     .argument('<service>', 'a registered service', parseServiceName)
-    .requiredOption('--reason <text>', 'why; people read it in the notice and in the trail', parseReason);
+    .addOption(reasonOption());
   addYes(command)
     .action((name: ServiceName, options: ChangeOptions, command: Command) =>
       run(command, (context) => unregisterCommand(name, options, context)),

@@ -9,7 +9,7 @@ import { parseServiceName } from './arguments.ts';
 import { explainError } from './explain-error.ts';
 import { isoOf, timeOf } from './output.ts';
 import type { CommandContext, Runner } from './program.ts';
-import { placeOf, summaryOf } from './record-view.ts';
+import { briefly, placeOf, summaryOf } from './record-view.ts';
 import type { Screen } from './screen.ts';
 import type { ServiceView } from './service-view.ts';
 import { statusCommand } from './status.ts';
@@ -90,7 +90,7 @@ async function newRecords(ports: Ports, view: ServiceView, toldUpTo: Map<string,
     toldUpTo.set(service, rows.at(-1)?.number ?? last);
     return rows.map(toTrailRecord).map((record) => ({
       what: 'record',
-      detail: `${placeOf(record)} ${record.outcome}: ${summaryOf(record)}`,
+      detail: `${placeOf(record)} ${record.outcome}: ${briefly(summaryOf(record))}`,
     }));
   } catch (error) {
     if (error instanceof PortError) return [];

@@ -116,6 +116,9 @@ export interface PauseRequest extends By {
 }
 
 /** Stops every automatic move of one service until the pause ends. An episode under way goes on to its end (P30). */
+/** As people read it; the record keeps the milliseconds. */
+const toTheSecond = (iso: string) => iso.replace(/\.\d+Z$/, 'Z');
+
 export function pauseService(ports: Ports, name: ServiceName, request: PauseRequest): Promise<Operated> {
   const { author, reason, forMs } = request;
   const long = tooLong(forMs);
@@ -130,9 +133,10 @@ export function pauseService(ports: Ports, name: ServiceName, request: PauseRequ
     return {
       kind: 'pause',
       outcome: 'PAUSED',
-      headline: `paused until ${until} by ${author}${under}`,
+      headline: `paused until ${toTheSecond(until)} by ${author}${under}`,
       facts: { reason, until },
       notice: { reason, until },
+      data: { until },
       // The preferred member's time begins anew after it.
       change: ({ preferredSinceMs: _, ...state }) => ({ ...state, pause }),
     };
@@ -245,7 +249,7 @@ export async function testNotice(ports: Ports, by: By): Promise<Operated> {
 }
 
 /** What is done to everything. */
-interface ControllerDeed extends Pick<Deed, 'kind' | 'outcome' | 'headline' | 'facts'> {
+interface ControllerDeed extends Pick<Deed, 'kind' | 'outcome' | 'headline' | 'facts' | 'data'> {
   readonly change?: (item: ControllerItem) => ControllerItem;
   /** What no write of the controller's item can do: after its record, so that nothing is done without one. */
   readonly effect?: () => Promise<void>;
@@ -266,7 +270,7 @@ async function carryOutForAll(
     const atMs = ports.clock.now();
     const deed = await toDeed(item, atMs);
     if (!('facts' in deed)) return deed;
-    const { kind, outcome, headline, facts, change = (same) => same } = deed;
+    const { kind, outcome, headline, facts, data, change = (same) => same } = deed;
     const draft = { kind, atMs, author, outcome, facts, instances: [], enis: [] };
     const recorded = await recordOfController(ports, item, { draft, change });
     if (recorded.kind === 'conflict') continue;
@@ -274,7 +278,7 @@ async function carryOutForAll(
     await deed.effect?.();
     const notice = ofController(outcome, 'warning', headline, by, atMs, frozen);
     const [detail] = await Promise.all([tellAll(ports, notice), copyControllerRecord(ports, frozen)]);
-    return { kind: 'done', detail };
+    return { kind: 'done', detail, ...(data && { data }) };
   }
   return refused('LEASE_HELD', 'everything is paused or resumed by others all the time; try again');
 }
@@ -293,8 +297,9 @@ export async function pauseController(ports: Ports, request: PauseRequest): Prom
     return {
       kind: 'pause',
       outcome: 'CONTROLLER_PAUSED',
-      headline: `paused until ${until} by ${author}: ${reason}`,
+      headline: `paused until ${toTheSecond(until)} by ${author}: ${reason}`,
       facts: { reason, until },
+      data: { until },
       change: (item) => ({ ...item, pause }),
     };
   });

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { type HistoryOptions, historyCommand } from '../../cli/history.ts';
 import { parseMoment } from '../../cli/moment.ts';
-import { pauseController, pauseService } from '../../shared/app/operate.ts';
+import { pauseController, pauseService, resumeService } from '../../shared/app/operate.ts';
 import type { TrailName } from '../../shared/core/ids.ts';
 import { a, b, makeWorld, ordersDb, type World } from '../fakes/world.ts';
 import { connectionTo, contextOf, narrow, pipe, seen } from './screen.ts';
@@ -62,6 +62,19 @@ describe('history', () => {
       One in full:  eni-failover show orders-db#4
       "
     `);
+  });
+
+  it('names a person without the account, and only once', async () => {
+    const world = await makeWorld();
+    const author = 'arn:aws:iam::111122223333:user/ann';
+    await world.run(pauseService(world.ports, ordersDb, { author, reason: 'a disk', forMs: 60_000 }));
+    const text = (await ask(world, { limit: 1 })).text(pipe);
+    expect(text).toContain('pause: a disk, by user/ann\n');
+    world.ec2.impair(a);
+    await world.look(world.alarm(a));
+    expect((await ask(world, { limit: 1 })).text(pipe)).toContain('refusal: by user/ann; ');
+    await world.run(resumeService(world.ports, ordersDb, { author, reason: `as ${author} was told` }));
+    expect((await ask(world, { limit: 1 })).text(pipe)).toContain('resume: as user/ann was told\n');
   });
 
   it('gives the command that goes on, with the times as they were understood', async () => {

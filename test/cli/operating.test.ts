@@ -23,10 +23,18 @@ describe('pause and resume', () => {
     const world = await makeWorld();
     const context = contextOf(world);
     const paused = await world.run(pauseCommand(ordersDb, options, context));
-    expect(paused.text(pipe)).toMatch(/^orders-db: paused until \S+ by arn:aws:iam::111122223333:user\/ann$/);
+    expect(paused.text(pipe)).toMatch(
+      /^orders-db: paused until [\d-]+T\d\d:\d\d:\d\dZ by arn:aws:iam::111122223333:user\/ann$/,
+    );
     expect(paused).toMatchObject({
       outcome: 'done',
-      data: { service: ordersDb, zone: null, author: ann, code: null },
+      data: {
+        service: ordersDb,
+        zone: null,
+        author: ann,
+        code: null,
+        until: new Date(world.service().pause?.untilMs ?? 0).toISOString(),
+      },
     });
     expect(world.service().pause).toMatchObject({ reason: 'kernel upgrade', author: ann });
 
@@ -85,11 +93,11 @@ describe('pause and resume', () => {
     const world = await makeWorld();
     const paused = await world.run(pauseCommand(undefined, options, contextOf(world)));
     expect(paused.text(pipe)).toMatch(
-      /^everything is paused until \S+ by arn:aws:iam::111122223333:user\/ann: kernel upgrade$/,
+      /^everything is paused until [\d-]+T\d\d:\d\d:\d\dZ by arn:aws:iam::111122223333:user\/ann: kernel upgrade$/,
     );
-    expect(await world.run(world.ports.store.readController())).toMatchObject({
-      pause: { reason: 'kernel upgrade' },
-    });
+    const { pause } = await world.run(world.ports.store.readController());
+    expect(pause).toMatchObject({ reason: 'kernel upgrade' });
+    expect(paused.data).toMatchObject({ until: new Date(pause?.untilMs ?? 0).toISOString() });
     const resumed = await world.run(resumeCommand(undefined, 'upgraded', contextOf(world)));
     expect(resumed.text(pipe)).toBe(`everything is resumed by ${ann}; looked at within a minute`);
   });
