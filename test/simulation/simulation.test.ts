@@ -112,21 +112,21 @@ describe('the simulator', () => {
   });
 
   // Every fault, every pair and two thousand seeds are `npm run simulate`, which `npm run check` runs after the tests.
-  it('breaks nothing by a fault at some of the calls of a failover', { timeout: 60_000 }, async () => {
+  it('breaks nothing by a fault at some of the calls of a failover', { timeout: 180_000 }, async () => {
     const tally: Tally = { runs: 0, found: [], counts: new Map() };
     for (const at of [3, 12, 21, 30]) await explore(plain, at, 1, tally);
     expect(tally.runs).toBeGreaterThan(20);
     expect(tally.found).toEqual([]);
   });
 
-  it('breaks nothing by three faults', { timeout: 60_000 }, async () => {
+  it('breaks nothing by three faults', { timeout: 180_000 }, async () => {
     const tally: Tally = { runs: 0, found: [], counts: new Map() };
     await exploreTriples({ failure: 'impaired', interfaces: 1 }, 26, 30, tally);
     expect(tally.runs).toBeGreaterThan(50);
     expect(tally.found).toEqual([]);
   });
 
-  it('breaks nothing in ten seeds', { timeout: 60_000 }, async () => {
+  it('breaks nothing in ten seeds', { timeout: 180_000 }, async () => {
     const broken: string[] = [];
     for (let seed = 1; seed <= 10; seed += 1) {
       const { violation } = await runSeed(seed, 20);

@@ -50,7 +50,7 @@ function moments(lines: readonly string[] = []): readonly string[] {
 }
 
 describe('a world behind the real clients', () => {
-  it('writes the same log, byte for byte, for the same seed', { timeout: 60_000 }, async () => {
+  it('writes the same log, byte for byte, for the same seed', { timeout: 180_000 }, async () => {
     const run = () => runSeed(7, 20, true, undefined, 'wire');
     const [first, second] = [await run(), await run()];
     expect(first.world.lines?.length).toBeGreaterThan(500);
