@@ -9,14 +9,8 @@ import {
 } from '../../shared/app/audit.ts';
 import type { Log } from '../../shared/app/ports.ts';
 import { messageOf, PortError } from '../../shared/core/errors.ts';
+import { respond, type UrlResponse } from '../../shared/core/url-response.ts';
 import { parseQuestion, type Question } from './query.ts';
-
-/** As Lambda takes it, in payload format 2.0. */
-export interface Response {
-  readonly statusCode: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
-}
 
 export interface AuditDeps extends AuditPorts {
   readonly log: Log;
@@ -24,20 +18,10 @@ export interface AuditDeps extends AuditPorts {
   readonly deadlineMs: number;
 }
 
-const respond = (
-  statusCode: number,
-  document: object,
-  more: Readonly<Record<string, string>> = {},
-): Response => ({
-  statusCode,
-  headers: { 'content-type': 'application/json', 'cache-control': 'no-store', ...more },
-  body: JSON.stringify(document),
-});
-
 const refuse = (statusCode: number, code: string, detail: string, more = {}) =>
   respond(statusCode, { code, detail }, more);
 
-function toResponse(asked: Asked<object>): Response {
+function toResponse(asked: Asked<object>): UrlResponse {
   switch (asked.kind) {
     case 'answer':
       return respond(200, asked.answer);
@@ -48,7 +32,7 @@ function toResponse(asked: Asked<object>): Response {
   }
 }
 
-async function answer(question: Question, deps: AuditDeps): Promise<Response> {
+async function answer(question: Question, deps: AuditDeps): Promise<UrlResponse> {
   switch (question.kind) {
     case 'records':
       return toResponse(await findRecords(deps, question.query));
@@ -68,7 +52,7 @@ async function answer(question: Question, deps: AuditDeps): Promise<Response> {
 }
 
 /** Never throws. Who may ask is IAM's decision, before anything comes as far as this. */
-export async function handle(event: unknown, deps: AuditDeps): Promise<Response> {
+export async function handle(event: unknown, deps: AuditDeps): Promise<UrlResponse> {
   const question = parseQuestion(event);
   try {
     return await answer(question, deps);

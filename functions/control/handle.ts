@@ -4,25 +4,12 @@ import type { Allowed } from '../../shared/app/register.ts';
 import type { ControlDocument } from '../../shared/core/control.ts';
 import { InvalidInputError, messageOf, PortError } from '../../shared/core/errors.ts';
 import { nearestKey } from '../../shared/core/problems.ts';
+import { respond as toResponse, type UrlResponse } from '../../shared/core/url-response.ts';
 import { commands, type Given, type Prepared } from './command.ts';
 import { type Call, parseCall } from './event.ts';
 
-/** As Lambda takes it, in payload format 2.0. */
-export interface Response {
-  readonly statusCode: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
-}
-
-const respond = (
-  statusCode: number,
-  document: ControlDocument,
-  more: Readonly<Record<string, string>> = {},
-): Response => ({
-  statusCode,
-  headers: { 'content-type': 'application/json', 'cache-control': 'no-store', ...more },
-  body: JSON.stringify(document),
-});
+const respond = (statusCode: number, document: ControlDocument, more?: Readonly<Record<string, string>>) =>
+  toResponse(statusCode, document, more);
 
 const invalid = (command: string | null, ...problems: string[]): ControlDocument => ({
   kind: 'invalid',
@@ -30,7 +17,7 @@ const invalid = (command: string | null, ...problems: string[]): ControlDocument
   problems,
 });
 
-function unknownCommand(name: string | undefined): Response {
+function unknownCommand(name: string | undefined): UrlResponse {
   const known = Object.keys(commands);
   if (name === undefined)
     return respond(404, invalid(null, `path: must be /v1/COMMAND, with one of ${known.join(', ')}`));
@@ -40,7 +27,7 @@ function unknownCommand(name: string | undefined): Response {
 }
 
 /** Why a command did not come to an end. Whoever reads the log finds more than whoever called. */
-function failed(error: unknown, { command, author }: Call, { ports }: Omit<Given, 'author'>): Response {
+function failed(error: unknown, { command, author }: Call, { ports }: Omit<Given, 'author'>): UrlResponse {
   const facts = { command, author, error: messageOf(error) };
   if (error instanceof PortError) {
     ports.log.warn('a command could not be carried out', { ...facts, code: error.code });
@@ -73,7 +60,7 @@ async function carryOut(prepared: Prepared & { kind: 'ready' }, command: string,
  * without an identity is turned away here, and one that makes up an identity needs a permission that nobody should
  * have (docs/adr/0017-control-behind-a-url.md).
  */
-export async function handle(event: unknown, ports: Ports, allowed: Allowed): Promise<Response> {
+export async function handle(event: unknown, ports: Ports, allowed: Allowed): Promise<UrlResponse> {
   const call = parseCall(event);
   if (!call) {
     const detail = 'IAM does not say who is calling: sign the request to the function URL';
