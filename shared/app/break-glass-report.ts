@@ -47,14 +47,15 @@ async function recordedAs(
   calls: number,
 ): Promise<number | undefined> {
   const wanted = canonical({ journal: told, calls });
-  const isSame = ({ kind, body }: { readonly kind: string; readonly body: string }) => {
-    if (kind !== 'break-glass') return false;
+  // No other kind of record has a journal.
+  const isSame = ({ body }: { readonly body: string }) => {
     const { journal, calls: counted } = JSON.parse(body) as { journal: unknown; calls: unknown };
     return canonical({ journal, calls: counted }) === wanted;
   };
   if (frozen && isSame(frozen)) return frozen.number;
-  for (let end = trail.next; end > 1 && trail.next - end < maxRecords; end -= page) {
-    const from = Math.max(1, end - page);
+  const oldest = Math.max(1, trail.next - maxRecords);
+  for (let end = trail.next; end > oldest; end -= page) {
+    const from = Math.max(oldest, end - page);
     const row = (await store.trail(name, from, end - from)).find(isSame);
     if (row) return row.number;
   }

@@ -24,7 +24,10 @@ describe('a report of a move by hand', () => {
     ]);
     expect(world.store.pointers()).toContain(`BY#INSTANCE#${b} ${ordersDb} 2`);
     expect(world.store.pointers()).toContain(`BY#ENI#${front} ${ordersDb} 2`);
-    expect(world.notifier.of('BREAK_GLASS')[0]?.body).toContain(`${at} DetachNetworkInterface: ${front}`);
+    const [notice] = world.notifier.of('BREAK_GLASS');
+    expect(notice?.body).toContain(`${at} DetachNetworkInterface: ${front}: accepted\n`);
+    expect(notice?.body).toContain(`${at} AttachNetworkInterface ${front} to ${b}\n`);
+    expect(notice?.body).not.toContain('On record are');
   });
 
   story('that was sent before is on record once, and the answer says where', async (world) => {
@@ -52,6 +55,18 @@ describe('a report of a move by hand', () => {
     expect(await report()).toMatchObject(again);
     expect(world.records('break-glass')).toHaveLength(2);
   });
+
+  story(
+    'that is not copied yet is on record all the same, and no other one is taken for it',
+    async (world) => {
+      const journal = [{ at, call: `DetachNetworkInterface ${front}` }];
+      const report = (calls: typeof journal) => world.run(reportBreakGlass(world.ports, ordersDb, calls, by));
+      world.store.fail('copyToTrail', { kind: 'unreachable' }, { times: 9 });
+      await report(journal);
+      expect(await report(journal)).toMatchObject({ kind: 'done', data: { record: 2 } });
+      await expect(report([{ at, call: 'another' }])).rejects.toMatchObject({ name: 'PortError' });
+    },
+  );
 
   story('of which only the beginning is on record as another one is one more', async (world) => {
     const journal = Array.from({ length: 102 }, () => ({ at, call: 'x' }));
