@@ -67,7 +67,12 @@ describe('a drill', () => {
       expect(world.records('drill')).toMatchObject([
         { outcome: 'DRILL_PASSED', hindrances: [expect.stringMatching(new RegExp(`^${code}: `))] },
       ]);
-      expect(world.notifier.of('DRILL_PASSED')).toMatchObject([{ severity: 'warning' }]);
+      expect(world.notifier.of('DRILL_PASSED')).toMatchObject([
+        {
+          severity: 'warning',
+          headline: expect.stringMatching(/allowed; but a failover would NOT happen now$/),
+        },
+      ]);
     });
 
   const refused: readonly (readonly [string, string, (world: World) => unknown])[] = [
