@@ -280,7 +280,7 @@ function notUndone({ stages = {} }: Episode): readonly string[] {
  */
 function placeByHand({ plan }: Episode, { facts, sourceFailed }: Ending, left: readonly InstanceId[]) {
   const { source, target, tried } = plan;
-  const isGood = (id: InstanceId | undefined) => id !== undefined && (id !== source || !sourceFailed);
+  const isGood = (id: InstanceId) => id !== source || !sourceFailed;
   const resting = [...facts.values()].flatMap((fact) =>
     fact.kind === 'known' && fact.value.attachment?.status === 'attached'
       ? [fact.value.attachment.instanceId]
@@ -300,6 +300,12 @@ const hasArrived: ReadonlySet<Outcome> = new Set([
   'NOTHING_TO_DO',
   'RETURNED_TO_SOURCE',
 ]);
+
+/** What ends a reason, and the command for it where one is enough. */
+const waysOut = (code: ReasonCode, { name, facts }: ServiceState) => [
+  reasons[code].wayOut,
+  ...[unblocking(code, { name, zone: facts.availabilityZone }) ?? []].flat(),
+];
 
 /** The end of an episode as people read it. */
 export function toFacts(
@@ -328,11 +334,7 @@ export function toFacts(
   const pending = outcome === 'NEEDS_HUMAN' ? notUndone(episode) : [];
   const isDone = outcome === 'COMPLETED' || outcome === 'NOTHING_TO_DO' || outcome === 'ABORTED';
   const next = [
-    ...(code ? [reasons[code].wayOut] : []),
-    ...(code
-      ? [unblocking(code, { name: state.name, zone: state.facts.availabilityZone }) ?? []]
-      : []
-    ).flat(),
+    ...(code ? waysOut(code, state) : []),
     ...(isDone ? [] : [`eni-failover status ${state.name}`]),
     ...(outcome === 'COMPLETED' && kind === 'failover' && source
       ? [`repair ${source}, then: eni-failover ack ${state.name} --reason '...'`]
@@ -343,7 +345,7 @@ export function toFacts(
     ...signals.alarms.map((each) => each.arn),
     ...(serving && 'alarm' in serving ? [serving.alarm] : []),
   ];
-  const steps = byHand(isDone ? [] : [code, outcome], {
+  const steps = byHand([code, outcome], {
     slots: plan.interfaces,
     attachmentOf: (eni) => {
       const fact = ending.facts.get(eni as EniId);

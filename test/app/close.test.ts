@@ -24,6 +24,7 @@ import {
   unknown,
 } from '../../shared/core/observation.ts';
 import type { Plan } from '../../shared/core/plan.ts';
+import { reasons } from '../../shared/core/reasons.ts';
 import type { ServiceState } from '../../shared/core/state.ts';
 import { times } from '../../shared/core/times.ts';
 import { verifyChain } from '../../shared/core/trail.ts';
@@ -866,6 +867,122 @@ describe('the end of an episode as people read it', () => {
     ]);
     expect(facts.data['detachToVerifiedMs']).toBeUndefined();
     expect(facts.data['from']).toBeNull();
+  });
+});
+
+describe('the notice of an end that needs a person', () => {
+  const told = (
+    ending: Partial<Ending>,
+    more: { plan?: Plan; kind?: EpisodeKind; stages?: Episode['stages']; left?: readonly InstanceId[] } = {},
+    declares: Parameters<typeof toFacts>[1] = declared,
+  ) => {
+    const { plan = carriedOut(), kind = 'failover', stages, left = [] } = more;
+    const episode = { ...core.episodeOf(plan, kind), ...(stages && { stages }) };
+    const whole = { ...ended({ outcome: 'STRANDED', sourceFailed: true }), ...ending };
+    return toFacts(core.stateOf(), declares, episode, whole, left, now);
+  };
+  const toldTo = (...args: Parameters<typeof told>) => [
+    ...new Set(told(...args).byHand?.flatMap((each) => (each.do === 'attach' ? [each.instance] : []))),
+  ];
+  const places = (one: core.Place, other: core.Place) =>
+    new Map([
+      [data, core.interfaceAt(data, one)],
+      [admin, core.interfaceAt(admin, other)],
+    ]);
+
+  it('says where each interface is, on nothing, gone, or not known', () => {
+    expect(told({ facts: places('gone', 'unread') }).lines).toEqual(
+      expect.arrayContaining([`${data}: gone`, `${admin}: not known`]),
+    );
+    expect(told({ facts: places('nothing', next) }).lines).toEqual(
+      expect.arrayContaining([`${data}: on nothing, available`, `${admin}: attached ${next}`]),
+    );
+    expect(told({ facts: new Map() }).lines).toContain(`${data}: not known`);
+  });
+
+  it('gives the commands with the attachments as they are', () => {
+    expect(told({ facts: places(old, 'nothing') }).byHand).toContainEqual({
+      do: 'detach',
+      eni: data,
+      attachment: core.attachmentOf(data, old),
+      force: true,
+    });
+  });
+
+  it.each<[fact: string, args: Parameters<typeof told>, to: InstanceId]>([
+    ['beside those that rest', [{ facts: places(third, 'nothing') }], third],
+    [
+      'beside those that rest on the source, which is well',
+      [{ facts: places(old, 'nothing'), sourceFailed: false }],
+      old,
+    ],
+    ['not to a source that failed', [{ facts: places(old, 'nothing') }], next],
+    [
+      'not beside one that is only on its way there',
+      [
+        {
+          facts: places('nothing', third)
+            .set(data, at(data, third, { status: 'attaching' }))
+            .set(admin, core.interfaceAt(admin, 'nothing')),
+        },
+      ],
+      next,
+    ],
+    [
+      'to a standby that is left, where the plan led to a source that failed',
+      [{ facts: places('nothing', 'nothing') }, { plan: carriedOut({ tried: [next] }, old), left: [third] }],
+      third,
+    ],
+    [
+      'to a member that was tried, where nobody else is left',
+      [{ facts: places('nothing', 'nothing') }, { plan: carriedOut({ tried: [old, next] }, old) }],
+      next,
+    ],
+  ])('brings them %s', (_fact, args, to) => {
+    expect(toldTo(...args)).toEqual([to]);
+  });
+
+  it('names the alarms of the service, and that of serving where it is one', () => {
+    const signals = { ...declared.signals, alarms: [{ arn: core.alarm('app'), treatAsInstance: false }] };
+    const alarm = core.alarm('serving');
+    expect(told({}, {}, { signals }).alarms).toEqual([core.alarm('app')]);
+    expect(told({}, {}, { signals, serving: { alarm, within: 60_000 } }).alarms).toEqual([
+      core.alarm('app'),
+      alarm,
+    ]);
+  });
+
+  it('leads to what a hook printed that did not end well, and to no other', () => {
+    const stages = {
+      '1/before.0': { begunAtMs: now - 9_000, end: 'done', endedAtMs: now, handle: 'h-done' },
+      '1/before.1': { begunAtMs: now - 8_000, end: 'failed', endedAtMs: now, handle: 'h-failed' },
+      '1/after.0': { begunAtMs: now - 7_000 },
+    } as const;
+    const why = 'HOOK_FAILED: it ended with 1';
+    const { byHand, section, next: asks } = told({ outcome: 'NEEDS_HUMAN', why }, { stages });
+    expect(byHand?.filter((each) => each.do === 'describe-hook')).toEqual([
+      { do: 'describe-hook', command: 'h-failed' },
+    ]);
+    expect(section).toBe('HOOK_FAILED');
+    expect(asks).toEqual([reasons.HOOK_FAILED.wayOut, 'eni-failover status orders-db']);
+  });
+
+  it('says the command that ends its reason', () => {
+    const { next: asks } = told({ outcome: 'NEEDS_HUMAN', why: 'MOVED_BY_OTHERS: to another one' });
+    expect(asks).toEqual([
+      reasons.MOVED_BY_OTHERS.wayOut,
+      `eni-failover adopt orders-db --reason '...'`,
+      'eni-failover status orders-db',
+    ]);
+  });
+
+  it('says of a rescue without a source that nothing held them', () => {
+    const { source: _, ...plan } = carriedOut();
+    expect(told({}, { plan, kind: 'rescue' }).lines[0]).toBe('From: nothing');
+  });
+
+  it('has no commands for an end that is well', () => {
+    expect(told({ outcome: 'COMPLETED' })).not.toHaveProperty('byHand');
   });
 });
 
