@@ -1,6 +1,6 @@
 /** Drills: would a failover work? Asked of EC2 by dry runs, or done there and back at a quiet hour; both on record. */
 import { everyMember } from '../core/eligibility.ts';
-import { type Episode, isPlannedMove, type Step } from '../core/episode.ts';
+import type { Episode, Step } from '../core/episode.ts';
 import { gapIsFrom, gapOf } from '../core/gap.ts';
 import type { Drill } from '../core/hint.ts';
 import type { ServiceName } from '../core/ids.ts';
@@ -82,8 +82,9 @@ async function endsSince(ports: Ports, service: Service, ids: readonly string[])
   const { frozen, trail } = service;
   const ends: Told[] = frozen ? [...toldIn(frozen)] : [];
   const isMissing = () => ids.some((id) => !ends.some(({ episode }) => episode.id === id));
-  for (let end = trail.next; end > 1 && trail.next - end < maxRecords && isMissing(); end -= page) {
-    const from = Math.max(1, end - page);
+  const oldest = Math.max(1, trail.next - maxRecords);
+  for (let end = trail.next; end > oldest && isMissing(); end -= page) {
+    const from = Math.max(oldest, end - page);
     const rows = await ports.store.trail(service.name, from, end - from);
     // What is frozen may be copied already.
     const more = rows.filter((row) => row.number !== frozen?.number).flatMap(toldIn);
@@ -95,7 +96,7 @@ async function endsSince(ports: Ports, service: Service, ids: readonly string[])
 /** Why these two moves were no drill, whatever came of them; undefined when they were one. */
 function noDrill(one: Told, other: Told, between: number): string | undefined {
   for (const { episode } of [one, other])
-    if (!isPlannedMove(episode.kind) || !episode.request || episode.request.author === 'eni-failover')
+    if (!episode.request || episode.request.author === 'eni-failover')
       return `${episode.id} is a ${episode.kind} that no person asked for`;
   const [there, back] = [one.episode, other.episode];
   if (between !== 0) return `${back.id} is not the episode after ${there.id}`;

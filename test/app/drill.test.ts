@@ -1,11 +1,23 @@
 /** Drills: asked for and rehearsed, or done there and back and put on record. */
 import { describe, expect } from 'vitest';
+import { adopt } from '../../shared/app/adopt.ts';
 import { rehearse } from '../../shared/app/canary.ts';
 import { drill, recordDrill } from '../../shared/app/drill.ts';
 import { setMode } from '../../shared/app/mode.ts';
 import { pauseController, pauseService } from '../../shared/app/operate.ts';
+import { gapIsFrom } from '../../shared/core/gap.ts';
 import type { InstanceId, ServiceName } from '../../shared/core/ids.ts';
-import { a, b, c, front, ordersDb, type World } from '../fakes/world.ts';
+import {
+  a,
+  b,
+  c,
+  front,
+  management,
+  ordersDb,
+  servingAlarm,
+  type World,
+  type WorldOptions,
+} from '../fakes/world.ts';
 import { story } from './story.ts';
 
 const by = { author: 'ann', reason: 'the quarterly drill' };
@@ -19,6 +31,7 @@ describe('a drill', () => {
       kind: 'done',
       data: {
         ready: true,
+        hindrances: [],
         members: [
           { member: a, role: 'holder', refusals: [] },
           { member: b, role: 'standby', refusals: [] },
@@ -37,7 +50,7 @@ describe('a drill', () => {
     for (const id of [b, c]) world.ec2.impair(id);
     expect(await ask(world)).toMatchObject({
       detail: expect.stringContaining('NO_STANDBY_LEFT'),
-      data: { ready: false },
+      data: { ready: false, hindrances: [] },
     });
   });
 
@@ -74,6 +87,10 @@ describe('a drill', () => {
         },
       ]);
     });
+
+  story('of a service that was never registered is refused', { registered: false }, async (world) => {
+    expect(await ask(world)).toMatchObject({ kind: 'refused', code: 'NO_SUCH_SERVICE' });
+  });
 
   const refused: readonly (readonly [string, string, (world: World) => unknown])[] = [
     ['they are not together', 'NOT_TOGETHER', (world) => world.ec2.detachByHand(front)],
@@ -138,6 +155,20 @@ describe('a drill there and back', () => {
     expect(there.gapMs).toBeGreaterThan(1_000);
     expect(there.gapMs).toBeLessThan(60_000);
     expect(left).toBeGreaterThan(0);
+    const back = record?.['back'] as { gapMs: number };
+    expect(answer.detail).toBe(`drill passed: there in ${there.gapMs} ms, back in ${back.gapMs} ms`);
+    expect(world.notifier.of('DRILL_PASSED')).toMatchObject([
+      {
+        severity: 'info',
+        headline: answer.detail,
+        lines: [
+          `${a} to ${b}: COMPLETED, gap ${there.gapMs} ms`,
+          `${b} to ${a}: COMPLETED, gap ${back.gapMs} ms`,
+          `Computed from ${gapIsFrom}.`,
+          `Why: ${by.reason}`,
+        ],
+      },
+    ]);
   });
 
   const mistaken: readonly (readonly [string, typeof episodes, RegExp, (world: World) => unknown])[] = [
@@ -210,11 +241,128 @@ describe('a drill there and back', () => {
     expect(world.store.calls.filter((each) => each.operation === 'trail').length - before).toBe(5);
   });
 
-  story('of which one half came to rest elsewhere has failed', async (world) => {
+  const ends = async (world: World, to: InstanceId, outcome: string) => {
+    await world.askFor(to);
+    await world.settle();
+    expect(world.episodes().at(-1)?.outcome).toBe(outcome);
+  };
+  const failed: readonly (readonly [
+    string,
+    WorldOptions,
+    (world: World) => Promise<void>,
+    readonly [RegExp, RegExp],
+  ])[] = [
+    [
+      'returned to where it was',
+      {},
+      async (world) => {
+        await move(world, b);
+        world.ec2.refuseAttach(a);
+        await ends(world, a, 'RETURNED_TO_SOURCE');
+      },
+      [
+        new RegExp(`^${a} to ${b}: COMPLETED, gap \\d+ ms$`),
+        new RegExp(`^${b} to ${b}: RETURNED_TO_SOURCE, gap`),
+      ],
+    ],
+    [
+      'came to rest on the third member',
+      {},
+      async (world) => {
+        await move(world, b);
+        for (const id of [a, b]) world.ec2.refuseAttach(id);
+        await ends(world, a, 'COMPLETED');
+      },
+      [new RegExp(`^${a} to ${b}: COMPLETED`), new RegExp(`^${b} to ${c}: COMPLETED`)],
+    ],
+    [
+      'did not serve there',
+      { serving: { alarm: servingAlarm } },
+      async (world) => {
+        world.alarms.set(servingAlarm, 'ALARM');
+        await ends(world, b, 'ATTACHED');
+        world.alarms.set(servingAlarm, 'OK');
+        await ends(world, a, 'COMPLETED');
+      },
+      [new RegExp(`^${a} to ${b}: ATTACHED`), new RegExp(`^${b} to ${a}: COMPLETED`)],
+    ],
+    [
+      'did not serve when it was back',
+      { serving: { alarm: servingAlarm } },
+      async (world) => {
+        await move(world, b);
+        world.alarms.set(servingAlarm, 'ALARM');
+        await ends(world, a, 'ATTACHED');
+      },
+      [new RegExp(`^${a} to ${b}: COMPLETED`), new RegExp(`^${b} to ${a}: ATTACHED`)],
+    ],
+    [
+      'never left for home, because a hook failed',
+      { hooks: { before: [{ document: 'prepare-replica', on: 'target' }] } },
+      async (world) => {
+        await move(world, b);
+        world.hooks.behave('prepare-replica', { end: 'failed' });
+        await ends(world, a, 'NEEDS_HUMAN');
+      },
+      [new RegExp(`^${a} to ${b}: COMPLETED`), new RegExp(`^${b} to ${a}: NEEDS_HUMAN, nothing moved$`)],
+    ],
+  ];
+  for (const [how, options, prepare, [there, back]] of failed)
+    story(`of which one half ${how} has failed`, options, async (world) => {
+      await prepare(world);
+      const [one, other] = world.episodes().map(({ episode }) => episode.id);
+      expect(await keep(world, { there: one ?? '', back: other ?? '' })).toMatchObject({
+        kind: 'done',
+        detail: 'drill FAILED: it did not go there and back',
+        data: { passed: false },
+      });
+      expect(world.notifier.of('DRILL_FAILED')).toMatchObject([
+        {
+          severity: 'warning',
+          lines: [
+            expect.stringMatching(there),
+            expect.stringMatching(back),
+            expect.any(String),
+            expect.any(String),
+          ],
+        },
+      ]);
+    });
+
+  story('that began where somebody had put it by hand in between is no drill', async (world) => {
     await move(world, b);
-    world.ec2.refuseAttach(a);
-    await world.askFor(a);
-    expect(await keep(world)).toMatchObject({ data: { passed: false } });
+    for (const [index, eni] of [front, management].entries()) {
+      world.ec2.detachByHand(eni);
+      world.ec2.attachByHand(eni, c, index + 1);
+    }
+    await world.look(world.sweep());
+    await world.run(adopt(world.ports, ordersDb, by));
+    await move(world, a);
+    expect(await keep(world)).toMatchObject({
+      code: 'NOT_A_DRILL',
+      detail: 'orders-db.2 does not go back the way that orders-db.1 went',
+    });
+  });
+
+  story('is looked for no further back than it is', async (world) => {
+    // As if two hundred records had been written before.
+    world.excuse(['S12']);
+    world.store.change(ordersDb, (state) => ({ ...state, trail: { ...state.trail, next: 204 } }));
+    await move(world, b);
+    await move(world, a);
+    const before = world.store.calls.filter((each) => each.operation === 'trail').length;
+    expect(await keep(world)).toMatchObject({ data: { passed: true } });
+    expect(world.store.calls.filter((each) => each.operation === 'trail').length - before).toBe(1);
+  });
+
+  story('counts once what is copied already and still in the item', async (world) => {
+    await move(world, b);
+    world.store.fail('copyToTrail', { kind: 'answer-lost' }, { times: 3 });
+    await move(world, a);
+    const { frozen } = world.service();
+    expect(frozen?.number).toBe(world.episodes().at(-1)?.number);
+    world.store.heal();
+    expect(await keep(world)).toMatchObject({ kind: 'done', data: { passed: true } });
   });
 
   story('finds an episode that is not copied yet, and one that is long ago', async (world) => {
