@@ -56,6 +56,11 @@ describe('an entry', () => {
     expect(entry.notice({ number: 7, hash: 'h7' })).toBeUndefined();
   });
 
+  it('of readiness makes room where the outbox is full: the next change of it is told again', async () => {
+    const { entry } = await entryOf('critical', { kind: 'readiness' });
+    expect(entry.notice({ number: 7, hash: 'h7' })?.keep).toBe(false);
+  });
+
   it.each([
     ['info', false],
     ['warning', false],
