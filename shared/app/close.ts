@@ -149,6 +149,21 @@ const hasSourceFailed = (state: ServiceState, { kind, plan, stages }: Episode, e
   stages?.['fence'] !== undefined ||
   (!isPlannedMove(kind) && mayHaveFailed(state));
 
+/** Why and since when a source is out. A rescue finds what failed before it, and its tries leave no record to name. */
+function quarantineOf(
+  source: InstanceId,
+  { quarantine }: ServiceState,
+  { kind, id, evidence }: Episode,
+  { sourceFailed }: Ending,
+  nowMs: number,
+) {
+  if (kind !== 'rescue')
+    return { sinceMs: nowMs, why: `${sourceFailed ? 'failed' : 'given up'} in ${id}: ${evidence}` };
+  const known = quarantine[source];
+  const isLasting = known !== undefined && known.untilMs === undefined;
+  return isLasting ? known : { sinceMs: nowMs, why: 'failed still when its service was rescued' };
+}
+
 const bounded = <T>(list: readonly T[], most: number) => [...new Set(list)].slice(-most);
 
 /** What the end of an episode changes in the item, beside its record. Pure. */
@@ -193,7 +208,6 @@ export function afterwards(
   const isBack = hasMoved && plan.source === plan.target;
   const isOut = ending.sourceFailed || (hasMoved && isAnnounced(episode));
   const failed = isOut && !isBack ? plan.source : undefined;
-  const how = ending.sourceFailed ? 'failed' : 'given up';
   // Back on the source: those that refused are not asked again at once, each try is an outage of its own.
   const isRefused = outcome === 'RETURNED_TO_SOURCE' && !ending.calledBack;
   const refusing = isRefused ? plan.tried.filter((id) => id !== plan.source) : [];
@@ -224,7 +238,7 @@ export function afterwards(
     ...(suspended !== undefined && { failbackSuspended: { sinceMs: nowMs, why: suspended } }),
     quarantine: {
       ...state.quarantine,
-      ...(failed && { [failed]: { sinceMs: nowMs, why: `${how} in ${episode.id}: ${episode.evidence}` } }),
+      ...(failed && { [failed]: quarantineOf(failed, state, episode, ending, nowMs) }),
       ...Object.fromEntries(refusing.map((id) => [id, refusal])),
     },
     failoversAtMs: [...state.failoversAtMs.filter(recently), ...(counted && !isUnfenced ? [nowMs] : [])],

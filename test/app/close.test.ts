@@ -541,6 +541,27 @@ describe('what an episode leaves in the item', () => {
       expect(Object.keys(left({}, ending, back))).toEqual([next]);
     });
 
+    describe('a rescue that finds its source failed still', () => {
+      const leftByRescue = (quarantine: ServiceState['quarantine']) =>
+        afterwards(
+          core.stateOf({ quarantine }),
+          core.episodeOf(carriedOut(), 'rescue'),
+          ended({ sourceFailed: true }),
+          now,
+        ).quarantine;
+      const since = { sinceMs: now - minute, why: 'failed in orders-db.6: the instance is stopped' };
+      const again = { sinceMs: now, why: 'failed still when its service was rescued' };
+      it('leaves what is known of the failure', () => {
+        expect(leftByRescue({ [old]: since })).toEqual({ [old]: since });
+      });
+      it('keeps out one that a person let in', () => {
+        expect(leftByRescue({})).toEqual({ [old]: again });
+      });
+      it('keeps out for longer one that had only refused', () => {
+        expect(leftByRescue({ [old]: { ...since, untilMs: now + minute } })).toEqual({ [old]: again });
+      });
+    });
+
     it('those that were out before stay out', () => {
       const before = { [third]: { sinceMs: now - minute, why: 'failed before' } };
       const item = leftBy(carriedOut(), { sourceFailed: true }, { state: { quarantine: before } });
