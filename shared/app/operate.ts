@@ -115,10 +115,10 @@ export interface PauseRequest extends By {
   readonly forMs: number;
 }
 
-/** Stops every automatic move of one service until the pause ends. An episode under way goes on to its end (P30). */
 /** As people read it; the record keeps the milliseconds. */
 const toTheSecond = (iso: string) => iso.replace(/\.\d+Z$/, 'Z');
 
+/** Stops every automatic move of one service until the pause ends. An episode under way goes on to its end (P30). */
 export function pauseService(ports: Ports, name: ServiceName, request: PauseRequest): Promise<Operated> {
   const { author, reason, forMs } = request;
   const long = tooLong(forMs);

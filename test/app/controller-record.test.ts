@@ -147,6 +147,17 @@ describe('a record that was not copied', () => {
     expect(world.store.peekController()).not.toHaveProperty('frozen');
     expect((await world.run(world.store.readController())).pause).toMatchObject({ author: 'ann' });
   });
+
+  story('is left to whoever wrote it for a moment', async (world) => {
+    world.store.fail('copyToTrail', { kind: 'unreachable', afterMs: 5 }, { times: 9 });
+    await pauseAll(world);
+    world.store.heal();
+    const { sweep, later } = sweeping(world);
+    await sweep();
+    expect(await records(world)).toEqual([]);
+    await later();
+    expect(await records(world)).toHaveLength(1);
+  });
 });
 
 story('a pause of everything whose answer was lost is on record once', async (world) => {
@@ -214,6 +225,17 @@ describe('the end of a pause of everything', () => {
     await handle.later(20);
     expect(world.notifier.of('PAUSE_ENDED')).toEqual([]);
     expect(await records(world)).toHaveLength(2);
+  });
+
+  story('that was told and could not be recorded is recorded later, and not told again', async (world) => {
+    await pauseAll(world);
+    world.store.fail('writeControllerItem', { kind: 'unreachable' });
+    const { later } = sweeping(world);
+    await later(31);
+    expect(await records(world)).toHaveLength(1);
+    await later();
+    expect(await records(world)).toHaveLength(2);
+    expect(world.notifier.of('PAUSE_ENDED')).toHaveLength(1);
   });
 
   story('takes nothing from a pause that was made meanwhile', async (world) => {

@@ -139,6 +139,7 @@ describe('the whole controller', () => {
   story('that is not paused is not resumed', async (world) => {
     expect(await world.run(resumeController(world.ports, { author: 'ann', reason: 'done' }))).toMatchObject({
       code: 'NOT_PAUSED',
+      detail: 'the controller is not paused',
     });
     expect(world.notifier.published).toEqual([]);
   });
@@ -167,10 +168,16 @@ describe('the whole controller', () => {
   });
 
   story('is paused and resumed', async (world) => {
-    await world.run(pauseController(world.ports, ask));
+    expect(await world.run(pauseController(world.ports, ask))).toMatchObject({
+      kind: 'done',
+      detail: expect.stringMatching(/^everything is paused until \S+ by ann: patching$/),
+    });
     world.ec2.impair(a);
     expect((await world.look(world.alarm(a))).code).toBe('CONTROLLER_PAUSED');
-    expect(await world.run(resumeController(world.ports, done))).toMatchObject({ kind: 'done' });
+    expect(await world.run(resumeController(world.ports, done))).toMatchObject({
+      kind: 'done',
+      detail: 'everything is resumed by ann; looked at within a minute',
+    });
     expect((await world.look(world.alarm(a))).code).toBe('COMPLETED');
   });
 });
@@ -223,10 +230,12 @@ describe('an acknowledgement', () => {
     expect(world.service()).not.toHaveProperty('unfencedAtMs');
   });
 
-  story('of one member leaves the others and the budget', async (world) => {
+  story('of one member leaves the others, the budget and a suspended failback', async (world) => {
     await failed(world);
+    const failbackSuspended = { sinceMs: 1, why: 'x' };
     world.store.change(ordersDb, (state) => ({
       ...state,
+      failbackSuspended,
       unfencedAtMs: [1],
       quarantine: { ...state.quarantine, [c]: { sinceMs: 0, why: 'x' } },
     }));
@@ -234,7 +243,10 @@ describe('an acknowledgement', () => {
     expect(Object.keys(world.service().quarantine)).toEqual([c]);
     expect(world.service().failoversAtMs).toHaveLength(1);
     expect(world.service().unfencedAtMs).toEqual([1]);
-    expect(world.records('ack')).toMatchObject([{ quarantinesEnded: a, failoversForgotten: 0 }]);
+    expect(world.service().failbackSuspended).toEqual(failbackSuspended);
+    const [record] = world.records('ack');
+    expect(record).toMatchObject({ quarantinesEnded: a, failoversForgotten: 0 });
+    expect(record).not.toHaveProperty('failbackWasSuspended');
   });
 
   const waiting: readonly (readonly [string, Partial<ServiceState>, Readonly<Record<string, unknown>>])[] = [
@@ -254,6 +266,11 @@ describe('an acknowledgement', () => {
       { quarantinesEnded: 'none', failoversForgotten: 0, was: 'BRAKE' },
     ],
     ['something observed', { lastObserved: 'SPLIT on two' }, { was: 'SPLIT on two' }],
+    [
+      'a suspended failback',
+      { failbackSuspended: { sinceMs: 1, why: 'asked for' } },
+      { was: 'nothing', failbackWasSuspended: 'asked for' },
+    ],
   ];
   for (const [what, change, record] of waiting)
     story(`of ${what} alone is on record and clears it`, async (world) => {
@@ -263,6 +280,17 @@ describe('an acknowledgement', () => {
       expect(world.records('ack')).toMatchObject([{ reason: 'seen', ...record }]);
       expect(world.service()).toMatchObject({ quarantine: {}, failoversAtMs: [] });
       expect(world.service().lastRefusal ?? world.service().lastObserved).toBeUndefined();
+    });
+
+  const preferred: readonly (readonly [string, Partial<ServiceState>, number | undefined])[] = [
+    ['goes on where failbacks were not suspended', { lastRefusal: 'BRAKE' }, 7],
+    ['begins anew where they were', { failbackSuspended: { sinceMs: 1, why: 'x' } }, undefined],
+  ];
+  for (const [what, change, sinceMs] of preferred)
+    story(`the preferred member's time ${what}`, async (world) => {
+      world.store.change(ordersDb, (state) => ({ ...state, preferredSinceMs: 7, ...change }));
+      await world.run(acknowledge(world.ports, ordersDb, done));
+      expect(world.service().preferredSinceMs).toBe(sinceMs);
     });
 
   story('of nothing is refused', async (world) => {
