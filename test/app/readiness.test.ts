@@ -135,6 +135,7 @@ describe('readiness', () => {
     world.ec2.impair(a);
     await tell(world);
     const [notice] = world.notifier.of('NOT_READY');
+    expect(notice?.attributes['severity'], 'nobody is woken').toBe('warning');
     expect(notice?.subject).toContain('the holder is not healthy, a standby could take over');
     expect(notice?.body).not.toContain('would NOT work');
     expect(notice?.body).toContain(`Eligible: ${b}, ${c}`);
