@@ -27,9 +27,11 @@ export interface How {
   readonly force?: boolean;
 }
 
-/** Where the interfaces of a service are that is down. */
-export function spellWhere(where: Exclude<Whereabouts, { kind: 'together' }>): string {
+/** Where the interfaces of a service are. */
+export function spellWhere(where: Whereabouts): string {
   switch (where.kind) {
+    case 'together':
+      return `all on ${where.holder}`;
     case 'on-nothing':
       return `${where.free.join(', ')} on nothing${where.beside ? `, the rest on ${where.beside}` : ''}`;
     case 'split':
@@ -72,7 +74,7 @@ export function refusalOf(
     case 'move': {
       if (isPlannedMove(decision.episode)) return undefined;
       const { stranded } = service;
-      if (!stranded || where.kind === 'together') return refused('HOLDER_FAILED', decision.evidence);
+      if (!stranded) return refused('HOLDER_FAILED', decision.evidence);
       // "Wait for the failover" would be no advice: it is the failover that did not get through.
       const since = new Date(stranded.sinceMs).toISOString();
       return refused('STRANDED', `since ${since}, ${spellWhere(where)}: ${stranded.why}`);

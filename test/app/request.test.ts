@@ -3,8 +3,8 @@ import { describe, expect } from 'vitest';
 import { adopt } from '../../shared/app/adopt.ts';
 import type { Refused } from '../../shared/app/operate.ts';
 import { pauseController, pauseService } from '../../shared/app/operate.ts';
-import { switchover } from '../../shared/app/request.ts';
-import type { ServiceName } from '../../shared/core/ids.ts';
+import { failback, switchover } from '../../shared/app/request.ts';
+import type { EniId, InstanceId, ServiceName } from '../../shared/core/ids.ts';
 import type { ServiceState } from '../../shared/core/state.ts';
 import { a, b, c, front, management, ordersDb, stranger, type World, zone } from '../fakes/world.ts';
 import { story } from './story.ts';
@@ -47,6 +47,14 @@ describe('a switchover', () => {
       expect(answer.detail).toContain(`since ${since}, ${front}, ${management} on nothing: `);
     },
   );
+
+  story('of a service that is stranded by half says which half is where', async (world) => {
+    strand(world, [front]);
+    expect(await ask(world, b)).toMatchObject({
+      code: 'STRANDED',
+      detail: `since 1970-01-01T00:00:01.000Z, ${front} on nothing, the rest on ${a}: nobody takes it`,
+    });
+  });
 
   story('detaches plainly, and only plainly, unless force was asked for', async (world) => {
     for (const eni of [front, management]) world.ec2.stick(eni, 'plain');
@@ -100,6 +108,22 @@ describe('a switchover', () => {
     ['everything is paused', 'CONTROLLER_PAUSED', (world) => pauseController(world.ports, forAnHour)],
     ['the zone is braked', 'BRAKE', (world) => world.ports.store.tripBrake(zone, ['x'], 0)],
     ['the holder has failed', 'HOLDER_FAILED', (world) => world.ec2.setState(a, 'stopped')],
+    [
+      'the holder has failed, and one interface is on nothing',
+      'HOLDER_FAILED',
+      (world) => {
+        world.ec2.setState(a, 'stopped');
+        world.ec2.detachByHand(front);
+      },
+    ],
+    [
+      'the holder has failed to which a person brought a stranded service back, until that is noted',
+      'UNKNOWN_STATE',
+      (world) => {
+        world.ec2.setState(a, 'stopped');
+        strand(world, []);
+      },
+    ],
     ['the interfaces are split', 'SPLIT', (world) => moveByHand(world)],
     ['somebody else moved them', 'MOVED_BY_OTHERS', (world) => moveByHand(world, [front, management])],
     ['the interfaces are read in vain', 'UNKNOWN_STATE', failReads],
@@ -127,6 +151,13 @@ describe('a switchover', () => {
     expect(world.queue.waiting()).toEqual([]);
   });
 
+  story('is refused to who was left before a promotion by what stands against the others', async (world) => {
+    world.excuse(['S12']);
+    strand(world, [front, management], { source: a, promoted: true });
+    for (const id of [b, c]) world.ec2.setState(id, 'stopped');
+    expect(await ask(world, a)).toMatchObject({ kind: 'refused', code: 'NO_ELIGIBLE_STANDBY' });
+  });
+
   story('is refused to a member that may not take them, with its reasons', async (world) => {
     world.ec2.impair(b);
     const answer = (await ask(world)) as Refused;
@@ -137,6 +168,15 @@ describe('a switchover', () => {
   story('of a service that nobody registered is refused', async (world) => {
     const answer = switchover(world.ports, 'no-such' as ServiceName, b, by);
     expect(await world.run(answer)).toMatchObject({ kind: 'refused', code: 'NO_SUCH_SERVICE' });
+  });
+
+  story('of a service whose item has no members is refused', async (world) => {
+    const declared = JSON.parse(world.service().declared) as object;
+    change(world, { declared: JSON.stringify({ ...declared, members: [] }) });
+    expect(await world.run(failback(world.ports, ordersDb, by))).toMatchObject({
+      kind: 'refused',
+      code: 'NO_MEMBERS',
+    });
   });
 
   story('by two people at once is taken from one of them', async (world) => {
@@ -212,6 +252,26 @@ describe('a request that waits while a person moves everything elsewhere', () =>
     expect(attachedTo(world)).toEqual([b, b]);
   });
 });
+
+/** As an episode leaves it that could attach these nowhere. */
+function strand(
+  world: World,
+  enis: readonly EniId[],
+  { source, promoted }: { readonly source?: InstanceId; readonly promoted?: true } = {},
+): void {
+  for (const eni of enis) world.ec2.detachByHand(eni);
+  const plan = {
+    target: b,
+    tried: [b],
+    detach: 'plain' as const,
+    plainDetachMs: 0,
+    interfaces: [],
+    ...(source && { source }),
+  };
+  change(world, {
+    stranded: { sinceMs: 1_000, plan, why: 'nobody takes it', tries: 1, ...(promoted && { promoted }) },
+  });
+}
 
 async function openEpisode(world: World): Promise<void> {
   world.ec2.impair(a);

@@ -99,6 +99,12 @@ export const equivalents: readonly Equivalent[] = [
     why: 'it tells the type: nothing else has a holder',
   },
   {
+    file: 'shared/app/request.ts',
+    guard: "where.kind === 'together'",
+    instead: 'true',
+    why: 'it tells the type: nothing else has a holder',
+  },
+  {
     file: 'shared/app/restore.ts',
     guard: '!episode',
     instead: 'false',
