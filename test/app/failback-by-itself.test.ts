@@ -9,6 +9,7 @@ import {
   resumeService,
 } from '../../shared/app/operate.ts';
 import { register } from '../../shared/app/register.ts';
+import { failbackByItself } from '../../shared/app/request.ts';
 import { unregister } from '../../shared/app/unregister.ts';
 import type { InstanceId } from '../../shared/core/ids.ts';
 import {
@@ -325,6 +326,21 @@ describe('a failback by itself that did not do well', () => {
       await world.run(acknowledge(world.ports, ordersDb, by));
       await minutes(world, process, 34);
       expect(world.holder()).toBe(a);
+    },
+  );
+
+  story(
+    'is judged by the item as it is when it is asked for, not as the sweep read it',
+    declared,
+    async (world) => {
+      const process = await away(world);
+      await minutes(world, process, 10);
+      expect(await world.run(failbackByItself(world.ports, ordersDb))).toMatchObject({
+        kind: 'refused',
+        code: 'NOT_LONG_ENOUGH',
+      });
+      expect(asked(world)).toBe(0);
+      expect(world.service()).not.toHaveProperty('request');
     },
   );
 
