@@ -8,11 +8,15 @@ import {
   prepareByHand,
 } from '../shared/app/break-glass.ts';
 import { toNewService } from '../shared/app/new-service.ts';
+import { observe } from '../shared/app/observe.ts';
+import { planFrom } from '../shared/app/plan-ahead.ts';
 import type { Site } from '../shared/app/ports.ts';
 import { readService } from '../shared/app/record.ts';
+import { everyMember, type Judged } from '../shared/core/eligibility.ts';
 import { messageOf } from '../shared/core/errors.ts';
 import type { InstanceId, ServiceName } from '../shared/core/ids.ts';
-import { isPaused, type Service } from '../shared/core/state.ts';
+import type { MemberReasonCode } from '../shared/core/reasons.ts';
+import { type ControllerState, isPaused, type Service } from '../shared/core/state.ts';
 import { type Answer, CliError } from './answer.ts';
 import { parseInstanceId, parseReason, parseServiceName } from './arguments.ts';
 import { addYes, callOff, mustBeAskable } from './confirm.ts';
@@ -50,7 +54,8 @@ interface Data {
 
 interface Found {
   readonly service: Service;
-  readonly isInTable: boolean;
+  /** Undefined where the table does not answer, or does not know the service. */
+  readonly controller: ControllerState | undefined;
 }
 
 /** The table first: it knows the lease. The file is for the night in which it does not answer. */
@@ -63,7 +68,7 @@ async function findService(
   try {
     const { ports } = await context.connect();
     const service = await readService(ports, name);
-    if (service && !service.tombstone) return { service, isInTable: true };
+    if (service && !service.tombstone) return { service, controller: await ports.store.readController() };
     why = `${name} is not registered`;
   } catch (error) {
     why = `the state table could not be read: ${messageOf(error)}`;
@@ -79,14 +84,61 @@ async function findService(
     throw new CliError('usage', `${file} declares no service: ${problems.join('; ')}`);
   if (made.service.name !== name)
     throw new CliError('usage', `${file} declares ${made.service.name}, not ${name}`);
-  return { service: made.service, isInTable: false };
+  return { service: made.service, controller: undefined };
 }
 
 type Ready = Extract<Prepared, { readonly kind: 'prepared' }>;
 
 /** Two at work on the same interfaces: each leaves alone what the other did, and neither gets done. */
-const beware = (name: ServiceName, say: CommandContext['say']) =>
-  `the state table answers: if the controller lives too, pause it first (${say(`pause ${name} --for 1h --reason '…'`)}), or better switch over`;
+const beware = (name: ServiceName, mayBeAskedFor: boolean, say: CommandContext['say']) =>
+  `the state table answers: if the controller lives too, pause it first (${say(`pause ${name} --for 1h --reason '…'`)})` +
+  (mayBeAskedFor ? ', or better switch over' : '');
+
+/** Would control take a switchover? Whoever is sent there in vain, as with a stranded service, loses minutes. */
+async function mayBeAskedFor(
+  site: Site,
+  service: Service,
+  controller: ControllerState,
+  to: InstanceId,
+): Promise<boolean> {
+  const observation = await observe(site, service);
+  return planFrom({ service, controller, observation, nowMs: site.clock.now() }, to).wouldMove;
+}
+
+interface Fallback {
+  readonly instance: InstanceId;
+  /** Why it is no good one either; it is named only where nobody else is better. */
+  readonly against: string | undefined;
+}
+
+/** What EC2 itself would refuse. */
+const isImpossible: ReadonlySet<MemberReasonCode> = new Set([
+  'NO_SUCH_MEMBER',
+  'NOT_RUNNING',
+  'WRONG_AZ',
+  'INDEX_TAKEN',
+  'LIMIT_REACHED',
+]);
+const hasFailed: ReadonlySet<MemberReasonCode> = new Set(['CHECKS_FAILED', 'QUARANTINED']);
+
+/** The worst of its reasons counts. */
+function rankOf({ refusals }: Judged): number {
+  if (refusals.some(({ code }) => isImpossible.has(code))) return 3;
+  if (refusals.some(({ code }) => hasFailed.has(code))) return 2;
+  return refusals.length > 0 ? 1 : 0;
+}
+
+/** Who takes the interfaces if the target refuses: of those that are no worse than any, the one they came from. */
+async function fallbackOf(site: Site, service: Service, { plan }: Ready): Promise<Fallback | undefined> {
+  const observation = await observe(site, service);
+  const isSource = ({ member }: Judged) => (member === plan.source ? 0 : 1);
+  const [best] = everyMember(service, observation, undefined, site.clock.now())
+    .filter((each) => each.member !== plan.target && rankOf(each) < 3)
+    .toSorted((one, other) => rankOf(one) - rankOf(other) || isSource(one) - isSource(other));
+  if (!best) return undefined;
+  const against = best.refusals.map(({ code, detail }) => `${code}: ${detail}`).join('; ');
+  return { instance: best.member, against: against || undefined };
+}
 
 const isSame = (one: Ready, other: Ready) => JSON.stringify(one.plan) === JSON.stringify(other.plan);
 
@@ -148,9 +200,10 @@ function printAnswer(
   name: ServiceName,
   options: BreakGlassOptions,
   { plan, facts, warnings }: Ready,
+  fallback: Fallback | undefined,
 ): Answer {
   const commands = commandsByHand(plan, facts);
-  const back = plan.source && plan.source !== plan.target ? plan.source : undefined;
+  const { instance, against } = fallback ?? {};
   return {
     outcome: 'done',
     data: { ...base(name, options), warnings, commands },
@@ -160,8 +213,13 @@ function printAnswer(
         '# wait looks every 20 s only: an attach that comes too early is refused, and may be repeated at once.',
         ...warnings.map((each) => `# WARNING: ${each}`),
         ...commands,
-        ...(back
-          ? [`# If an attach is refused: the same attach with --instance-id ${back}. Leave nothing detached.`]
+        ...(instance
+          ? [
+              `# If an attach is refused: the same attach with --instance-id ${instance}. Leave nothing detached.`,
+              ...(against
+                ? [`# WARNING: ${instance} is not eligible either, nor is any other: ${against}`]
+                : []),
+            ]
           : []),
       ].join('\n'),
   };
@@ -243,23 +301,24 @@ export async function breakGlassMove(
   const { to, print, yes, reason = '' } = options;
   if (!print) mustBeAskable(context, yes === true);
   const site = await context.site();
-  const prepare = async (): Promise<Prepared> => {
-    const { service, isInTable } = await findService(name, options, context);
+  const prepare = async ({ service, controller }: Found): Promise<Prepared> => {
     const prepared = await prepareByHand(site, service, to, { force: options.force === true });
-    if (prepared.kind === 'refused' || !isInTable || isPaused(service.pause, site.clock.now()))
+    if (prepared.kind === 'refused' || !controller || isPaused(service.pause, site.clock.now()))
       return prepared;
-    return { ...prepared, warnings: [...prepared.warnings, beware(name, context.say)] };
+    const isBetter = await mayBeAskedFor(site, service, controller, to);
+    return { ...prepared, warnings: [...prepared.warnings, beware(name, isBetter, context.say)] };
   };
-  const first = await prepare();
+  const found = await findService(name, options, context);
+  const first = await prepare(found);
   if (first.kind === 'refused')
     return refusedAnswer({ ...base(name, options), code: first.code, detail: first.detail }, first.wayOut);
-  if (print) return printAnswer(name, options, first);
+  if (print) return printAnswer(name, options, first, await fallbackOf(site, found.service, first));
 
   const off = await callOff(context, name, yes === true, (terminal) => planText(name, first, terminal));
   if (off) return refusedAnswer({ ...base(name, options), ...off }, 'run it again when you are sure');
   if (yes) for (const each of first.warnings) context.screen.remark(`WARNING: ${each}`);
   // Somebody may have read for minutes.
-  const ready = await prepare();
+  const ready = await prepare(await findService(name, options, context));
   if (ready.kind === 'refused' || !isSame(first, ready)) {
     const detail =
       ready.kind === 'refused' ? ready.detail : 'EC2 shows something else than it did before the question';

@@ -11,7 +11,7 @@ import type { Connection } from '../../cli/session.ts';
 import { PortError } from '../../shared/core/errors.ts';
 import type { OwnerId, ServiceName } from '../../shared/core/ids.ts';
 import { siteOf } from '../fakes/fake-environment.ts';
-import { a, b, front, makeWorld, management, ordersDb, type World } from '../fakes/world.ts';
+import { a, b, c, front, makeWorld, management, ordersDb, type World } from '../fakes/world.ts';
 import { ann, connectionTo, contextOf, makeFakeScreen, makePerson, narrow, seen } from './screen.ts';
 
 let directory: string;
@@ -82,8 +82,7 @@ describe('on a terminal', () => {
       WARNING    NOT_TAGGED: it lacks the tag eni-failover=managed (The instance lacks
                  the tag that lets the controller act on it.)
                  the state table answers: if the controller lives too, pause it first
-                 (eni-failover pause orders-db --for 1h --reason '…'), or better
-                 switch over
+                 (eni-failover pause orders-db --for 1h --reason '…')
 
       Every connection to its addresses ends. No hook runs, and nothing is fenced:
       whatever else the service needs is yours to do.
@@ -194,6 +193,54 @@ describe('--print', () => {
     expect(answer.outcome).toBe('done');
     expect(world.ec2.mutations()).toEqual([]);
     expect(existsSync(journal)).toBe(false);
+  });
+});
+
+describe('--print, where the service is down', () => {
+  const lines = async (print: Promise<Awaited<ReturnType<typeof move>>>) =>
+    (await print).text(narrow).split('\n');
+  const strand = async (members: readonly (typeof a)[]) => {
+    world = await makeWorld({ members });
+    world.ec2.impair(a);
+    for (const member of members) world.ec2.refuseAttach(member);
+    await world.look(world.alarm(a));
+    expect(world.service().stranded).toBeDefined();
+  };
+
+  it('names a member that would take them, not the one that failed, and no switchover', async () => {
+    await strand([a, b, c]);
+    const said = await lines(move({ print: true }));
+    expect(said.at(-1)).toBe(
+      `# If an attach is refused: the same attach with --instance-id ${c}. Leave nothing detached.`,
+    );
+    expect(said.filter((line) => line.startsWith('# WARNING'))).toEqual([
+      "# WARNING: the state table answers: if the controller lives too, pause it first (eni-failover pause orders-db --for 1h --reason '…')",
+    ]);
+  });
+
+  it('would rather name one that lacks its tag than one whose checks fail', async () => {
+    await strand([a, b, c]);
+    world.ec2.change(c, { tagged: false });
+    const said = await lines(move({ print: true }));
+    expect(said.slice(-2)).toEqual([
+      expect.stringContaining(`--instance-id ${c}.`),
+      expect.stringMatching(`^# WARNING: ${c} is not eligible either, nor is any other: NOT_TAGGED: `),
+    ]);
+  });
+
+  it('names none that EC2 would not take', async () => {
+    await strand([a, b]);
+    world.ec2.setState(a, 'stopped');
+    expect((await lines(move({ print: true }))).join('\n')).not.toContain('If an attach is refused');
+  });
+
+  it('says what is wrong with the only one that is left', async () => {
+    await strand([a, b]);
+    const said = await lines(move({ print: true }));
+    expect(said.slice(-2)).toEqual([
+      `# If an attach is refused: the same attach with --instance-id ${a}. Leave nothing detached.`,
+      expect.stringMatching(`^# WARNING: ${a} is not eligible either, nor is any other: CHECKS_FAILED: `),
+    ]);
   });
 });
 
