@@ -69,6 +69,16 @@ const countOf = (findings: readonly Finding[]) =>
 
 const plural = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`;
 
+/** What holds back failovers that would work; where the interfaces are on nothing, it is no such one. */
+const holdsBack: ReadonlySet<CheckId> = new Set(['brakes', 'state']);
+
+function verdictOf(findings: readonly Finding[]): string {
+  const problems = findings.filter(({ result }) => result === 'problem');
+  return problems.every(({ id }) => holdsBack.has(id))
+    ? 'a failover would NOT happen now'
+    : 'a failover would NOT work';
+}
+
 function headline(findings: readonly Finding[], { style }: Terminal): string {
   const { problem, warning, unknown, ok } = countOf(findings);
   const fine = `${plural(ok, 'check')} fine`;
@@ -78,7 +88,7 @@ function headline(findings: readonly Finding[], { style }: Terminal): string {
     ...(warning > 0 ? [plural(warning, 'warning')] : []),
     ...(unknown > 0 ? [`${unknown} unknown`] : []),
   ].join(', ');
-  return `${style(problem > 0 ? 'red' : 'yellow', problem > 0 ? `a failover would NOT work: ${said}` : said)}; ${fine}`;
+  return `${style(problem > 0 ? 'red' : 'yellow', problem > 0 ? `${verdictOf(findings)}: ${said}` : said)}; ${fine}`;
 }
 
 function toLine({ id, subject, result, reason, wayOut }: Finding): Line {
@@ -187,7 +197,7 @@ export function addDoctor(program: Command, { run, say }: Runner): void {
     .description(
       'Checks the stack and the services: rules, alarms, queues, heartbeat, who receives the notices; tags, zones, ' +
         'limits, permissions; and what bites later, such as security groups, routes and public addresses. Changes ' +
-        'nothing. Exits with 4 if a failover would not work.',
+        'nothing. Exits with 4 if a failover would not work, or would not happen.',
     )
     .argument('[service]', 'a registered service; all of them if none is named', parseServiceName)
     .option('--all', 'show also what is fine')

@@ -4,11 +4,12 @@ import type { AttachmentId, EniId, InstanceId } from '../core/ids.ts';
 import { type Fact, healthOf, interfaceOf, memberOf, type Observation } from '../core/observation.ts';
 import { type MemberReasonCode, memberReasons } from '../core/reasons.ts';
 import type { Member } from '../core/service.ts';
-import { interfacesOf, isPaused, type Service } from '../core/state.ts';
+import { emptyController, interfacesOf, isPaused, type Service } from '../core/state.ts';
 import { attachmentsIn, whereabouts } from '../core/whereabouts.ts';
 import { type CheckId, type Finding, findingsOf, read } from './doctor.ts';
 import { examineNetwork, type NetworkFacts } from './doctor-network.ts';
 import { observe } from './observe.ts';
+import { planFrom } from './plan-ahead.ts';
 import type { Rehearsed, Site, StateStore, StatusAlarm } from './ports.ts';
 
 export interface ServiceFacts {
@@ -98,7 +99,11 @@ type Say = ReturnType<typeof findingsOf>;
 
 const tagIt = (id: string) => `aws ec2 create-tags --resources ${id} --tags Key=eni-failover,Value=managed`;
 
-function ofState({ ok, warning, problem }: Say, service: Service, nowMs: number): readonly Finding[] {
+function ofState(
+  { ok, warning, problem }: Say,
+  { service, observation }: ServiceFacts,
+  nowMs: number,
+): readonly Finding[] {
   const { name, stranded, episode, pause, declaration } = service;
   const found: Finding[] = [];
   if (stranded)
@@ -117,23 +122,31 @@ function ofState({ ok, warning, problem }: Say, service: Service, nowMs: number)
     );
   if (pause && isPaused(pause, nowMs))
     found.push(
-      warning(
+      problem(
         'state',
         `paused until ${new Date(pause.untilMs).toISOString()} by ${pause.author}: ${pause.reason}`,
         'resume, or wait until it ends',
-        { commands: [`eni-failover resume ${name} --reason '…'`] },
+        { commands: [`eni-failover resume ${name} --reason '...'`] },
       ),
     );
   if (declaration.policy.mode === 'observe')
     found.push(
-      warning(
+      problem(
         'state',
         'in mode observe it says what it would do, and moves nothing',
         'set it to act when you trust it',
         {
-          commands: [`eni-failover mode ${name} act --reason '…'`],
+          commands: [`eni-failover mode ${name} act --reason '...'`],
         },
       ),
+    );
+  const ahead = planFrom({ service, controller: emptyController, observation, nowMs });
+  const spent = ahead.reasons.find(({ code }) => code === 'BUDGET_SPENT');
+  if (spent)
+    found.push(
+      problem('state', `BUDGET_SPENT: ${spent.detail}`, spent.wayOut, {
+        commands: spent.command ? [spent.command] : [],
+      }),
     );
   return found.length > 0 ? found : [ok('state', 'nothing does')];
 }
@@ -268,7 +281,7 @@ function ofMembers(
           code === 'NOT_TAGGED'
             ? [tagIt(id)]
             : code === 'QUARANTINED'
-              ? [`eni-failover ack ${service.name} --member ${id} --reason '…'`]
+              ? [`eni-failover ack ${service.name} --member ${id} --reason '...'`]
               : [];
         return say(checkOf[code], `${code}: ${detail}`, memberReasons[code].wayOut, {
           subject: id,
@@ -359,7 +372,7 @@ function ofDeclaredAlarms(
 function ofRole({ ok, problem, unknown }: Say, { service, drilled }: ServiceFacts): Finding {
   const { name, lastRefusal } = service;
   const wayOut = 'give the role what docs/architecture.md says, then drill';
-  const commands = [`eni-failover drill ${name} --reason '…'`];
+  const commands = [`eni-failover drill ${name} --reason '...'`];
   if (lastRefusal?.startsWith('PERMISSION_DENIED'))
     return problem('role-permissions', `the last rehearsal was refused: ${lastRefusal}`, wayOut, {
       commands,
@@ -407,7 +420,7 @@ export function examineService(facts: ServiceFacts, nowMs: number): readonly Fin
   const say = findingsOf(service.name);
   return [
     say.ok('registered', `by ${service.registeredBy}`),
-    ...ofState(say, service, nowMs),
+    ...ofState(say, facts, nowMs),
     ...ofHolder(say, service, observation),
     ...interfacesOf(service).flatMap((eni) => ofInterface(say, observation, eni)),
     ...ofDeclaredAlarms(say, facts),

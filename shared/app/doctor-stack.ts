@@ -130,7 +130,11 @@ function ofAlarm(alarm: TopicAlarm): Finding {
     );
   return alarm.state === 'OK'
     ? ok(id, 'the sweep looks', { subject })
-    : unknown(id, 'the alarm has no data yet', { subject });
+    : {
+        ...unknown(id, '', { subject }),
+        reason: 'its alarm has no data yet: normal for five minutes after a deployment',
+        wayOut: "ask again then; if it stays so, look at the sweep's log, and whether its rule is enabled",
+      };
 }
 
 function ofAlarms(alarms: StackFacts['alarms']): readonly Finding[] {
@@ -223,11 +227,11 @@ function ofController(controller: StackFacts['controller'], nowMs: number): read
   const paused =
     pause && isPaused(pause, nowMs)
       ? [
-          warning(
+          problem(
             'brakes',
             `everything is paused until ${new Date(pause.untilMs).toISOString()} by ${pause.author}: ${pause.reason}`,
             'resume, or wait until it ends',
-            { commands: ['eni-failover resume --all'] },
+            { commands: ["eni-failover resume --all --reason '...'"] },
           ),
         ]
       : [];
@@ -238,7 +242,7 @@ function ofController(controller: StackFacts['controller'], nowMs: number): read
       'look why so many failed at once, then release it',
       {
         subject: zone,
-        commands: [`eni-failover ack --zone ${zone} --reason '…'`],
+        commands: [`eni-failover ack --zone ${zone} --reason '...'`],
       },
     ),
   );

@@ -3,7 +3,7 @@ import { messageOf } from '../core/errors.ts';
 import type { ServiceName } from '../core/ids.ts';
 import { type Fact, known, unknown } from '../core/observation.ts';
 
-/** `problem`: a failover would not work. `warning`: it would, and something about it will bite. */
+/** `problem`: a failover would not work, or not happen. `warning`: it would, and something about it will bite. */
 export type Verdict = 'ok' | 'warning' | 'problem' | 'unknown';
 
 interface Check {

@@ -19,7 +19,7 @@ import {
   type World,
   type WorldOptions,
 } from '../fakes/world.ts';
-import { ann, connectionTo, contextOf, narrow, seen } from './screen.ts';
+import { ann, connectionTo, contextOf, narrow, pipe, seen } from './screen.ts';
 
 interface Room {
   readonly world: World;
@@ -245,8 +245,8 @@ describe('of the stack', () => {
       'a pause of everything',
       ({ world: { store, clock } }) =>
         store.pauseAll({ reason: 'x', author: 'ann', atMs: clock.now(), untilMs: clock.now() + 60_000 }),
-      ['warning brakes'],
-      'done',
+      ['problem brakes'],
+      'needs-human',
     ],
   ])('%s is found', async (_, happen, expected, outcome) => {
     const room = await enter();
@@ -353,7 +353,25 @@ describe('of a service', () => {
       'done',
       { readyWhen: true },
     ],
-    ['mode observe', () => undefined, ['warning state'], 'done', { policy: { mode: 'observe' } }],
+    ['mode observe', () => undefined, ['problem state'], 'needs-human', { policy: { mode: 'observe' } }],
+    [
+      'a pause',
+      ({ world: { store, clock } }) => {
+        const pause = { reason: 'x', author: 'ann', atMs: clock.now(), untilMs: clock.now() + 60_000 };
+        store.change(ordersDb, (state) => ({ ...state, pause }));
+      },
+      ['problem state'],
+      'needs-human',
+    ],
+    [
+      'a budget that is spent',
+      ({ world: { store, clock } }) => {
+        const failoversAtMs = Array.from({ length: 50 }, () => clock.now());
+        store.change(ordersDb, (state) => ({ ...state, failoversAtMs }));
+      },
+      ['problem state'],
+      'needs-human',
+    ],
     [
       'a rehearsal that was refused',
       ({ world }) =>
@@ -474,6 +492,55 @@ describe('what bites later', () => {
     expect(complaints(answer)).toEqual([`warning own-path ${front}`]);
     expect(complaints(await ask({}, { ownAddress: '10.0.0.99' }))).toEqual([]);
   });
+});
+
+describe('where a failover would work, and would not happen', () => {
+  it('says so as drill does, with commands that can be pasted', async () => {
+    const { ask, world } = await enter({ policy: { mode: 'observe' } });
+    const { store, clock } = world;
+    const pause = { reason: 'x', author: 'ann', atMs: clock.now(), untilMs: clock.now() + 60_000 };
+    store.change(ordersDb, (state) => ({ ...state, pause }));
+    await store.pauseAll(pause);
+    expect(seen(await ask(), narrow)).toMatchInlineSnapshot(`
+      "
+      a failover would NOT happen now: 3 problems; 45 checks fine
+
+      the stack
+      brakes  PROBLEM: everything is paused until 2026-11-21T02:02:00.256Z by ann: x →
+              resume, or wait until it ends
+
+      orders-db
+      state  PROBLEM: paused until 2026-11-21T02:02:00.256Z by ann: x → resume, or
+             wait until it ends
+             PROBLEM: in mode observe it says what it would do, and moves nothing →
+             set it to act when you trust it
+
+      Ways out
+        eni-failover resume --all --reason '...'
+        eni-failover resume orders-db --reason '...'
+        eni-failover mode orders-db act --reason '...'
+      "
+    `);
+  });
+
+  it('is told apart from one that would not work', async () => {
+    const { ask, world } = await enter({ policy: { mode: 'observe' } });
+    world.ec2.detachByHand(front);
+    expect(seen(await ask())).toContain('a failover would NOT work: 2 problems');
+  });
+});
+
+it('does not ask for what nobody can do of a heartbeat that is too young', async () => {
+  const { ask, environment } = await enter();
+  Object.assign(environment.telling[0] ?? {}, { state: 'INSUFFICIENT_DATA' });
+  expect(seen(await ask(), pipe)).toMatchInlineSnapshot(`
+    "
+    1 unknown; 46 checks fine
+
+    the stack
+    heartbeat  heartbeat  unknown: its alarm has no data yet: normal for five minutes after a deployment → ask again then; if it stays so, look at the sweep's log, and whether its rule is enabled
+    "
+  `);
 });
 
 it('shows problems, warnings and the commands that end them, and nothing else', async () => {
