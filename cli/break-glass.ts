@@ -91,7 +91,7 @@ type Ready = Extract<Prepared, { readonly kind: 'prepared' }>;
 
 /** Two at work on the same interfaces: each leaves alone what the other did, and neither gets done. */
 const beware = (name: ServiceName, mayBeAskedFor: boolean, say: CommandContext['say']) =>
-  `the state table answers: if the controller lives too, pause it first (${say(`pause ${name} --for 1h --reason '…'`)})` +
+  `the state table answers: if the controller lives too, pause it first (${say(`pause ${name} --for 1h --reason '...'`)})` +
   (mayBeAskedFor ? ', or better switch over' : '');
 
 /** Would control take a switchover? Whoever is sent there in vain, as with a stranded service, loses minutes. */
@@ -366,7 +366,7 @@ export async function breakGlassMove(
       : [];
   const adopting =
     end.kind === 'moved'
-      ? ['', 'Accept it there as where the service is:', `  ${context.say(`adopt ${name} --reason '…'`)}`]
+      ? ['', 'Accept it there as where the service is:', `  ${context.say(`adopt ${name} --reason '...'`)}`]
       : [];
   return endAnswer(data, end, [...unreported, ...reported, ...adopting]);
 }

@@ -7,7 +7,7 @@ import type { Answer } from './answer.ts';
 import { parseInstanceId, parseServiceName, reasonOption } from './arguments.ts';
 import { addYes, callOff, mustBeAskable } from './confirm.ts';
 import { type Line, sheet, type Terminal } from './output.ts';
-import { planText } from './plan-view.ts';
+import { holderLine, planText } from './plan-view.ts';
 import {
   type Asked,
   askFor,
@@ -18,6 +18,7 @@ import {
   seconds,
   spelled,
   standsAgainst,
+  typedIn,
 } from './planned-move.ts';
 import type { CommandContext, Runner } from './program.ts';
 import type { Say } from './service-view.ts';
@@ -117,7 +118,8 @@ async function rehearse(
   const answer = await control.send('drill', { service, reason });
   const { author, detail } = answer;
   if (answer.kind === 'refused') return { kind: 'not-done', author, code: answer.code, detail };
-  const begun = answer.data as unknown as Begun;
+  const said = answer.data as unknown as Begun;
+  const begun = { ...said, hindrances: typedIn(said.hindrances, context.say) };
   const timeoutMs = Math.min(timeout ?? rehearsalPatienceMs, rehearsalPatienceMs);
   const wait = { service, from, timeoutMs, waitingFor: 'functions/failover makes the dry runs' };
   const followed = await follow(context, ports, wait, ({ records }) =>
@@ -166,22 +168,24 @@ function verdictOf({ begun, found }: Rehearsal, service: string, say: Say): Verd
 }
 
 const hindranceLines = ({ hindrances }: Begun): Line[] =>
-  hindrances.map(({ code, detail, wayOut, command }) => ({
+  hindrances.map(({ code, detail, wayOut }) => ({
     label: 'hindrance',
-    text: `${code}: ${detail} → ${command ?? wayOut}`,
+    text: `${code}: ${detail} → ${wayOut}`,
     style: 'red',
   }));
 
 const memberLines = ({ members }: Begun): Line[] =>
   members.flatMap(({ member, role, refusals }): Line[] =>
-    role === 'holder' || refusals.length === 0
-      ? [{ label: role, subject: member, text: role === 'holder' ? '' : 'eligible', style: 'green' }]
-      : refusals.map(({ code, detail }) => ({
-          label: role,
-          subject: member,
-          text: `${code}: ${detail} → ${memberReasons[code].wayOut}`,
-          style: 'yellow',
-        })),
+    role === 'holder'
+      ? [holderLine({ member, refusals })]
+      : refusals.length === 0
+        ? [{ label: role, subject: member, text: 'eligible', style: 'green' }]
+        : refusals.map(({ code, detail }) => ({
+            label: role,
+            subject: member,
+            text: `${code}: ${detail} → ${memberReasons[code].wayOut}`,
+            style: 'yellow',
+          })),
   );
 
 const answerStyles = { allowed: 'green', denied: 'red', unclear: 'yellow' } as const;
@@ -215,6 +219,7 @@ function drillText(
   service: string,
   terminal: Terminal,
 ): string {
+  const commands = begun.hindrances.flatMap(({ command }) => command ?? []);
   return [
     terminal.style(colours[outcome], `${service}: ${headline}`),
     ...(why ? [sheet([{ label: 'why', text: why }], terminal)] : []),
@@ -222,6 +227,8 @@ function drillText(
     // Where the interfaces are since then is said above.
     ...(more.length > 0 ? ['Before it was moved'] : []),
     sheet([...hindranceLines(begun), ...memberLines(begun)], terminal),
+    // Never wrapped: they are there to be copied.
+    ...(commands.length > 0 ? ['', 'Ways out', ...commands.map((each) => `  ${each}`)] : []),
     ...(found && found.tried.length > 0
       ? ['', 'Dry runs', sheet(rehearsedLines(found.tried), terminal)]
       : []),
@@ -248,7 +255,7 @@ const astray = (service: string, at: string, home: string, why: string, say: Say
   code: 'NOT_BACK',
   headline: `NOT_BACK: it is on ${at}, not on ${home}`,
   why,
-  hint: `Bring it back:  ${say(`switchover ${service} --to ${home} --reason '…'`)}`,
+  hint: `Bring it back:  ${say(`switchover ${service} --to ${home} --reason '...'`)}`,
 });
 
 const untouched = (verdict: Verdict): Toured => ({ verdict, move: null });
@@ -270,7 +277,7 @@ async function thereAndBack(
   const to = options.to ?? (first as InstanceId | undefined);
   if (!home || !to)
     return notMoved({ code: 'NO_ELIGIBLE_STANDBY', detail: 'no standby may take the interfaces' });
-  const planned = await planOf(connection, service, to);
+  const planned = await planOf(connection, service, to, say);
   if (planned.kind === 'not-done') return notMoved(planned);
   const { plan, author } = planned;
   if (!plan.wouldMove) return notMoved(standsAgainst(plan, author));
@@ -278,7 +285,7 @@ async function thereAndBack(
   const headline = `drill: ${service} goes from ${home} to ${to}, and back`;
   const twice = [{ label: 'twice', text: `the same again for the way back to ${home}` }];
   const off = await callOff(context, service, options.yes === true, (terminal) =>
-    planText(plan, terminal.style('bold', headline), terminal, say, twice),
+    planText(plan, terminal.style('bold', headline), terminal, twice),
   );
   if (off) return notMoved(off);
 
@@ -364,11 +371,12 @@ export async function drillCommand(
   const rehearsal = await rehearse(context, connection, service, options);
   if (rehearsal.kind === 'not-done') return notDoneAnswer(service, rehearsal, say);
   const { author, begun, found } = rehearsal;
-  const still = untouched(verdictOf(rehearsal, service, say));
-  const { verdict, move } =
-    options.move && still.verdict.outcome === 'done'
+  const rehearsed = verdictOf(rehearsal, service, say);
+  const { verdict, move } = !options.move
+    ? untouched(rehearsed)
+    : rehearsed.outcome === 'done'
       ? await thereAndBack(context, connection, service, begun, options)
-      : still;
+      : untouched({ ...rehearsed, headline: `${rehearsed.headline}; nothing was moved` });
   const { outcome, code } = verdict;
   const detail = spelled(verdict);
   const { drill, ready, hindrances, members } = begun;

@@ -3,10 +3,11 @@ import type { Command } from 'commander';
 import { readService } from '../shared/app/record.ts';
 import { failbackFromMs } from '../shared/core/failback.ts';
 import type { InstanceId, ServiceName } from '../shared/core/ids.ts';
+import { times } from '../shared/core/times.ts';
 import type { Answer } from './answer.ts';
 import { parseServiceName, reasonOption } from './arguments.ts';
 import { addYes, mustBeAskable } from './confirm.ts';
-import { timeOf } from './output.ts';
+import { spanOf, timeOf } from './output.ts';
 import { carryOut, type MoveOptions, type NotDone, notDoneAnswer, planOf } from './planned-move.ts';
 import type { CommandContext, Runner } from './program.ts';
 import type { Say } from './service-view.ts';
@@ -22,9 +23,9 @@ async function tooSoon({ ports }: Connection, name: ServiceName, preferred: Inst
     code: 'NOT_LONG_ENOUGH',
     detail:
       fromMs === undefined
-        ? `${preferred} has not been seen eligible yet`
+        ? `${preferred} must be eligible for ${spanOf(times.failbackAfterMs)} without a break; its time begins within a minute`
         : `${preferred} may have it back from ${timeOf(fromMs)}`,
-    hint: `Sooner:  ${say(`switchover ${name} --to ${preferred} --reason '…'`)}`,
+    hint: `Sooner:  ${say(`switchover ${name} --to ${preferred} --reason '...'`)}`,
   };
 }
 
@@ -36,7 +37,7 @@ export async function failbackCommand(
   const { say } = context;
   mustBeAskable(context, options.yes === true);
   const connection = await context.connect();
-  const planned = await planOf(connection, service, undefined);
+  const planned = await planOf(connection, service, undefined, say);
   if (planned.kind === 'not-done') return notDoneAnswer(planned, service, undefined, say);
   const { plan, author } = planned;
   const notDone = (why: Omit<NotDone, 'kind' | 'author'>) =>

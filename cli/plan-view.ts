@@ -22,19 +22,34 @@ const reasonLine = ({ code, detail, wayOut, member }: Obstacle): Line => ({
   style: 'yellow',
 });
 
-function memberLine({ member, role, eligible, refusals }: Ahead['members'][number]): Line {
-  if (role === 'holder') return { label: 'holder', subject: member, text: '' };
+interface HolderSeen {
+  readonly member: string;
+  readonly refusals: readonly { readonly code: string; readonly detail: string }[];
+}
+
+const failures: ReadonlySet<string> = new Set(['CHECKS_FAILED', 'NOT_RUNNING', 'NO_SUCH_MEMBER']);
+
+/** Of the holder it only counts whether it has failed: whatever else would keep it from taking them, it has them. */
+export function holderLine({ member, refusals }: HolderSeen): Line {
+  const why = refusals.filter(({ code }) => failures.has(code)).map(({ detail }) => detail);
+  if (why.length === 0) return { label: 'holder', subject: member, text: '' };
+  return { label: 'holder', subject: member, text: `failed: ${why.join('; ')}`, style: 'red' };
+}
+
+function memberLine(each: Ahead['members'][number]): Line {
+  const { member, role, eligible, refusals } = each;
+  if (role === 'holder') return holderLine(each);
   const text = eligible ? 'eligible' : refusals.map((each) => each.code).join(', ');
   return { label: 'standby', subject: member, text, style: eligible ? 'green' : 'yellow' };
 }
 
 /** Why it would not be done, and what helps; nothing where nothing stands against it. */
-export function obstaclesText({ reasons }: Pick<Ahead, 'reasons'>, terminal: Terminal, say: Say): string[] {
+export function obstaclesText({ reasons }: Pick<Ahead, 'reasons'>, terminal: Terminal): string[] {
   const commands = [...new Set(reasons.flatMap(({ command }) => command ?? []))];
   return [
     ...(reasons.length > 0 ? ['', 'Why not', sheet(reasons.map(reasonLine), terminal)] : []),
     // Never wrapped: they are there to be copied.
-    ...(commands.length > 0 ? ['', 'Ways out', ...commands.map((each) => `  ${pasted(each, say)}`)] : []),
+    ...(commands.length > 0 ? ['', 'Ways out', ...commands.map((each) => `  ${each}`)] : []),
   ];
 }
 
@@ -43,14 +58,13 @@ export function planText(
   plan: Ahead,
   headline: string,
   terminal: Terminal,
-  say: Say,
   more: readonly Line[] = [],
 ): string {
   const steps = plan.steps.map(({ step, what }): Line => ({ label: step, text: what }));
   const will = plan.wouldMove ? [...steps, ...more, { label: 'interrupts', text: plan.interrupts }] : [];
   return [
     headline,
-    ...obstaclesText(plan, terminal, say),
+    ...obstaclesText(plan, terminal),
     '',
     sheet(plan.members.map(memberLine), terminal),
     ...(will.length > 0 ? ['', 'What will happen', sheet(will, terminal)] : []),

@@ -12,7 +12,7 @@ export async function planCommand(
   to: InstanceId | undefined,
   { connect, say }: CommandContext,
 ): Promise<Answer> {
-  const planned = await planOf(await connect(), name, to);
+  const planned = await planOf(await connect(), name, to, say);
   if (planned.kind === 'not-done') {
     const { data, ...answer } = notDoneAnswer(planned, name, undefined, say);
     const { service, author, code, detail } = data;
@@ -35,7 +35,7 @@ export async function planCommand(
     outcome: wouldMove ? 'done' : 'refused',
     isAskedFor: true,
     data: { service: name, author, code: against?.code ?? null, detail: against?.detail ?? headline, plan },
-    text: (terminal) => planText(plan, terminal.style(color, headline), terminal, say),
+    text: (terminal) => planText(plan, terminal.style(color, headline), terminal),
   };
 }
 

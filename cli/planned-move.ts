@@ -5,7 +5,7 @@ import type { InstanceId, ServiceName } from '../shared/core/ids.ts';
 import type { Answer } from './answer.ts';
 import { type CalledOff, callOff } from './confirm.ts';
 import { type Line, sheet, type Terminal } from './output.ts';
-import { obstaclesText, planText } from './plan-view.ts';
+import { obstaclesText, pasted, planText } from './plan-view.ts';
 import type { CommandContext } from './program.ts';
 import type { Say } from './service-view.ts';
 import type { Connection } from './session.ts';
@@ -41,16 +41,22 @@ export type Planned = { readonly kind: 'planned'; readonly author: string; reado
 
 const data = <T>(answer: { readonly data: Readonly<Record<string, unknown>> }) => answer.data as unknown as T;
 
+/** Commands are typed as the command line is called here, by programs too. */
+export const typedIn = <T extends { readonly command?: string }>(reasons: readonly T[], say: Say): T[] =>
+  reasons.map((each) => (each.command ? { ...each, command: pasted(each.command, say) } : each));
+
 export async function planOf(
   { control }: Connection,
   service: ServiceName,
   to: InstanceId | undefined,
+  say: Say,
 ): Promise<Planned> {
   const answer = await control.send('plan', { service, ...(to && { to }) });
   const { author } = answer;
   if (answer.kind === 'refused')
     return { kind: 'not-done', author, code: answer.code, detail: answer.detail };
-  return { kind: 'planned', author, plan: data<Ahead>(answer) };
+  const plan = data<Ahead>(answer);
+  return { kind: 'planned', author, plan: { ...plan, reasons: typedIn(plan.reasons, say) } };
 }
 
 /** How a request ended. */
@@ -279,7 +285,7 @@ export function notDoneAnswer(
       [
         // What the plan has to say against it says it all.
         terminal.style('red', `nothing was done (${code})${plan ? '' : `: ${detail}`}`),
-        ...(plan ? obstaclesText(plan, terminal, say) : []),
+        ...(plan ? obstaclesText(plan, terminal) : []),
         ...(hint ? ['', hint] : []),
       ].join('\n'),
   };
@@ -304,7 +310,7 @@ export async function carryOut(
 ): Promise<Answer> {
   const { say } = context;
   const { command, service, to, force } = wanted;
-  const planned = await planOf(connection, service, to);
+  const planned = await planOf(connection, service, to, say);
   if (planned.kind === 'not-done') return notDoneAnswer(planned, service, undefined, say);
   const { plan, author } = planned;
   if (!plan.wouldMove) return notDoneAnswer(standsAgainst(plan, author), service, plan, say);
@@ -313,7 +319,7 @@ export async function carryOut(
   const more = force
     ? [{ label: 'force', text: 'a detach that hangs is forced, although the source is well' }]
     : [];
-  const shown = (terminal: Terminal) => planText(plan, terminal.style('bold', headline), terminal, say, more);
+  const shown = (terminal: Terminal) => planText(plan, terminal.style('bold', headline), terminal, more);
   const off = await callOff(context, service, options.yes === true, shown);
   if (off) return notDoneAnswer(calledOff(off, author), service, undefined, say);
 

@@ -82,7 +82,7 @@ describe('on a terminal', () => {
       WARNING    NOT_TAGGED: it lacks the tag eni-failover=managed (The instance lacks
                  the tag that lets the controller act on it.)
                  the state table answers: if the controller lives too, pause it first
-                 (eni-failover pause orders-db --for 1h --reason '…')
+                 (eni-failover pause orders-db --for 1h --reason '...')
 
       Every connection to its addresses ends. No hook runs, and nothing is fenced:
       whatever else the service needs is yours to do.
@@ -97,7 +97,7 @@ describe('on a terminal', () => {
         eni-failover history orders-db --kind break-glass
 
       Accept it there as where the service is:
-        eni-failover adopt orders-db --reason '…'
+        eni-failover adopt orders-db --reason '...'
       "
     `);
     expect(answer).toMatchObject({
@@ -178,7 +178,7 @@ describe('--print', () => {
       "
       # orders-db to i-0bbbbbbbbbbbbbbb2. Run them in this order; nothing was done yet.
       # wait looks every 20 s only: an attach that comes too early is refused, and may be repeated at once.
-      # WARNING: the state table answers: if the controller lives too, pause it first (eni-failover pause orders-db --for 1h --reason '…'), or better switch over
+      # WARNING: the state table answers: if the controller lives too, pause it first (eni-failover pause orders-db --for 1h --reason '...'), or better switch over
       aws ec2 detach-network-interface --attachment-id eni-attach-00000000000000005
       aws ec2 detach-network-interface --attachment-id eni-attach-00000000000000006
       aws ec2 wait network-interface-available --network-interface-ids eni-0aaaaaaaaaaaaaa01
@@ -214,7 +214,7 @@ describe('--print, where the service is down', () => {
       `# If an attach is refused: the same attach with --instance-id ${c}. Leave nothing detached.`,
     );
     expect(said.filter((line) => line.startsWith('# WARNING'))).toEqual([
-      "# WARNING: the state table answers: if the controller lives too, pause it first (eni-failover pause orders-db --for 1h --reason '…')",
+      "# WARNING: the state table answers: if the controller lives too, pause it first (eni-failover pause orders-db --for 1h --reason '...')",
     ]);
   });
 
@@ -265,7 +265,7 @@ describe('where the controller is', () => {
         eni-failover break-glass report journal.ndjson --reason 'DynamoDB is down'
 
       Accept it there as where the service is:
-        eni-failover adopt orders-db --reason '…'
+        eni-failover adopt orders-db --reason '...'
       "
     `);
     const reported = await breakGlassReport(journal, 'it was down', contextWith());

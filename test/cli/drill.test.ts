@@ -116,16 +116,20 @@ describe('a drill', () => {
     });
     expect(seen(answer, narrow)).toMatchInlineSnapshot(`
       "
-      orders-db: PAUSED: it would work, but a failover would NOT happen now
+      orders-db: PAUSED: it would work, but a failover would NOT happen now; nothing was moved
       why  by ann until 2026-11-21T03:01:00.256Z: maintenance
 
-      hindrance  PAUSED: by ann until 2026-11-21T03:01:00.256Z: maintenance →
-                 eni-failover resume orders-db --reason '...'
-                 OBSERVE_ONLY: it would have moved to i-0bbbbbbbbbbbbbbb2 →
-                 eni-failover mode orders-db act --reason '...'
+      hindrance  PAUSED: by ann until 2026-11-21T03:01:00.256Z: maintenance → resume
+                 it
+                 OBSERVE_ONLY: it would have moved to i-0bbbbbbbbbbbbbbb2 → set
+                 policy.mode to act
       holder     i-0aaaaaaaaaaaaaaa1
       standby    i-0bbbbbbbbbbbbbbb2  eligible
                  i-0ccccccccccccccc3  eligible
+
+      Ways out
+        eni-failover resume orders-db --reason '...'
+        eni-failover mode orders-db act --reason '...'
 
       Dry runs
       DetachNetworkInterface           allowed, 2 of 2
@@ -135,6 +139,18 @@ describe('a drill', () => {
     `);
     expect(world.records('drill')).toMatchObject([{ outcome: 'DRILL_PASSED' }]);
     expect(world.records('episode')).toEqual([]);
+  });
+
+  it('says of the holder that it has failed', async () => {
+    const world = await makeWorld(one);
+    world.ec2.impair(a);
+    expect(seen(await drill(world), narrow)).toContain(`holder   ${a}  failed: system check impaired`);
+  });
+
+  it('says nothing of moving where nobody asked for a move', async () => {
+    const world = await makeWorld(one);
+    await world.run(pauseService(world.ports, ordersDb, { author: 'ann', reason: 'x', forMs: 60_000 }));
+    expect(seen(await drill(world))).not.toContain('nothing was moved');
   });
 
   it('calls a human where EC2 would refuse a call', async () => {
@@ -293,7 +309,7 @@ describe('a drill that moves', () => {
              (orders-db.1)
       back   i-0bbbbbbbbbbbbbbb2 → i-0aaaaaaaaaaaaaaa1: not made
 
-      Bring it back:  eni-failover switchover orders-db --to i-0aaaaaaaaaaaaaaa1 --reason '…'
+      Bring it back:  eni-failover switchover orders-db --to i-0aaaaaaaaaaaaaaa1 --reason '...'
       "
     `);
     expect(world.holder()).toBe(b);

@@ -89,6 +89,22 @@ describe('plan', () => {
     `);
   });
 
+  it('says of the holder that it has failed, on its line', async () => {
+    const world = await makeWorld(one);
+    world.ec2.impair(a);
+    expect(seen(await plan(world), narrow)).toContain(`holder   ${a}  failed: system check impaired`);
+  });
+
+  it('gives programs the commands as they are typed here', async () => {
+    const world = await makeWorld(one);
+    await world.run(pauseService(world.ports, ordersDb, { author: 'ann', reason: 'upgrade', forMs: 60_000 }));
+    const context = contextOf(world, { say: (command) => `npm run cli -- ${command}` });
+    const { data } = await world.run(planCommand(ordersDb, undefined, context));
+    expect(data).toMatchObject({
+      plan: { reasons: [{ command: "npm run cli -- resume orders-db --reason '...'" }] },
+    });
+  });
+
   it('says every reason against it, and the command that ends it', async () => {
     const world = await makeWorld(one);
     await world.run(pauseService(world.ports, ordersDb, { author: 'ann', reason: 'upgrade', forMs: 60_000 }));
@@ -406,7 +422,7 @@ describe('failback', () => {
       "
       nothing was done (NOT_LONG_ENOUGH): i-0aaaaaaaaaaaaaaa1 may have it back from 2026-11-21 02:12:16Z
 
-      Sooner:  eni-failover switchover orders-db --to i-0aaaaaaaaaaaaaaa1 --reason '…'
+      Sooner:  eni-failover switchover orders-db --to i-0aaaaaaaaaaaaaaa1 --reason '...'
       "
     `);
   });
