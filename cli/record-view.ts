@@ -20,13 +20,28 @@ const wordOf = (value: unknown) => (typeof value === 'string' ? value : undefine
 export const movement = ({ kind, plan }: EpisodeRecord['episode']) =>
   `${(kind === 'rescue' ? undefined : plan.source) ?? 'nothing'} → ${plan.target}`;
 
+const wordsOf = (value: unknown): readonly string[] =>
+  Array.isArray(value) ? value.filter((each) => typeof each === 'string') : [];
+
+/** What was changed, before why; that calls would be allowed says nothing of whether they would be made. */
+function withMore({ kind, changes, hindrances }: TrailRecord, said: string | undefined): string | undefined {
+  if (kind === 'change' && wordsOf(changes).length > 0)
+    return [...wordsOf(changes), ...(said ? [said] : [])].join('; ');
+  const codes = wordsOf(hindrances).map((each) => each.replace(/:.*$/s, ''));
+  if (kind === 'drill' && codes.length > 0)
+    return `${said ?? ''}; but ${codes.join(', ')}: a failover would NOT happen`;
+  return said;
+}
+
 /** The first that the record has of what records say about themselves. */
 function detailOf(record: TrailRecord): string {
   const { what, detail, reason, holder, code } = record;
   if (wordOf(what)) return `${wordOf(what)}: ${wordOf(detail) ?? ''}`;
-  const said = wordOf(detail) ?? wordOf(reason);
+  const said = withMore(record, wordOf(detail) ?? wordOf(reason));
   if (said) return said;
   if (wordOf(holder)) return `all on ${wordOf(holder)}`;
+  // Of a change that does not say what it changed, not that it was the members.
+  if (record.outcome === 'CHANGED') return wordOf(code) ?? 'the registration';
   if (record.kind === 'change' && record['declaration']) return `members ${record.instances.join(', ')}`;
   return wordOf(code) ?? '';
 }

@@ -100,7 +100,10 @@ function spellFact(value: unknown): readonly string[] {
 
 function otherLines(record: TrailRecord): Line[] {
   const summary = summaryOf(record).replace(/^[^:]*: /, '');
-  const isTold = (value: unknown) => typeof value === 'string' && summary.includes(value);
+  const isTold = (value: unknown): boolean =>
+    Array.isArray(value)
+      ? value.length > 0 && value.every(isTold)
+      : typeof value === 'string' && summary.includes(value);
   const facts = Object.entries(record).filter(
     ([key, value]) => !toldKeys.has(key) && value != null && !isTold(value),
   );

@@ -2,7 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import { type HistoryOptions, historyCommand } from '../../cli/history.ts';
 import { parseMoment } from '../../cli/moment.ts';
+import { rehearse } from '../../shared/app/canary.ts';
+import { setMode } from '../../shared/app/mode.ts';
 import { pauseController, pauseService, resumeService } from '../../shared/app/operate.ts';
+import { register } from '../../shared/app/register.ts';
 import type { TrailName } from '../../shared/core/ids.ts';
 import { a, b, makeWorld, ordersDb, type World } from '../fakes/world.ts';
 import { connectionTo, contextOf, narrow, pipe, seen } from './screen.ts';
@@ -62,6 +65,32 @@ describe('history', () => {
       One in full:  eni-failover show orders-db#4
       "
     `);
+  });
+
+  it('says what a change changed, and which mode', async () => {
+    const world = await makeWorld();
+    const last = async () => {
+      const text = (await ask(world, { limit: 1 })).text(pipe);
+      return text.split('\n')[1]?.replace(/^.*#\d+ +/, '');
+    };
+    const by = { author: 'ann', reason: 'watched it' };
+    await world.run(setMode(world.ports, ordersDb, 'observe', by));
+    expect(await last()).toBe('CHANGED  change: policy.mode: act → observe; watched it, by ann');
+    const declaration = { ...world.declaration, policy: { budgetPerHour: 7 } };
+    await world.run(register(world.ports, { declaration, author: 'ann' }));
+    expect(await last()).toMatchInlineSnapshot(
+      `"CHANGED  change: policy.mode: observe → the default (act); policy.budgetPerHour: the default → 7, by ann"`,
+    );
+  });
+
+  it('does not call a drill passed without saying that nothing would be moved', async () => {
+    const world = await makeWorld();
+    const by = { author: 'ann', reason: 'monthly' };
+    await world.run(pauseService(world.ports, ordersDb, { ...by, forMs: 60_000 }));
+    await world.run(rehearse(world.ports, ordersDb, { id: 'x', ...by }));
+    expect((await ask(world, { limit: 1 })).text(pipe)).toContain(
+      'DRILL_PASSED  drill: monthly; but PAUSED: a failover would NOT happen, by ann',
+    );
   });
 
   it('names a person without the account, and only once', async () => {
