@@ -2,9 +2,12 @@
 import type { Command } from 'commander';
 import { outcomes } from '../shared/core/episode.ts';
 import type { ServiceName } from '../shared/core/ids.ts';
+import { known } from '../shared/core/observation.ts';
+import { isPaused } from '../shared/core/state.ts';
 import type { Answer } from './answer.ts';
 import { parseDuration, parseServiceName, reasonOption } from './arguments.ts';
 import { onEverything, onService, operatedAnswer } from './operated.ts';
+import { isoOf, timeOf } from './output.ts';
 import { type CommandContext, oneOf, type Runner } from './program.ts';
 import type { Connection } from './session.ts';
 import {
@@ -68,6 +71,22 @@ const lineOf = ({ service, end, why }: UnderWay, say: CommandContext['say']) =>
     ? `${service}: ${end.kind} ${end.episode} ended as ${end.outcome} on ${end.to}`
     : `${service}: its move was not seen to the end (${why}). How it is:  ${say(`status ${service}`)}`;
 
+/** Until when it is paused already: whoever pauses for less than that should know. What cannot be read keeps nobody from pausing. */
+async function pausedUntil(
+  connection: Connection,
+  name: ServiceName | undefined,
+  nowMs: number,
+): Promise<number | undefined> {
+  try {
+    const { store } = connection.ports;
+    const fact = name ? await store.read(name) : known(await store.readController());
+    const pause = fact.kind === 'known' ? fact.value.pause : undefined;
+    return pause && isPaused(pause, nowMs) ? pause.untilMs : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Without a name: everything. */
 export async function pauseCommand(
   name: ServiceName | undefined,
@@ -77,10 +96,21 @@ export async function pauseCommand(
   const { say } = context;
   const connection = await context.connect();
   const { control } = connection;
+  const beforeMs = await pausedUntil(connection, name, context.now());
   const request = { reason: options.reason, forMs: options.for };
   const answered = await control.send('pause', { ...request, ...(name ? { service: name } : { all: true }) });
   const operated = operatedAnswer(answered, name ? onService(name) : onEverything, say);
-  const answer = { ...operated, data: { ...operated.data, until: answered.data?.['until'] ?? null } };
+  const insteadOfMs = answered.kind === 'done' ? beforeMs : undefined;
+  const instead = insteadOfMs === undefined ? '' : `, instead of until ${timeOf(insteadOfMs)}`;
+  const answer: Answer = {
+    ...operated,
+    data: {
+      ...operated.data,
+      until: answered.data?.['until'] ?? null,
+      insteadOf: insteadOfMs === undefined ? null : isoOf(insteadOfMs),
+    },
+    text: (terminal) => `${operated.text(terminal)}${instead}`,
+  };
   if (answer.outcome === 'refused' || !options.wait)
     return { ...answer, data: { ...answer.data, underWay: [] } };
   const names = name ? [name] : await connection.ports.store.needingAttention();

@@ -1,11 +1,12 @@
 /** Proves what `pause`, `resume` and `ack` do, say, and refuse. */
 import { describe, expect, it } from 'vitest';
 import { ackServiceCommand, ackZoneCommand } from '../../cli/ack.ts';
+import { timeOf } from '../../cli/output.ts';
 import { parsePauseLength, pauseCommand } from '../../cli/pause.ts';
 import { resumeCommand } from '../../cli/resume.ts';
 import type { ServiceName } from '../../shared/core/ids.ts';
 import { a, b, front, makeWorld, ordersDb, zone } from '../fakes/world.ts';
-import { ann, contextOf, pipe } from './screen.ts';
+import { ann, connectionTo, contextOf, pipe } from './screen.ts';
 
 const options = { reason: 'kernel upgrade', for: 30 * 60_000 };
 const nobody = 'nope' as ServiceName;
@@ -42,6 +43,33 @@ describe('pause and resume', () => {
     expect(resumed.text(pipe)).toBe(`orders-db: resumed by ${ann}; looked at within a minute`);
     expect(world.service().pause).toBeUndefined();
     expect(world.kinds()).toEqual(['pause', 'resume']);
+  });
+
+  it('says until when it was paused, for the end is set anew, sooner too', async () => {
+    const world = await makeWorld();
+    const context = contextOf(world);
+    const first = await world.run(pauseCommand(ordersDb, options, context));
+    expect(first.data).toMatchObject({ insteadOf: null });
+    const shorter = await world.run(pauseCommand(ordersDb, { ...options, for: 60_000 }, context));
+    const until = timeOf(Date.parse(String(first.data['until'])));
+    expect(shorter.text(pipe)).toMatch(new RegExp(`by arn\\S+, instead of until ${until}$`));
+    expect(shorter.data).toMatchObject({ insteadOf: first.data['until'] });
+    await world.run(pauseCommand(undefined, options, context));
+    const all = await world.run(pauseCommand(undefined, { ...options, for: 60_000 }, context));
+    expect(all.text(pipe)).toMatch(/: kernel upgrade, instead of until 2026-11-21 02:\d\d:\d\dZ$/);
+  });
+
+  it('pauses all the same where nobody can read until when it was', async () => {
+    const world = await makeWorld();
+    const connection = connectionTo(world);
+    const connect = async () => ({
+      ...connection,
+      get ports(): never {
+        throw new Error('the state table could not be read');
+      },
+    });
+    const paused = await world.run(pauseCommand(ordersDb, options, contextOf(world, { connect })));
+    expect(paused).toMatchObject({ outcome: 'done', data: { insteadOf: null } });
   });
 
   it('does nothing, with the reason, where nothing is paused', async () => {
