@@ -9,6 +9,7 @@ import { reasonOption } from './arguments.ts';
 import { type DeclarationFile, placed, type Remark, readDeclarationFile } from './declaration-file.ts';
 import { type Line, sheet } from './output.ts';
 import type { CommandContext, Runner } from './program.ts';
+import type { Say } from './service-view.ts';
 
 /** The same keys whatever the outcome. */
 interface Data {
@@ -49,11 +50,19 @@ interface RegisterOptions {
   readonly dryRun?: boolean;
 }
 
+/** Whose the interfaces are that this one claims: an interface belongs to one service. */
+const ownersIn = (problems: readonly Remark[]): readonly string[] => [
+  ...new Set(
+    problems.flatMap(({ message }) => /belongs to the service (\S+) already/.exec(message)?.[1] ?? []),
+  ),
+];
+
 function rejectedAnswer(
   file: string,
   service: string | null,
   problems: readonly Remark[],
   { dryRun = false }: RegisterOptions,
+  say: Say,
   code = 'REJECTED',
 ): Answer {
   const data: Data = {
@@ -70,6 +79,7 @@ function rejectedAnswer(
     warnings: [],
     problems,
   };
+  const owners = ownersIn(problems);
   return {
     outcome: 'refused',
     data: { ...data },
@@ -77,6 +87,9 @@ function rejectedAnswer(
       [
         style('red', `not registered: ${count(problems.length, 'problem')}, nothing was stored`),
         ...problems.map((each) => `  ${placed(file, each)}`),
+        ...(owners.length > 0
+          ? ['', 'Who has it:', ...owners.map((each) => `  ${say(`status ${each}`)}`)]
+          : []),
       ].join('\n'),
   };
 }
@@ -158,10 +171,12 @@ export async function registerCommand(
   options: RegisterOptions,
   context: CommandContext,
 ): Promise<Answer> {
+  const { say } = context;
   const file = readDeclarationFile(path);
-  if (file.broken.length > 0) return rejectedAnswer(path, null, file.broken, options);
+  if (file.broken.length > 0) return rejectedAnswer(path, null, file.broken, options, say);
   const parsed = parseDeclaration(file.declaration);
-  if (parsed.kind === 'invalid') return rejectedAnswer(path, null, file.locate(parsed.problems), options);
+  if (parsed.kind === 'invalid')
+    return rejectedAnswer(path, null, file.locate(parsed.problems), options, say);
 
   const { control } = await context.connect();
   const { reason, takeOver, dryRun } = options;
@@ -174,7 +189,7 @@ export async function registerCommand(
   const { name } = parsed.declaration;
   if (answered.kind === 'refused') {
     const problems = answered.problems.length > 0 ? answered.problems : [answered.detail];
-    return rejectedAnswer(path, name, file.locate(problems), options, answered.code);
+    return rejectedAnswer(path, name, file.locate(problems), options, say, answered.code);
   }
   return toAnswer(file, parsed.declaration, v.parse(FoundSchema, answered.data), options, context);
 }

@@ -187,6 +187,15 @@ describe('a registration', () => {
   });
 });
 
+it('says who has an interface that it claims, and how to look at that', async () => {
+  const world = await unregistered();
+  await register(world, declared);
+  const { outcome, seen } = await register(world, declared.replace('orders-db', 'orders-too'));
+  expect(outcome).toBe('refused');
+  expect(seen).toContain(`${front} belongs to the service orders-db already`);
+  expect(seen).toMatch(/\n\nWho has it:\n {2}eni-failover status orders-db\n$/);
+});
+
 describe('a declaration that EC2 contradicts', () => {
   it('is refused with every problem at its place', async () => {
     const world = await unregistered();
