@@ -169,7 +169,21 @@ function showText(
           waterfall(record.episode.steps, record.episode.openedAtMs, Date.parse(record.closedAt), terminal),
         ]
       : []),
+    ...(verified ? brokenText(verified, record.service, say) : []),
   ].join('\n');
+}
+
+/** Outside the table lies what nobody who can write there has changed. */
+function brokenText({ faults }: Verified, service: string, say: Say): readonly string[] {
+  if (faults.length === 0) return [];
+  const numbers = [...new Set(faults.map((each) => each.number))].join(', ');
+  const file = `trail-${service === everything ? 'everything' : service}.ndjson`;
+  return [
+    '',
+    'Somebody changed the trail: what is shown here may not be what was written.',
+    `Compare record ${numbers} with its notice, which has the number and hash, or with an export kept elsewhere.`,
+    `Keep what is there now:  ${say(`export ${quoted(service)} --file ${file}`)}`,
+  ];
 }
 
 // ── The command ─────────────────────────────────────────────────────────────────────────────────────────
@@ -236,11 +250,13 @@ export async function showCommand(
         [
           `${detail}. What is on record:  ${say(`history ${quoted(service)}`)}`,
           ...faults.map(({ number, why }) => style('red', `CHAIN  record ${number}: ${why}`)),
+          ...(verified ? brokenText(verified, service, say) : []),
         ].join('\n'),
     };
   }
   const nowMs = now();
-  const detail = hasFaults ? `the chain of ${service} has ${verified.faults.length} faults` : null;
+  const count = verified?.faults.length ?? 0;
+  const detail = hasFaults ? `the chain of ${service} has ${count} fault${count === 1 ? '' : 's'}` : null;
   return {
     outcome: hasFaults ? 'needs-human' : 'done',
     data: {

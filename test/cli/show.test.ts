@@ -307,7 +307,16 @@ describe('the chain', () => {
     const context = contextOf(world, { connect: async () => ({ ...connection, audit: { ...audit, get } }) });
     const answer = await world.run(showCommand(parseShown('orders-db#2'), { verify: true }, context));
     expect(answer).toMatchObject({ outcome: 'needs-human', data: { code: 'CHAIN_BROKEN' } });
+    expect(answer.data).toMatchObject({ detail: 'the chain of orders-db has 1 fault' });
     expect(answer.text(pipe)).toContain('CHAIN       record 2: its text does not match its hash');
+    const next = [
+      'Somebody changed the trail: what is shown here may not be what was written.',
+      'Compare record 2 with its notice, which has the number and hash, or with an export kept elsewhere.',
+      'Keep what is there now:  eni-failover export orders-db --file trail-orders-db.ndjson',
+    ].join('\n');
+    expect(answer.text(pipe)).toMatch(new RegExp(`\n\n${next.replaceAll('.', '\\.')}$`));
+    const gone = await world.run(showCommand(parseShown('orders-db#99'), { verify: true }, context));
+    expect(gone.text(pipe)).toMatch(new RegExp(`\n\n${next.replaceAll('.', '\\.')}$`));
   });
 });
 
