@@ -121,7 +121,7 @@ function publicAddress({ ok, warning }: Say, { own }: Scene): readonly Finding[]
             subject,
             commands: [
               'aws ec2 allocate-address',
-              `aws ec2 associate-address --network-interface-id ${subject} --allocation-id eipalloc-…`,
+              `aws ec2 associate-address --network-interface-id ${subject} --allocation-id eipalloc-...`,
             ],
           },
         )

@@ -197,7 +197,7 @@ function ofSubscriptions(
   if (subscriptions.kind !== 'known')
     return [unknown('subscription', subscriptions.kind === 'unknown' ? subscriptions.why : 'absent')];
   const confirmed = subscriptions.value.filter((each) => each.confirmed);
-  const subscribe = `aws sns subscribe --topic-arn ${topicArn} --protocol email --notification-endpoint …`;
+  const subscribe = `aws sns subscribe --topic-arn ${topicArn} --protocol email --notification-endpoint ...`;
   return [
     ...subscriptions.value
       .filter((each) => !each.confirmed)

@@ -577,11 +577,11 @@ it('shows problems, warnings and the commands that end them, and nothing else', 
                                            interface
 
     Ways out
-      aws sns subscribe --topic-arn arn:aws:sns:eu-central-1:123456789012:notices --protocol email --notification-endpoint …
+      aws sns subscribe --topic-arn arn:aws:sns:eu-central-1:123456789012:notices --protocol email --notification-endpoint ...
       aws ec2 modify-network-interface-attribute --network-interface-id eni-0aaaaaaaaaaaaaa01 --attachment AttachmentId=eni-attach-00000000000000005,DeleteOnTermination=false
       aws ec2 create-tags --resources i-0bbbbbbbbbbbbbbb2 --tags Key=eni-failover,Value=managed
       aws ec2 allocate-address
-      aws ec2 associate-address --network-interface-id eni-0aaaaaaaaaaaaaa01 --allocation-id eipalloc-…
+      aws ec2 associate-address --network-interface-id eni-0aaaaaaaaaaaaaa01 --allocation-id eipalloc-...
     "
   `);
 });
