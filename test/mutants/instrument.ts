@@ -17,12 +17,12 @@ export interface Switchboard {
 
 /** On the first line, so that all others keep their numbers. */
 const prelude =
-  'const __guard=(id)=>{const board=globalThis.__mutants??={active:Number(process.env.MUTANT??0),reached:new Set()};' +
+  'const __guard=(id)=>{const board=globalThis.__mutants??={active:0,reached:new Set()};' +
   'board.reached.add(id);return board.active===id};';
 
 export const switchboard = (): Switchboard => {
   const shared = globalThis as { __mutants?: Switchboard };
-  shared.__mutants ??= { active: Number(process.env['MUTANT'] ?? 0), reached: new Set() };
+  shared.__mutants ??= { active: 0, reached: new Set() };
   return shared.__mutants;
 };
 

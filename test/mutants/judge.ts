@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads';
 import type { Answer, Order, Passed } from './hunter.ts';
 import { nameOf } from './hunts.ts';
 import type { Mutant } from './instrument.ts';
-import { surveyTests, testMutant } from './tests.ts';
+import { surveyTests, type Tester } from './tests.ts';
 
 export interface Verdict {
   readonly mutant: Mutant;
@@ -107,9 +107,15 @@ export async function survey(tree: string): Promise<Survey> {
   return { passed, testsOf };
 }
 
-export type Judge = (hunter: Hunter, mutant: Mutant) => Promise<Verdict>;
+/** What each thread has of its own. */
+export interface Hands {
+  readonly hunter: Hunter;
+  readonly tester: Tester;
+}
 
-export function makeJudge(tree: string, { passed, testsOf }: Survey): Judge {
+export type Judge = (hands: Hands, mutant: Mutant) => Promise<Verdict>;
+
+export function makeJudge({ passed, testsOf }: Survey): Judge {
   const passing = new Map<number, Passed[]>();
   for (const each of passed)
     for (const mutant of each.mutants) {
@@ -130,20 +136,24 @@ export function makeJudge(tree: string, { passed, testsOf }: Survey): Judge {
   }
 
   /** First the tests that killed others of its file, and those of its own name: most of the time these suffice. */
-  async function testBoth(mutant: Mutant, files: readonly string[]): Promise<string | undefined> {
+  async function testBoth(
+    tester: Tester,
+    mutant: Mutant,
+    files: readonly string[],
+  ): Promise<string | undefined> {
     const own = path.basename(mutant.file, '.ts');
     const before = tests.get(mutant.file) ?? [];
     const likely = files.filter((each) => before.includes(each) || path.basename(each).startsWith(own));
     for (const some of [likely, files.filter((each) => !likely.includes(each))]) {
-      const failed = some.length > 0 ? await testMutant(tree, mutant.id, some) : undefined;
-      const killer = failed?.split(' > ')[0];
-      if (killer !== undefined) tests.set(mutant.file, [killer, ...before].slice(0, 2));
+      const failed = some.length > 0 ? await tester.test(mutant.id, some) : undefined;
+      const killer = failed?.split(' > ')[0] ?? '';
+      if (some.includes(killer)) tests.set(mutant.file, [killer, ...before].slice(0, 2));
       if (failed !== undefined) return failed;
     }
     return undefined;
   }
 
-  return async (hunter, mutant) => {
+  return async ({ hunter, tester }, mutant) => {
     const own = passing.get(mutant.id) ?? [];
     const lucky = (killers.get(mutant.file) ?? []).filter((each) => own.includes(each)).slice(0, 5);
     const [spread, rest] = inOrder(own.filter((each) => !lucky.includes(each)));
@@ -154,7 +164,7 @@ export function makeJudge(tree: string, { passed, testsOf }: Survey): Judge {
     const quickly = await hunt(first, []);
     if (quickly.kind === 'killed') return seen(mutant, quickly);
     const files = testsOf.get(mutant.id) ?? [];
-    const failed = await testBoth(mutant, files);
+    const failed = await testBoth(tester, mutant, files);
     if (failed !== undefined) return { mutant, by: 'a test', how: failed };
     const ran = new Set([...first, ...rest]);
     const elsewhere = new Set(passed.flatMap((each) => (ran.has(each) ? [] : each.states)));

@@ -5,6 +5,7 @@ import { type Equivalent, equivalents } from './equivalents.ts';
 import type { Mutant } from './instrument.ts';
 import { Hunter, makeJudge, survey, type Verdict } from './judge.ts';
 import { record, recorded } from './proven.ts';
+import { Tester } from './tests.ts';
 import { allMutants, mutated, plantTree, reporting } from './tree.ts';
 
 const usage = `node test/mutants/main.ts [options]
@@ -92,7 +93,7 @@ async function judgeAll(wanted: readonly Mutant[], verdicts: Verdict[]): Promise
   if (wanted.length === 0) return;
   using tree = plantTree(all);
   process.stderr.write('looking which mutants each run and each test passes ...\n');
-  const judge = makeJudge(tree.path, await survey(tree.path));
+  const judge = makeJudge(await survey(tree.path));
   const startedMs = performance.now();
   const isTerminal = process.stderr.isTTY;
 
@@ -113,12 +114,14 @@ async function judgeAll(wanted: readonly Mutant[], verdicts: Verdict[]): Promise
   await Promise.all(
     Array.from({ length: threads }, async () => {
       const hunter = new Hunter(tree.path);
+      const tester = new Tester(tree.path);
       for (const mutant of next) {
-        const verdict = await judge(hunter, mutant);
+        const verdict = await judge({ hunter, tester }, mutant);
         verdicts.push(verdict);
         show(verdict);
       }
       await hunter.end();
+      tester.end();
     }),
   );
   if (isTerminal) process.stderr.write('\n');

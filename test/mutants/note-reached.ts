@@ -1,8 +1,11 @@
-/** Writes down, for each test file, which mutants its tests pass; only when somebody asks where to (REACHED). */
-import { writeFileSync } from 'node:fs';
+/** Before each test file: wakes the mutant that AWAKE names, or notes where REACHED says which ones the tests pass. */
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, expect } from 'vitest';
 import { switchboard } from './instrument.ts';
+
+const awake = process.env['AWAKE'];
+if (awake !== undefined) switchboard().active = Number(readFileSync(awake, 'utf8'));
 
 const directory = process.env['REACHED'];
 if (directory !== undefined) {

@@ -1,7 +1,10 @@
 /** Runs the tests of single parts in the mutated tree: once to see what each file passes, then for one mutant. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import type { TestAnswer, TestOrder } from './tester.ts';
 
 /** A mutant may hang; without one nothing does, but all tests on a busy machine take their time. */
 const limitMs = { mutant: 180_000, survey: 1_200_000 };
@@ -11,19 +14,14 @@ interface Ended {
   readonly output: string;
 }
 
-function vitest(
-  tree: string,
-  files: readonly string[],
-  env: Readonly<Record<string, string>>,
-  timeout: number,
-): Promise<Ended> {
+function allTests(tree: string, env: Readonly<Record<string, string>>): Promise<Ended> {
   const words = ['node_modules/vitest/vitest.mjs', 'run', '--config', 'test/mutants/vitest.config.ts'];
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [...words, '--bail', '1', '--reporter', 'dot', ...files], {
+    const child = spawn(process.execPath, [...words, '--bail', '1', '--reporter', 'dot'], {
       cwd: tree,
       env: { ...process.env, ...env, NO_COLOR: '1' },
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout,
+      timeout: limitMs.survey,
     });
     let output = '';
     for (const stream of [child.stdout, child.stderr])
@@ -41,7 +39,7 @@ function vitest(
 export async function surveyTests(tree: string): Promise<ReadonlyMap<number, readonly string[]>> {
   const directory = path.join(tree, 'reached');
   mkdirSync(directory);
-  const { kind, output } = await vitest(tree, [], { REACHED: directory }, limitMs.survey);
+  const { kind, output } = await allTests(tree, { REACHED: directory });
   if (kind === 'hangs') throw new Error('the tests do not end without any mutant');
   if (kind === 'failed') throw new Error(`the tests fail without any mutant:\n${output}`);
   const files = new Map<number, string[]>();
@@ -55,14 +53,57 @@ export async function surveyTests(tree: string): Promise<ReadonlyMap<number, rea
   return files;
 }
 
-/** The name of the first test that fails, or undefined. */
-export async function testMutant(
-  tree: string,
-  mutant: number,
-  files: readonly string[],
-): Promise<string | undefined> {
-  const { kind, output } = await vitest(tree, files, { MUTANT: String(mutant) }, limitMs.mutant);
-  if (kind === 'passed') return undefined;
-  if (kind === 'hangs') return 'the tests hang';
-  return /^ *FAIL +(.*)$/m.exec(output)?.[1] ?? 'the tests fail';
+/** Asks one process after another: one that hangs, or that a mutant has left its mark on, is given up. */
+export class Tester {
+  readonly #tree: string;
+  readonly #awake: string;
+  #child: ChildProcess | undefined;
+
+  constructor(tree: string) {
+    this.#tree = tree;
+    this.#awake = path.join(tree, `awake-${randomUUID()}`);
+  }
+
+  end(): void {
+    this.#child?.kill('SIGKILL');
+    this.#child = undefined;
+  }
+
+  async #start(): Promise<ChildProcess> {
+    const child = fork(path.join(this.#tree, 'test/mutants/tester.ts'), {
+      cwd: this.#tree,
+      env: { ...process.env, AWAKE: this.#awake },
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    });
+    this.#child = child;
+    // It says that it is ready.
+    await once(child, 'message');
+    return child;
+  }
+
+  async #ask(order: TestOrder): Promise<string | undefined> {
+    const child = this.#child ?? (await this.#start());
+    const { promise, resolve } = Promise.withResolvers<TestAnswer>();
+    const patience = setTimeout(() => resolve({ failed: 'the tests hang' }), limitMs.mutant);
+    const onMessage = (answer: unknown) => resolve(answer as TestAnswer);
+    const onExit = () => resolve({ failed: 'the tests die' });
+    child.once('message', onMessage).once('exit', onExit).send(order);
+    const { failed } = await promise;
+    clearTimeout(patience);
+    child.off('message', onMessage).off('exit', onExit);
+    if (failed?.startsWith('the tests ')) this.end();
+    return failed ?? undefined;
+  }
+
+  /** The name of the first test that fails, behind its file; undefined when all pass. */
+  async test(mutant: number, files: readonly string[]): Promise<string | undefined> {
+    const failed = await this.#ask({ mutant, files });
+    if (failed === undefined) return undefined;
+    const file = failed.split(' > ')[0] ?? '';
+    // What one mutant left in the memory of the process must not speak against the next.
+    if (!this.#child || !files.includes(file)) return failed;
+    if ((await this.#ask({ mutant: 0, files: [file] })) === undefined) return failed;
+    this.end();
+    return this.#ask({ mutant, files });
+  }
 }

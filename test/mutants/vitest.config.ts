@@ -1,4 +1,4 @@
-/** The tests of single parts, run in the mutated tree: one mutant is awake (MUTANT), or what is passed is noted. */
+/** The tests of single parts, run in the mutated tree: one mutant is awake (AWAKE), or what is passed is noted. */
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
