@@ -39,8 +39,9 @@ export function sceneOf(service: Service, observation?: Observation): Scene {
     slots: declaration.interfaces,
     attachmentOf: (eni) => {
       if (observation) return attachmentOf(observation, eni as EniId);
-      const id = lastSeen?.attachments[eni];
-      return id && lastSeen ? { id, instanceId: lastSeen.holder, status: 'attached' } : undefined;
+      if (!lastSeen) return undefined;
+      const id = lastSeen.attachments[eni];
+      return id === undefined ? undefined : { id, instanceId: lastSeen.holder, status: 'attached' };
     },
     source: lastSeen?.holder,
     target: lastSeen?.holder,

@@ -9,13 +9,25 @@ import {
   keptEntry,
   observedEntry,
   refusalEntry,
+  sceneOf,
 } from '../../shared/app/restore-records.ts';
 import type { Refusal } from '../../shared/core/decision.ts';
 import type { AttachmentId } from '../../shared/core/ids.ts';
 import { unknown } from '../../shared/core/observation.ts';
 import type { OperatorRequest, Service } from '../../shared/core/state.ts';
 import { told } from '../fakes/fake-notifier.ts';
-import { a, b, c, front, makeWorld, management, ordersDb, stranger, type World } from '../fakes/world.ts';
+import {
+  a,
+  b,
+  c,
+  front,
+  makeWorld,
+  management,
+  ordersDb,
+  servingAlarm,
+  stranger,
+  type World,
+} from '../fakes/world.ts';
 
 async function looked(prepare: (world: World) => void = () => undefined) {
   const world = await makeWorld();
@@ -147,6 +159,35 @@ describe('what others did', () => {
       // What is gone cannot be detached any more; what is there can.
       mayDetach: [current],
     });
+  });
+});
+
+describe('what a person who works by hand starts from', () => {
+  it('is where each interface is, as far as somebody looked; else where it was seen last', async () => {
+    const { world, service, observation } = await looked(({ ec2 }) => {
+      ec2.moveByHand(front, b, 1);
+      ec2.detachByHand(management);
+    });
+    const seenNow = sceneOf(service, observation);
+    expect(seenNow.attachmentOf(front)).toMatchObject({ id: world.ec2.where(front)?.id, instanceId: b });
+    expect(seenNow.attachmentOf(management)).toBeUndefined();
+    const seenLast = { instanceId: a, status: 'attached' };
+    for (const eni of [front, management])
+      expect(sceneOf(service).attachmentOf(eni)).toEqual({
+        id: service.lastSeen?.attachments[eni],
+        ...seenLast,
+      });
+    const { lastSeen: _, ...neverSeen } = service;
+    expect(sceneOf(neverSeen).attachmentOf(front)).toBeUndefined();
+    expect(sceneOf(service).attachmentOf('eni-0aaaaaaaaaaaaaa09')).toBeUndefined();
+  });
+
+  it('has every alarm of the service, the one of its serving too', async () => {
+    const { service } = await looked();
+    const served = (serving: NonNullable<Service['declaration']['serving']>) =>
+      sceneOf({ ...service, declaration: { ...service.declaration, serving } }).alarms;
+    expect(served({ alarm: servingAlarm, within: 1 })).toEqual([servingAlarm]);
+    expect(served({ check: { document: 'probe', on: 'target', parameters: {} }, within: 1 })).toEqual([]);
   });
 });
 
