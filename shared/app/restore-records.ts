@@ -119,7 +119,7 @@ export function observedEntry(
     severity: code === 'REATTACHED_BY_OTHERS' ? 'info' : 'critical',
     headline: `${code}: ${detail}`,
     lines: [reasons[code].meaning, detail],
-    next: nextFor(service, code, [], holder !== undefined && !isMember(service, holder)),
+    next: nextFor(service, code, [], !isMember(service, holder)),
     byHand: byHand([code], sceneOf(service, observation)),
     facts: { detail, attachedTo },
     instances: [...new Set(Object.values(attachedTo))].flatMap((id) => id ?? []),
@@ -189,7 +189,7 @@ export function announcedEntry(
   const holder = service.lastSeen?.holder;
   const { eligible } = candidates(service, observation, [holder, ...concerned], ports.clock.now());
   const policy = policyFor[hint.what];
-  const isHolder = holder !== undefined && concerned.includes(holder);
+  const isHolder = concerned.some((id) => id === holder);
   const whatWillHappen = isHolder
     ? [
         `policy.${policy} is ${service.declaration.policy[policy]}: this moves nothing.`,

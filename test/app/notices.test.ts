@@ -266,9 +266,11 @@ describe('an announcement', () => {
   });
   story('for a standby says who is left', async (world) => {
     await announce(world, b);
-    expect(world.notifier.of('ANNOUNCED')[0]?.lines.slice(2)).toEqual([
+    const [notice] = world.notifier.of('ANNOUNCED');
+    expect(notice?.lines.slice(2)).toEqual([
       'It holds no interface of the service: nothing is moved.',
       `Standbys left without it: ${c}`,
     ]);
+    expect(notice?.next).toEqual(['eni-failover status orders-db']);
   });
 });

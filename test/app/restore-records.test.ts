@@ -61,6 +61,24 @@ describe('a refusal', () => {
     expect(severityOf(refusalEntry(world.ports, service, refusal(more)))).toBe(severity);
   });
 
+  it.each<[string, Partial<Refusal>, string, readonly string[]]>([
+    [
+      'says what ends it',
+      { code: 'PAUSED', members: [{ member: b, code: 'NOT_RUNNING', detail: 'it is stopped' }] },
+      'NOT moved: PAUSED',
+      ['resume it', "eni-failover resume orders-db --reason '...'", 'eni-failover explain orders-db'],
+    ],
+    [
+      'of which no member is to blame says so in general',
+      {},
+      'NOT moved: NO_ELIGIBLE_STANDBY',
+      ["end one standby's own reason, listed beside it", 'eni-failover explain orders-db'],
+    ],
+  ])('%s', async (_name, more, headline, next) => {
+    const { world, service } = await looked();
+    expect(noticeOf(refusalEntry(world.ports, service, refusal(more)))).toMatchObject({ headline, next });
+  });
+
   it('of a service that is down says so in a text message, with who failed and who can be helped', async () => {
     const { world, service } = await looked((given) => {
       given.ec2.setState(b, 'stopped');
@@ -139,6 +157,31 @@ describe('what others did', () => {
     const { world, service, observation } = await looked();
     const entry = observedEntry(world.ports, service, { ...split, code }, observation);
     expect(severityOf(entry)).toBe(severity);
+  });
+
+  const adopt = "eni-failover adopt orders-db --reason '...'";
+  it.each([
+    ['is adopted by a command where it came to a member', b, [adopt]],
+    ['has no such command where it came to a stranger', stranger, []],
+  ] as const)('%s', async (_name, holder, commands) => {
+    const { world, service, observation } = await looked();
+    const moved = { kind: 'record', code: 'MOVED_BY_OTHERS', detail: 'x', holder } as const;
+    expect(noticeOf(observedEntry(world.ports, service, moved, observation))?.next).toEqual([
+      'nothing if that was meant; otherwise move them back',
+      ...commands,
+      'eni-failover explain orders-db',
+    ]);
+  });
+
+  it('ends the time of the preferred member where it has a new holder, and only there', async () => {
+    const { world, service, observation } = await looked();
+    const waiting = { ...service, preferredSinceMs: 7 };
+    const moved = { kind: 'record', code: 'MOVED_BY_OTHERS', detail: 'x', holder: b } as const;
+    const left = (decision: typeof split | typeof moved, state: Service) =>
+      observedEntry(world.ports, state, decision, observation).change(state);
+    expect(left(split, waiting).preferredSinceMs).toBe(7);
+    expect(left(moved, waiting)).not.toHaveProperty('preferredSinceMs');
+    expect(left(split, service)).not.toHaveProperty('preferredSinceMs');
   });
 
   it('changes where the interfaces were last seen only when they are together', async () => {
@@ -239,6 +282,8 @@ describe('DeleteOnTermination that was set to false', () => {
     expect(notice?.body).toContain(
       `aws ec2 modify-network-interface-attribute --network-interface-id ${management} --attachment "AttachmentId=eni-attach-1,DeleteOnTermination=false"`,
     );
+    expect(notice?.body).not.toContain(`--network-interface-id ${front}`);
+    expect(notice?.next).toEqual(['set it by hand, and see which permission is missing']);
     expect(severityOf(entry)).toBe('warning');
     const told = { ...service, ...entry.change(service) };
     expect(isTellingAgain(told, answers('done', 'refused'))).toBe(true);
