@@ -1,5 +1,5 @@
 /** How answers look: aligned columns without frames that fit the terminal, colours where there is one, and times. */
-import { styleText } from 'node:util';
+import { stripVTControlCharacters, styleText } from 'node:util';
 import Table from 'cli-table3';
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow';
@@ -27,6 +27,19 @@ const frameless = Object.fromEntries(
 );
 const gap = 2;
 const plain = { 'padding-left': 0, 'padding-right': gap, head: [], border: [] };
+
+/** Words at the edge of the terminal, for what is no table. Commands are never given to it: they are there to be copied. */
+export function wrapped(text: string, { columns = 10_000 }: Pick<Terminal, 'columns'>): string {
+  const lines: string[] = [];
+  let line = '';
+  // Spaces within a line are kept as they are: two of them part the name from what is said about it.
+  for (const [, space = '', word = ''] of text.matchAll(/(\s*)(\S+)/g)) {
+    const isFull = line !== '' && stripVTControlCharacters(line + space + word).length > columns;
+    if (isFull) lines.push(line);
+    line = isFull ? word : line + space + word;
+  }
+  return [...lines, line].join('\n');
+}
 
 const widest = (texts: readonly string[]) => Math.max(0, ...texts.map((text) => text.length));
 const rendered = (table: Table.Table) =>
@@ -74,7 +87,9 @@ export function sheet(lines: readonly Line[], terminal: Terminal): string {
       else table.push([head, each.subject, text]);
       const { command } = each;
       if (command === undefined) return rendered(table);
-      if (!isBeside) return `${rendered(table)}\n${' '.repeat(textStart(each))}${command}`;
+      const beneath = `${' '.repeat(textStart(each))}${command}`;
+      // One more command about the same: it needs no empty line before it.
+      if (!isBeside) return each.text === '' && shown === '' ? beneath : `${rendered(table)}\n${beneath}`;
       return rendered(table) + ' '.repeat(textEnd - textStart(each) - each.text.length + gap) + command;
     })
     .join('\n');

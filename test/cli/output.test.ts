@@ -1,9 +1,22 @@
 /** Proves that columns line up, that nothing a person has to copy is cut, and that colours keep to the terminal. */
 import { describe, expect, it } from 'vitest';
-import { ago, sheet, spanOf, type Terminal, table } from '../../cli/output.ts';
+import { ago, sheet, spanOf, type Terminal, table, wrapped } from '../../cli/output.ts';
 import { narrow, pipe } from './screen.ts';
 
 const marked: Terminal = { columns: 40, style: (style, text) => `<${style}>${text}</${style}>` };
+
+describe('words that are no table', () => {
+  it('are wrapped at the edge of the terminal, with their spaces as they are', () => {
+    expect(wrapped('orders-db  one two three', { columns: 14 })).toBe('orders-db  one\ntwo three');
+    expect(wrapped('orders-db  one two three', pipe)).toBe('orders-db  one two three');
+    expect(wrapped('', narrow)).toBe('');
+  });
+
+  it('do not count their colours, and are never cut', () => {
+    expect(wrapped('\u001b[31mone two\u001b[39m', { columns: 7 })).toBe('\u001b[31mone two\u001b[39m');
+    expect(wrapped('an i-0aaaaaaaaaaaaaaa1', { columns: 10 })).toBe('an\ni-0aaaaaaaaaaaaaaa1');
+  });
+});
 
 describe('a sheet', () => {
   const words = 'one two three four five six seven eight nine ten eleven twelve thirteen fourteen';
