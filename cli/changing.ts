@@ -3,7 +3,7 @@ import { statusOf } from '../shared/app/status.ts';
 import type { ServiceName } from '../shared/core/ids.ts';
 import type { Answer } from './answer.ts';
 import { callOff, mustBeAskable } from './confirm.ts';
-import { type Line, sheet } from './output.ts';
+import { type Line, sheet, wrapped } from './output.ts';
 import type { CommandContext } from './program.ts';
 import { type Say, type ServiceView, toServiceView } from './service-view.ts';
 import type { Connection } from './session.ts';
@@ -43,10 +43,15 @@ function refusedAnswer(data: Data, { say }: CommandContext): Answer {
     code === 'NO_SUCH_SERVICE'
       ? `What is registered:  ${say('status')}`
       : `How it is:  ${say(`status ${service}`)}`;
+  const first =
+    code === 'NOT_TOGETHER' ? 'Attach them all to one member first; status has the commands.' : undefined;
   return {
     outcome: 'refused',
     data: { ...data },
-    text: ({ style }) => `${style('red', `nothing was done (${code}): ${detail}`)}\n\n${look}`,
+    text: (terminal) => {
+      const refusal = terminal.style('red', `nothing was done (${code}): ${detail}`);
+      return [wrapped(refusal, terminal), ...(first ? ['', first] : []), '', look].join('\n');
+    },
   };
 }
 

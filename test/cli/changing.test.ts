@@ -107,6 +107,22 @@ describe('adopt', () => {
     expect(world.service().lastObserved).toBeUndefined();
   });
 
+  it('says that all of them have to be attached first, where they rest on nothing', async () => {
+    const world = await makeWorld(one);
+    world.ec2.detachByHand(front as EniId);
+    const answer = await world.run(adoptCommand(ordersDb, yes, contextOf(world)));
+    expect(answer).toMatchObject({ outcome: 'refused', data: { code: 'NOT_TOGETHER' } });
+    expect(seen(answer, narrow)).toMatchInlineSnapshot(`
+      "
+      nothing was done (NOT_TOGETHER): eni-0aaaaaaaaaaaaaa01 attached to nothing
+
+      Attach them all to one member first; status has the commands.
+
+      How it is:  eni-failover status orders-db
+      "
+    `);
+  });
+
   it('is done where nobody did anything', async () => {
     const world = await makeWorld(one);
     const answer = await world.run(adoptCommand(ordersDb, yes, contextOf(world)));
