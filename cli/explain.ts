@@ -8,11 +8,11 @@ import { memberReasons } from '../shared/core/reasons.ts';
 import { type Answer, CliError } from './answer.ts';
 import { parseServiceName } from './arguments.ts';
 import { type Moment, parseMoment } from './moment.ts';
-import { ago, type Line, sheet, spanOf, type Terminal, timeOf } from './output.ts';
+import { ago, type Line, type Style, sheet, spanOf, type Terminal, timeOf, wrapped } from './output.ts';
 import { strandedText } from './plan-view.ts';
 import type { CommandContext, Runner } from './program.ts';
 import { placeOf } from './record-view.ts';
-import { failbackLines, type Say, type ServiceView, toServiceView } from './service-view.ts';
+import { failbackLines, movementOf, type Say, type ServiceView, toServiceView } from './service-view.ts';
 import { readPast } from './trail-answers.ts';
 
 export interface ExplainOptions {
@@ -54,7 +54,8 @@ function toReason(
     member: member ?? null,
     // What stands in the way is looked for as if the holder had failed: status does not make that up.
     detail: `${known?.detail ?? detail}${since}`,
-    wayOut,
+    // What status knows of it fits this service; the tables fit all of them.
+    wayOut: known?.wayOut ?? wayOut,
     commands: command ? [typed(command, say)] : (known?.commands ?? []),
   };
 }
@@ -64,7 +65,7 @@ function reasonLines({ code, member, detail, wayOut, commands }: Reason): Line[]
   const [first, ...others] = commands;
   const about = { label: code, ...(member && { subject: member }), style: 'yellow' } as const;
   return [
-    { ...about, text: first ? detail : `${detail} → ${wayOut}`, command: first },
+    { ...about, text: first && others.length === 0 ? detail : `${detail} → ${wayOut}`, command: first },
     ...others.map((command) => ({ ...about, ...(member && { subject: '' }), text: '', command })),
   ];
 }
@@ -105,6 +106,23 @@ interface Now {
   readonly nowMs: number;
 }
 
+/** In one sentence: where it goes, or that it is down, or that nothing moves it. */
+function headOf(
+  { wouldMove, target }: Ahead,
+  { episode, state, whereabouts }: ServiceView,
+  stranded: string | undefined,
+): readonly [Style, string] {
+  if (stranded) return ['red', stranded];
+  if (episode) return ['yellow', `is being moved now, ${movementOf(episode)}`];
+  if (state === 'down') {
+    const what = whereabouts?.beside
+      ? 'partly on nothing: some of its addresses'
+      : 'on nothing: its addresses';
+    return ['red', `${what} answer nobody${wouldMove ? `; the next look brings them to ${target}` : ''}`];
+  }
+  return wouldMove ? ['green', `would fail over now, to ${target}`] : ['red', 'would NOT fail over now'];
+}
+
 function nowText({ ahead, view, reasons, nowMs }: Now, terminal: Terminal): string {
   const { style } = terminal;
   const lines = (list: readonly Line[]) => indented(sheet(list, within(terminal)));
@@ -113,11 +131,10 @@ function nowText({ ahead, view, reasons, nowMs }: Now, terminal: Terminal): stri
   const { suspended = null } = view.failback ?? {};
   const back = failbackLines(view, nowMs).map((each) => ({ ...each, command: suspended?.command }));
   const why: Line[] = down ? [{ label: 'why', text: ahead.stranded?.why ?? '' }] : [];
+  const head = wrapped(style(...headOf(ahead, view, down)), terminal);
   if (!ahead.wouldMove) {
     return [
-      down
-        ? style('red', down)
-        : style(isMoving ? 'yellow' : 'red', isMoving ? 'is being moved now' : 'would NOT fail over now'),
+      head,
       lines([
         ...why,
         ...(view.holder?.health === 'failed' ? holderLines(view, nowMs) : []),
@@ -127,7 +144,7 @@ function nowText({ ahead, view, reasons, nowMs }: Now, terminal: Terminal): stri
     ].join('\n');
   }
   return [
-    down ? style('red', down) : style('green', `would fail over now, to ${ahead.target}`),
+    head,
     lines([
       ...why,
       ...holderLines(view, nowMs),

@@ -1,6 +1,8 @@
 /** One service as a person and a program see it: where it is, who could take it, and what stands in the way. Pure. */
+import { type Ahead, planFrom } from '../shared/app/plan-ahead.ts';
 import type { Status } from '../shared/app/status.ts';
 import { aroundTheMove, type Declared } from '../shared/core/around-the-move.ts';
+import { toCommand } from '../shared/core/aws-commands.ts';
 import type { InstanceId } from '../shared/core/ids.ts';
 import type { Health } from '../shared/core/observation.ts';
 import {
@@ -13,7 +15,7 @@ import {
 import { isPaused, type Pause, type Service, spentOf } from '../shared/core/state.ts';
 import { times } from '../shared/core/times.ts';
 import type { Whereabouts } from '../shared/core/whereabouts.ts';
-import { ago, isoOf, type Line, spanOf } from './output.ts';
+import { ago, isoOf, type Line, type Style, spanOf, timeOf } from './output.ts';
 
 /** A reason why a failover would not happen now. */
 export interface Hindrance {
@@ -45,21 +47,37 @@ export interface PauseView {
   readonly active: boolean;
 }
 
+/**
+ * How it is, in the order in which a person has to know. `moving`: an episode is open. `down`: addresses answer nobody.
+ * `failed`: it is all on an instance that has failed.
+ */
+export type ServiceStanding = 'moving' | 'down' | 'failed' | 'not-ready' | 'ready';
+
 /** The JSON of one service. Absent is null, never a missing key. Times are ISO 8601 in UTC. */
 export interface ServiceView {
   readonly service: string;
   readonly description: string | null;
+  readonly state: ServiceStanding;
+  /** The same for people, in one sentence. */
+  readonly headline: string;
   /** A failover would happen now if the holder failed. */
   readonly ready: boolean;
   readonly needsHuman: boolean;
   readonly mode: 'act' | 'observe' | null;
   readonly availabilityZone: string | null;
-  readonly whereabouts: { readonly kind: Whereabouts['kind']; readonly detail: string } | null;
+  readonly whereabouts: {
+    readonly kind: Whereabouts['kind'];
+    readonly detail: string;
+    /** Who has the rest of them, where some are on nothing. */
+    readonly beside: InstanceId | null;
+  } | null;
   readonly holder: {
     readonly instance: InstanceId;
     readonly health: 'healthy' | 'failed' | 'unknown';
     readonly why: string | null;
     readonly since: string | null;
+    /** When it is moved, where it has failed and nothing forbids that. */
+    readonly movedWhen: string | null;
   } | null;
   readonly standbys: readonly StandbyView[];
   readonly interfaces: readonly {
@@ -93,7 +111,16 @@ export interface ServiceView {
     readonly evidence: string;
     readonly lastStep: string | null;
   } | null;
-  readonly stranded: { readonly since: string; readonly why: string; readonly tries: number } | null;
+  readonly stranded: {
+    readonly since: string;
+    readonly why: string;
+    readonly tries: number;
+    /** Whom the next look tries first; null where nothing can be tried, or is being tried now. */
+    readonly next: InstanceId | null;
+    /** The episode on record that left it so, and what each member that it tried refused for; once that was read. */
+    readonly episode: string | null;
+    readonly refused: readonly { readonly instance: string; readonly why: string }[];
+  } | null;
   /** Does it go back by itself, and what stands against that until a person acknowledges? */
   readonly failback: {
     readonly byItself: boolean;
@@ -161,11 +188,7 @@ function attachCommands(
   if (where.kind !== 'on-nothing' || !to) return [];
   return declaration.interfaces
     .filter((each) => where.free.includes(each.eni))
-    .map(
-      ({ eni, deviceIndex, networkCardIndex }) =>
-        `aws ec2 attach-network-interface --network-interface-id ${eni} --instance-id ${to} ` +
-        `--device-index ${deviceIndex}${networkCardIndex > 0 ? ` --network-card-index ${networkCardIndex}` : ''}`,
-    );
+    .map((slot) => toCommand({ do: 'attach', instance: to, ...slot }, ''));
 }
 
 function describe(where: Whereabouts): string {
@@ -197,6 +220,19 @@ function isSignalDeclared({ declaration }: Service, health: Health): boolean {
   return health.kind === 'failed' && (health.certain ? stateChanges : statusChecks);
 }
 
+const atNextLook = 'at the next look (within a minute)';
+const lookAtLogs = "look at the functions' logs and the dead-letter queues";
+
+/** When a holder that has failed is moved, if nothing forbids it. */
+function movedWhen(
+  { certain, sinceMs }: Health & { kind: 'failed' },
+  confirmMs: number,
+  nowMs: number,
+): string {
+  const leftMs = confirmMs - (sinceMs === undefined ? 0 : nowMs - sinceMs);
+  return certain || leftMs <= 0 ? atNextLook : `on an alarm, or in ${spanOf(leftMs)}`;
+}
+
 /** A holder that has failed is moved by itself, unless something forbids it or nobody is there to do it. */
 function holderHasFailed(
   { service, holderHealth }: Status,
@@ -208,18 +244,44 @@ function holderHasFailed(
   const { certain, sinceMs, why } = holderHealth;
   const { confirm } = service.declaration.policy;
   const isOverdue = sinceMs !== undefined && nowMs - sinceMs > confirm + times.maxEventAgeMs;
-  const soon = certain ? 'it is moved at once' : `it is moved on an alarm, or after ${spanOf(confirm)}`;
-  const late = "it should have been moved by now: look at the functions' logs and the dead-letter queues";
+  const soon = `wait: it is moved ${movedWhen(holderHealth, confirm, nowMs)}`;
   return {
     code: 'HOLDER_FAILED',
     detail: why,
-    wayOut: isForbidden ? 'end what else is listed here' : isOverdue ? late : `wait: ${soon}`,
+    wayOut: isForbidden
+      ? 'end what else is listed here'
+      : isOverdue
+        ? `it should have been moved by now: ${lookAtLogs}`
+        : // Since when an instance is gone, EC2 does not say: nobody can tell that it is overdue.
+          `${soon}${certain ? `; if it is not, ${lookAtLogs}` : ''}`,
     commands: [],
     needsHuman: isForbidden || isOverdue,
   };
 }
 
-function hindrancesOf(status: Status, say: Say): Hindrance[] {
+/** On nothing because whoever had them has failed: brought back by itself, or kept from it by what else is found. */
+function leftByTheDead({ detail }: { readonly detail: string }, { target }: Ahead): Hindrance {
+  return {
+    code: 'HOLDER_FAILED',
+    detail: `${detail}: whoever had them has failed`,
+    wayOut: target
+      ? `wait: they are brought to ${target} ${atNextLook}; if they are not, ${lookAtLogs}`
+      : 'end what else is listed here',
+    commands: [],
+    needsHuman: target === undefined,
+  };
+}
+
+/** What ends being stranded, as far as the item and one look tell. */
+function strandedWayOut({ service, where, standbys }: Status, { target }: Ahead): string {
+  if (service.episode) return 'wait: it is being tried again now';
+  if (where.kind === 'together') return `wait: all are on ${where.holder} again, the next look records it`;
+  if (target) return `end what the members refuse for; it is tried again ${atNextLook}, with ${target} first`;
+  const isAnyEligible = standbys.some((each) => each.refusals.length === 0);
+  return isAnyEligible ? 'end what else is listed here' : reasons.STRANDED.wayOut;
+}
+
+function hindrancesOf(status: Status, ahead: Ahead, say: Say): Hindrance[] {
   const { service, controller, nowMs, where, holderHealth, standbys } = status;
   const { name, declaration, episode, stranded, pause, lastSeen } = service;
   const zone = service.facts.availabilityZone;
@@ -237,24 +299,44 @@ function hindrancesOf(status: Status, say: Say): Hindrance[] {
       needsHuman: nowMs - episode.openedAtMs > episodeIsStuckAfterMs,
     });
   const eligible = standbys.find((each) => each.refusals.length === 0)?.member;
-  if (stranded)
+  if (stranded) {
+    const attach = episode ? [] : attachCommands(service, where, eligible);
+    // Nobody should have to work against the controller, which tries again by itself.
+    const isOwn = attach.length === 0 || status.isPaused;
+    const byHand = isOwn ? attach : [say(`pause ${name} --for 1h --reason 'by hand'`), ...attach];
+    const isMended =
+      where.kind === 'together' && declaration.members.some((each) => each.instance === where.holder);
     add('STRANDED', {
       detail: stranded.why,
-      commands: episode ? [] : attachCommands(service, where, eligible),
-      needsHuman: true,
+      wayOut: strandedWayOut(status, ahead),
+      commands: byHand,
+      needsHuman: !isMended,
     });
+  }
   // In the middle of a move the interfaces are bound to be somewhere else.
   if (!episode) {
     const detail = describe(where);
     if (where.kind === 'unknown') add('UNKNOWN_STATE', { detail });
     if (where.kind === 'unmovable') add('UNMOVABLE_INTERFACE', { detail, needsHuman: true });
     if (where.kind === 'split') add('SPLIT', { detail, needsHuman: true });
-    if (where.kind === 'on-nothing' && !stranded)
-      add('DETACHED_BY_OTHERS', {
-        detail,
-        commands: attachCommands(service, where, service.lastSeen?.holder),
-        needsHuman: true,
-      });
+    if (where.kind === 'on-nothing' && !stranded) {
+      const isByOthers = ahead.reasons.some((each) => each.code === 'DETACHED_BY_OTHERS');
+      const attach = attachCommands(service, where, lastSeen?.holder);
+      if (ahead.wouldMove) found.push(leftByTheDead({ detail }, ahead));
+      else if (isByOthers)
+        add('DETACHED_BY_OTHERS', {
+          detail,
+          wayOut: 'attach them all to one member by hand, then adopt',
+          commands: [...attach, say(`adopt ${name} ${because}`)],
+          needsHuman: true,
+        });
+      // Not to whom they were taken from.
+      else
+        found.push({
+          ...leftByTheDead({ detail }, ahead),
+          commands: attachCommands(service, where, eligible),
+        });
+    }
     if (where.kind === 'together' && !declaration.members.some((each) => each.instance === where.holder))
       add('MOVED_BY_OTHERS', {
         detail: `${where.holder} is not a member of the service`,
@@ -322,20 +404,92 @@ function hindrancesOf(status: Status, say: Say): Hindrance[] {
   return failed ? [failed, ...found] : found;
 }
 
+function standingOf(
+  { service, where, holderHealth }: Status,
+  hindrances: readonly Hindrance[],
+): ServiceStanding {
+  if (service.episode) return 'moving';
+  // All on one instance, it is whole again, and the next look says so.
+  if (where.kind === 'on-nothing' || (service.stranded && where.kind !== 'together')) return 'down';
+  if (holderHealth?.kind === 'failed') return 'failed';
+  return hindrances.length === 0 ? 'ready' : 'not-ready';
+}
+
+/** From where to where it is being moved; nothing holds what a rescue brings back. */
+export const movementOf = ({ kind, source, target }: NonNullable<ServiceView['episode']>) =>
+  `${(kind === 'rescue' ? undefined : source) ?? 'nothing'} → ${target}`;
+
+/** Addresses answer nobody: since when, or why. */
+function downText({ service, where }: Status, hindrances: readonly Hindrance[]): string {
+  if (service.stranded) return `DOWN (STRANDED) since ${timeOf(service.stranded.sinceMs)}`;
+  const [first] = hindrances;
+  const isPartly = where.kind === 'on-nothing' && where.beside !== undefined;
+  return isPartly
+    ? `PARTLY DOWN (${first?.code}): some of its addresses answer nobody`
+    : `DOWN (${first?.code}), on nothing: its addresses answer nobody`;
+}
+
+/** How a service is, in one sentence that changes only when that does. */
+function headlineOf(
+  status: Status,
+  state: ServiceStanding,
+  hindrances: readonly Hindrance[],
+  episode: ServiceView['episode'],
+): string {
+  const needsHuman = hindrances.some((each) => each.needsHuman);
+  const human = needsHuman ? ', needs a human' : '';
+  switch (state) {
+    case 'moving':
+      return `is being moved now${episode ? `, ${movementOf(episode)}` : ''}${human}`;
+    case 'down':
+      return downText(status, hindrances);
+    case 'failed': {
+      const why = status.holderHealth?.kind === 'failed' ? `: ${status.holderHealth.why}` : '';
+      return `the holder has FAILED${why}${needsHuman ? '; it is NOT moved, needs a human' : ''}`;
+    }
+    case 'ready':
+      return 'ready for a failover';
+    case 'not-ready':
+      return `${needsHuman ? 'NOT' : 'not'} ready for a failover${human}`;
+  }
+}
+
 export function toServiceView(status: Status, say: Say): ServiceView {
   const { service, where, holderHealth, nowMs } = status;
   const { declaration, episode, stranded, request, pause } = service;
-  const hindrances = hindrancesOf(status, say);
+  const ahead = planFrom(status);
+  const hindrances = hindrancesOf(status, ahead, say);
   const sinceMs = holderHealth?.kind === 'failed' ? holderHealth.sinceMs : undefined;
   const lastStep = episode?.steps.at(-1);
+  const shownEpisode = episode
+    ? {
+        id: episode.id,
+        kind: episode.kind,
+        state: episode.state,
+        openedAt: isoOf(episode.openedAtMs),
+        source: episode.plan.source ?? null,
+        target: episode.plan.target,
+        evidence: episode.evidence,
+        lastStep: lastStep ? [lastStep.step, lastStep.eni].filter(Boolean).join(' ') : null,
+      }
+    : null;
+  const state = standingOf(status, hindrances);
+  const needsHuman = hindrances.some((each) => each.needsHuman);
+  const isMoved = state === 'failed' && !needsHuman && holderHealth?.kind === 'failed';
   return {
     service: service.name,
     description: declaration.description ?? null,
+    state,
+    headline: headlineOf(status, state, hindrances, shownEpisode),
     ready: hindrances.length === 0,
-    needsHuman: hindrances.some((each) => each.needsHuman),
+    needsHuman,
     mode: declaration.policy.mode,
     availabilityZone: service.facts.availabilityZone,
-    whereabouts: { kind: where.kind, detail: describe(where) },
+    whereabouts: {
+      kind: where.kind,
+      detail: describe(where),
+      beside: where.kind === 'on-nothing' ? (where.beside ?? null) : null,
+    },
     holder:
       where.kind === 'together'
         ? {
@@ -343,6 +497,7 @@ export function toServiceView(status: Status, say: Say): ServiceView {
             health: holderHealth?.kind ?? 'unknown',
             why: holderHealth && holderHealth.kind !== 'healthy' ? holderHealth.why : null,
             since: sinceMs === undefined ? null : isoOf(sinceMs),
+            movedWhen: isMoved ? movedWhen(holderHealth, declaration.policy.confirm, nowMs) : null,
           }
         : null,
     standbys: status.standbys.map(({ member, refusals }) => ({
@@ -373,19 +528,17 @@ export function toServiceView(status: Status, say: Say): ServiceView {
     request: request
       ? { kind: request.kind, target: request.target, author: request.author, at: isoOf(request.atMs) }
       : null,
-    episode: episode
+    episode: shownEpisode,
+    stranded: stranded
       ? {
-          id: episode.id,
-          kind: episode.kind,
-          state: episode.state,
-          openedAt: isoOf(episode.openedAtMs),
-          source: episode.plan.source ?? null,
-          target: episode.plan.target,
-          evidence: episode.evidence,
-          lastStep: lastStep ? [lastStep.step, lastStep.eni].filter(Boolean).join(' ') : null,
+          since: isoOf(stranded.sinceMs),
+          why: stranded.why,
+          tries: stranded.tries,
+          next: (!episode && ahead.stranded && ahead.target) || null,
+          episode: null,
+          refused: [],
         }
       : null,
-    stranded: stranded ? { since: isoOf(stranded.sinceMs), why: stranded.why, tries: stranded.tries } : null,
     failback: {
       byItself: declaration.policy.failback !== 'manual',
       movedBy: service.movedBy ?? null,
@@ -402,6 +555,11 @@ export function toServiceView(status: Status, say: Say): ServiceView {
     noticesWaiting: service.outbox.length,
     trail: { records: service.trail.next - 1, head: service.trail.head },
   };
+}
+
+export function standingStyle({ state, needsHuman }: ServiceView): Style {
+  if (state === 'ready') return 'green';
+  return needsHuman || state === 'down' || state === 'failed' ? 'red' : 'yellow';
 }
 
 /** What becomes of the way back by itself; nothing where the service is not one that goes back. */
@@ -429,6 +587,8 @@ export function failbackLines({ failback, holder }: ServiceView, nowMs: number):
 export const unreadableView = (service: string, why: string, say: Say): ServiceView => ({
   service,
   description: null,
+  state: 'not-ready',
+  headline: 'NOT ready for a failover, needs a human',
   ready: false,
   needsHuman: true,
   mode: null,

@@ -2,26 +2,73 @@
 import type { Command } from 'commander';
 import type { Ports } from '../shared/app/ports.ts';
 import { statusOf } from '../shared/app/status.ts';
-import { InvalidInputError } from '../shared/core/errors.ts';
+import type { EpisodeRecord } from '../shared/core/audit-query.ts';
+import { InvalidInputError, PortError } from '../shared/core/errors.ts';
 import type { ServiceName } from '../shared/core/ids.ts';
 import { reasons } from '../shared/core/reasons.ts';
 import { type ControllerState, isPaused } from '../shared/core/state.ts';
 import type { Answer } from './answer.ts';
 import { parseServiceName } from './arguments.ts';
-import { ago, type Cell, type Line, sheet, spanOf, type Terminal, table } from './output.ts';
+import { ago, type Cell, type Line, sheet, spanOf, type Terminal, table, wrapped } from './output.ts';
 import type { CommandContext, Runner } from './program.ts';
+import { isEpisode } from './record-view.ts';
 import {
   because,
   failbackLines,
+  movementOf,
   type Say,
   type ServiceView,
+  standingStyle,
   toPauseView,
   toServiceView,
   unreadableView,
 } from './service-view.ts';
+import { toTrailRecord } from './trail-row.ts';
 
 /** Services that are looked at together: EC2 answers some dozens of reads a second. */
 const atOnce = 8;
+
+/** So many records back the episode is looked for that left a service stranded: a pause or two may have come since. */
+const recordsBack = 20;
+
+/** What each member refused for, as the episode tells that left the service stranded: the item knows only the last. */
+function refusalsIn({ episode, why }: EpisodeRecord): NonNullable<ServiceView['stranded']>['refused'] {
+  const told = episode.steps.flatMap(({ step, detail = '' }) =>
+    step === 'rung' ? [/because (?<instance>i-\S+) refused: (?<why>.+)$/s.exec(detail)?.groups] : [],
+  );
+  const last = /^(?<instance>i-\S+): (?<why>.+); no member is left to try$/s.exec(why)?.groups;
+  return [...told, last].flatMap((each) =>
+    each ? [{ instance: each['instance'] ?? '', why: each['why'] ?? '' }] : [],
+  );
+}
+
+/** Of a service that is stranded: who refused, and the episode that shows how it came to that. */
+async function withRefusals({ store }: Ports, view: ServiceView, say: Say): Promise<ServiceView> {
+  const { stranded, trail, hindrances } = view;
+  if (!stranded) return view;
+  try {
+    const from = Math.max(1, trail.records - recordsBack + 1);
+    const rows = await store.trail(view.service as ServiceName, from, recordsBack);
+    const left = rows
+      .map(toTrailRecord)
+      .filter(isEpisode)
+      .findLast((each) => each.outcome === 'STRANDED');
+    if (!left) return view;
+    const { id } = left.episode;
+    const show = say(`show ${id}`);
+    return {
+      ...view,
+      stranded: { ...stranded, episode: id, refused: refusalsIn(left) },
+      hindrances: hindrances.map((each) =>
+        each.code === 'STRANDED' ? { ...each, commands: [show, ...each.commands] } : each,
+      ),
+    };
+  } catch (error) {
+    // How it is does not depend on how it came to that.
+    if (error instanceof PortError || error instanceof SyntaxError) return view;
+    throw error;
+  }
+}
 
 async function lookAt(
   ports: Ports,
@@ -31,7 +78,7 @@ async function lookAt(
 ): Promise<ServiceView | undefined> {
   try {
     const status = await statusOf(ports, name, controller);
-    return status && toServiceView(status, say);
+    return status && (await withRefusals(ports, toServiceView(status, say), say));
   } catch (error) {
     // One broken item must not hide the other services.
     if (error instanceof InvalidInputError) return unreadableView(name, error.message, say);
@@ -41,10 +88,12 @@ async function lookAt(
 
 // ── One service ─────────────────────────────────────────────────────────────────────────────────────────
 
-function headline({ service, ready, needsHuman }: ServiceView, { style }: Terminal): string {
-  if (ready) return `${style('bold', service)}  ${style('green', 'ready for a failover')}`;
-  const state = needsHuman ? 'NOT ready for a failover, needs a human' : 'not ready for a failover';
-  return `${style('bold', service)}  ${style(needsHuman ? 'red' : 'yellow', state)}`;
+function headlineLine(view: ServiceView, nowMs: number, terminal: Terminal): string {
+  const { service, state, stranded, holder } = view;
+  const since = state === 'down' && stranded ? ` (${spanOf(nowMs - Date.parse(stranded.since))} ago)` : '';
+  const moved = holder?.movedWhen ? `; it is moved ${holder.movedWhen}` : '';
+  const said = terminal.style(standingStyle(view), `${view.headline}${since}${moved}`);
+  return wrapped(`${terminal.style('bold', service)}  ${said}`, terminal);
 }
 
 const healthStyles = { healthy: 'green', failed: 'red', unknown: 'yellow' } as const;
@@ -92,11 +141,17 @@ function stateLines(view: ServiceView, nowMs: number): Line[] {
         `because ${episode.evidence}${episode.lastStep ? `; last step ${episode.lastStep}` : ''}`,
     );
   }
-  if (stranded)
-    add(
-      'stranded',
-      `since ${when(stranded.since)}, tried ${stranded.tries} time${stranded.tries === 1 ? '' : 's'}: ${stranded.why}`,
-    );
+  if (stranded) {
+    const tried = `tried ${stranded.tries} time${stranded.tries === 1 ? '' : 's'}`;
+    const next = stranded.next
+      ? `; next try to ${stranded.next}`
+      : view.state === 'down'
+        ? '; nothing can be tried now'
+        : '';
+    add('stranded', `since ${when(stranded.since)}, ${tried}${next}`);
+    for (const { instance, why } of stranded.refused)
+      lines.push({ label: 'refused', subject: instance, text: why, style: 'yellow' });
+  }
   if (request)
     add('request', `${request.kind} to ${request.target} by ${request.author}, ${when(request.at)}`);
   if (pause)
@@ -125,6 +180,23 @@ function meaningOf(stored: string): string {
   return code in reasons ? `. ${reasons[code as keyof typeof reasons].meaning}` : '';
 }
 
+/** What is under way has been told above. */
+const isAgainst = ({ code, needsHuman }: ServiceView['hindrances'][number]) =>
+  code !== 'EPISODE_OPEN' || needsHuman;
+
+function titleOf({ state, needsHuman }: ServiceView): string {
+  switch (state) {
+    case 'moving':
+      return 'What stands in the way';
+    case 'down':
+      return 'Why it is down';
+    case 'failed':
+      return needsHuman ? 'Why it is not moved' : 'What happens now';
+    default:
+      return 'Why it would not fail over now';
+  }
+}
+
 function serviceText(view: ServiceView, nowMs: number, terminal: Terminal): string {
   const interfaces = view.interfaces.map(
     ({ eni, deviceIndex, networkCardIndex }): Line => ({
@@ -142,7 +214,7 @@ function serviceText(view: ServiceView, nowMs: number, terminal: Terminal): stri
     ...stateLines(view, nowMs),
     { label: 'trail', text: `${records} record${records === 1 ? '' : 's'}, head ${head || 'none'}` },
   ];
-  const hindrances = view.hindrances.map(
+  const hindrances = view.hindrances.filter(isAgainst).map(
     ({ code, detail, wayOut, needsHuman }): Line => ({
       label: code,
       text: `${detail} → ${wayOut}`,
@@ -155,11 +227,11 @@ function serviceText(view: ServiceView, nowMs: number, terminal: Terminal): stri
     ...[view.failback?.suspended?.command ?? []].flat(),
   ];
   return [
-    headline(view, terminal),
-    ...(view.description ? [view.description] : []),
+    headlineLine(view, nowMs, terminal),
+    ...(view.description ? [wrapped(view.description, terminal)] : []),
     '',
     sheet(lines, terminal),
-    ...(hindrances.length > 0 ? ['', 'Why it would not fail over now', sheet(hindrances, terminal)] : []),
+    ...(hindrances.length > 0 ? ['', titleOf(view), sheet(hindrances, terminal)] : []),
     // Never wrapped: they are there to be copied.
     ...(commands.length > 0 ? ['', 'Ways out', ...[...new Set(commands)].map((each) => `  ${each}`)] : []),
   ].join('\n');
@@ -167,22 +239,56 @@ function serviceText(view: ServiceView, nowMs: number, terminal: Terminal): stri
 
 // ── All services ────────────────────────────────────────────────────────────────────────────────────────
 
+const states = {
+  moving: 'moving',
+  down: 'DOWN',
+  failed: 'FAILED',
+  'not-ready': 'not ready',
+  ready: 'ready',
+} as const satisfies Record<ServiceView['state'], string>;
+
+function holderCell({ holder, whereabouts, episode }: ServiceView): Cell {
+  if (episode) return { text: movementOf(episode), style: 'yellow' };
+  if (!holder) return { text: whereabouts?.kind.replace('-', ' ') ?? 'unknown', style: 'red' };
+  return {
+    text: holder.instance,
+    style: holder.health === 'healthy' ? undefined : healthStyles[holder.health],
+  };
+}
+
 function row(view: ServiceView): readonly Cell[] {
-  const { service, ready, needsHuman, holder, whereabouts, hindrances } = view;
+  const { service, state, hindrances, episode } = view;
+  const why = hindrances.map((each) =>
+    each.code === 'EPISODE_OPEN' && episode ? `${episode.kind} ${episode.id}` : each.code,
+  );
   return [
     { text: service },
-    { text: ready ? 'ready' : 'not ready', style: ready ? 'green' : needsHuman ? 'red' : 'yellow' },
-    {
-      text: holder?.instance ?? whereabouts?.kind ?? 'unknown',
-      style: holder ? (holder.health === 'healthy' ? undefined : healthStyles[holder.health]) : 'red',
-    },
-    { text: hindrances.map((each) => each.code).join(', ') },
+    { text: states[state], style: standingStyle(view) },
+    holderCell(view),
+    { text: why.join(', ') },
+  ];
+}
+
+/** Every service that needs a human, those that are down first. */
+function waitingLines(views: readonly ServiceView[], terminal: Terminal, say: Say): readonly string[] {
+  const rank = ({ state }: ServiceView) => (state === 'down' ? 0 : state === 'failed' ? 1 : 2);
+  const waiting = views.filter((each) => each.needsHuman).toSorted((one, other) => rank(one) - rank(other));
+  if (waiting.length === 0) return [];
+  const names = waiting.map((each) =>
+    rank(each) < 2 ? `${each.service} (${states[each.state]})` : each.service,
+  );
+  return [
+    '',
+    wrapped(`${terminal.style('red', 'Needs a human')}: ${names.join(', ')}`, terminal),
+    ...waiting.map(
+      ({ service }, index) => `${index === 0 ? 'What to do:' : '           '}  ${say(`status ${service}`)}`,
+    ),
   ];
 }
 
 function controllerLines(controller: ControllerState, nowMs: number, terminal: Terminal, say: Say): string[] {
   const { pause, brakes } = controller;
-  const warn = (text: string) => terminal.style('yellow', text);
+  const warn = (text: string) => wrapped(terminal.style('yellow', text), terminal);
   return [
     ...(pause && isPaused(pause, nowMs)
       ? [
@@ -210,18 +316,10 @@ function listText(
   const head = about.length > 0 ? [...about, ''] : [];
   if (views.length === 0)
     return [...head, `No service is registered. To register one: ${say('register <file.yaml>')}`].join('\n');
-  const waiting = views.filter((each) => each.needsHuman);
-  const [first] = waiting;
   return [
     ...head,
     table(['SERVICE', 'STATE', 'HOLDER', 'WHY NOT'], views.map(row), terminal),
-    ...(first
-      ? [
-          '',
-          `${terminal.style('red', 'Needs a human')}: ${waiting.map((each) => each.service).join(', ')}`,
-          `What to do:  ${say(`status ${first.service}`)}`,
-        ]
-      : []),
+    ...waitingLines(views, terminal, say),
   ].join('\n');
 }
 

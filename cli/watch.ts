@@ -40,10 +40,17 @@ export interface ChangeSeen {
 const holderOf = ({ holder, whereabouts }: ServiceView) =>
   holder?.instance ?? whereabouts?.detail ?? 'unknown';
 
-function readinessOf({ ready, needsHuman, hindrances }: ServiceView): string {
-  if (ready) return 'ready for a failover';
-  const why = hindrances.map((each) => each.code).join(', ');
-  return `${needsHuman ? 'NOT ready for a failover, needs a human' : 'not ready for a failover'}: ${why}`;
+/** What the headline has said already. */
+const isImplied = ({ state, headline }: ServiceView, code: string) =>
+  (state === 'moving' && code === 'EPISODE_OPEN') ||
+  (state === 'failed' && code === 'HOLDER_FAILED') ||
+  headline.includes(`(${code})`);
+
+function readinessOf(view: ServiceView): string {
+  const { headline, stranded, hindrances } = view;
+  const next = stranded?.next ? `; next try to ${stranded.next}` : '';
+  const others = hindrances.map((each) => each.code).filter((code) => !isImplied(view, code));
+  return `${headline}${next}${others.length > 0 ? `: ${others.join(', ')}` : ''}`;
 }
 
 type Told = Pick<ChangeSeen, 'what' | 'detail'>;

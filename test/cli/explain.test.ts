@@ -5,7 +5,7 @@ import { parseMoment } from '../../cli/moment.ts';
 import { pauseService } from '../../shared/app/operate.ts';
 import type { Past } from '../../shared/core/explain-at.ts';
 import type { ServiceName } from '../../shared/core/ids.ts';
-import { a, b, c, front, makeWorld, ordersDb, servingAlarm, type World } from '../fakes/world.ts';
+import { a, b, c, front, makeWorld, management, ordersDb, servingAlarm, type World } from '../fakes/world.ts';
 import { connectionTo, contextOf, narrow, pipe, seen } from './screen.ts';
 
 const explain = (world: World, name = ordersDb) => world.run(explainCommand(name, {}, contextOf(world)));
@@ -135,12 +135,38 @@ describe('explain', () => {
     world.ec2.detachByHand(front);
     expect(seen(await explain(world), narrow)).toMatchInlineSnapshot(`
       "
-      would NOT fail over now
+      partly on nothing: some of its addresses answer nobody
         DETACHED_BY_OTHERS  eni-0aaaaaaaaaaaaaa01 on nothing, the rest on
-                            i-0aaaaaaaaaaaaaaa1
-                            aws ec2 attach-network-interface --network-interface-id eni-0aaaaaaaaaaaaaa01 --instance-id i-0aaaaaaaaaaaaaaa1 --device-index 1
+                            i-0aaaaaaaaaaaaaaa1 → attach them all to one member by
+                            hand, then adopt
+                            aws ec2 attach-network-interface --network-interface-id eni-0aaaaaaaaaaaaaa01 --instance-id i-0aaaaaaaaaaaaaaa1 --device-index 1 --network-card-index 0
+                            eni-failover adopt orders-db --reason '…'
       "
     `);
+  });
+
+  it('says that nothing answers where a person left everything on nothing, with all that it takes', async () => {
+    const world = await makeWorld();
+    world.ec2.detachByHand(front);
+    world.ec2.detachByHand(management);
+    expect(seen(await explain(world), narrow)).toMatchInlineSnapshot(`
+      "
+      on nothing: its addresses answer nobody
+        DETACHED_BY_OTHERS  eni-0aaaaaaaaaaaaaa01, eni-0aaaaaaaaaaaaaa02 on nothing →
+                            attach them all to one member by hand, then adopt
+                            aws ec2 attach-network-interface --network-interface-id eni-0aaaaaaaaaaaaaa01 --instance-id i-0aaaaaaaaaaaaaaa1 --device-index 1 --network-card-index 0
+                            aws ec2 attach-network-interface --network-interface-id eni-0aaaaaaaaaaaaaa02 --instance-id i-0aaaaaaaaaaaaaaa1 --device-index 2 --network-card-index 0
+                            eni-failover adopt orders-db --reason '…'
+      "
+    `);
+  });
+
+  it('says whom the next look brings to what a dead holder left on nothing', async () => {
+    const world = await makeWorld();
+    world.ec2.terminate(a);
+    expect((await explain(world)).text(pipe)).toMatch(
+      /^on nothing: its addresses answer nobody; the next look brings them to i-0bbbbbbbbbbbbbbb2\n/,
+    );
   });
 
   it('says that a move is under way', async () => {
@@ -149,7 +175,9 @@ describe('explain', () => {
     world.ec2.stick(front, 'forced-too');
     const { report } = world.begin(world.alarm(a));
     await world.clock.advance(4_000);
-    expect((await explain(world)).text(pipe)).toMatch(/^is being moved now\n {2}EPISODE_OPEN {2}/);
+    expect((await explain(world)).text(pipe)).toMatch(
+      /^is being moved now, i-0aaaaaaaaaaaaaaa1 → i-0bbbbbbbbbbbbbbb2\n {2}EPISODE_OPEN {2}/,
+    );
     world.ec2.loosen(front);
     await world.run(report);
   });

@@ -4,7 +4,8 @@ import { explainCommand } from '../../cli/explain.ts';
 import type { ServiceView } from '../../cli/service-view.ts';
 import { statusCommand } from '../../cli/status.ts';
 import { pauseController, pauseService } from '../../shared/app/operate.ts';
-import type { ServiceName } from '../../shared/core/ids.ts';
+import { PortError } from '../../shared/core/errors.ts';
+import type { InstanceId, ServiceName } from '../../shared/core/ids.ts';
 import { times } from '../../shared/core/times.ts';
 import {
   a,
@@ -12,7 +13,9 @@ import {
   b,
   c,
   front,
+  lookAt,
   makeWorld,
+  management,
   ordersDb,
   replicaLagOf,
   stranger,
@@ -252,7 +255,8 @@ describe('status of one service', () => {
     expect(answer.outcome).toBe('needs-human');
     expect(seen(answer, narrow)).toMatchInlineSnapshot(`
       "
-      orders-db  NOT ready for a failover, needs a human
+      orders-db  the holder has FAILED: system check impaired; it is NOT moved, needs
+      a human
 
       holder        i-0aaaaaaaaaaaaaaa1    failed: system check impaired since
                                            2026-11-21 02:01:00Z (0 s ago)
@@ -266,7 +270,7 @@ describe('status of one service', () => {
       trail         3 records, head
                     ################################################################
 
-      Why it would not fail over now
+      Why it is not moved
       HOLDER_FAILED  system check impaired → end what else is listed here
       PAUSED         by local:ann: kernel upgrade → resume it
 
@@ -274,6 +278,50 @@ describe('status of one service', () => {
         eni-failover resume orders-db --reason '…'
       "
     `);
+  });
+
+  it('says that a holder that has failed is about to be moved, and when', async () => {
+    const world = await makeWorld();
+    world.ec2.impair(a);
+    const answer = await status(world, ordersDb);
+    // Nobody has to do anything yet: that is what the exit code says.
+    expect(answer.outcome).toBe('done');
+    expect(seen(answer, narrow)).toMatchInlineSnapshot(`
+      "
+      orders-db  the holder has FAILED: system check impaired; it is moved on an
+      alarm, or in 3 min
+
+      holder     i-0aaaaaaaaaaaaaaa1    failed: system check impaired since 2026-11-21
+                                        02:01:00Z (0 s ago)
+      standby    i-0bbbbbbbbbbbbbbb2    eligible
+                 i-0ccccccccccccccc3    eligible
+      interface  eni-0aaaaaaaaaaaaaa01  device index 1
+                 eni-0aaaaaaaaaaaaaa02  device index 2
+      trail      1 record, head
+                 ################################################################
+
+      What happens now
+      HOLDER_FAILED  system check impaired → wait: it is moved on an alarm, or in 3
+                     min
+      "
+    `);
+    await world.clock.advance(2 * 60_000);
+    const headline = async () => seen(await status(world, ordersDb), pipe).split('\n')[1];
+    expect(await headline()).toContain('; it is moved on an alarm, or in 60 s');
+    await world.clock.advance(60_000);
+    expect(await headline()).toContain('; it is moved at the next look (within a minute)');
+  });
+
+  it('says that an instance that has stopped is moved at the next look', async () => {
+    const world = await makeWorld();
+    world.ec2.setState(a, 'stopped');
+    const answer = await status(world, ordersDb);
+    expect(seen(answer, pipe)).toContain(
+      'orders-db  the holder has FAILED: the instance is stopped; it is moved at the next look (within a minute)\n',
+    );
+    const { hindrances, state } = await viewOf(world);
+    expect(state).toBe('failed');
+    expect(hindrances[0]?.wayOut).toContain('if it is not, look at the functions');
   });
 
   it('waits for the move of a failed holder, and calls a human once it is overdue', async () => {
@@ -298,7 +346,7 @@ describe('status of one service', () => {
     expect(answer.outcome).toBe('done');
     expect(seen(answer, narrow)).toMatchInlineSnapshot(`
       "
-      orders-db  not ready for a failover
+      orders-db  is being moved now, i-0aaaaaaaaaaaaaaa1 → i-0bbbbbbbbbbbbbbb2
 
       holder     changing: eni-0aaaaaaaaaaaaaa01 is detaching
       member     i-0aaaaaaaaaaaaaaa1    CHECKS_FAILED: system check impaired → repair
@@ -312,9 +360,6 @@ describe('status of one service', () => {
                  attach eni-0aaaaaaaaaaaaaa02
       trail      1 record, head
                  ################################################################
-
-      Why it would not fail over now
-      EPISODE_OPEN  failover orders-db.1 is DETACHING → wait: it goes on to its end
       "
     `);
     world.ec2.loosen(front);
@@ -331,7 +376,7 @@ describe('status of one service', () => {
     expect(answer.outcome).toBe('needs-human');
     expect(seen(answer, narrow)).toMatchInlineSnapshot(`
       "
-      orders-db  NOT ready for a failover, needs a human
+      orders-db  DOWN (STRANDED) since 2026-11-21 02:01:03Z (0 s ago)
 
       holder      none: eni-0aaaaaaaaaaaaaa01, eni-0aaaaaaaaaaaaaa02 on nothing
       member      i-0aaaaaaaaaaaaaaa1    CHECKS_FAILED: system check impaired → repair
@@ -341,23 +386,163 @@ describe('status of one service', () => {
                   i-0bbbbbbbbbbbbbbb2    eligible
       interface   eni-0aaaaaaaaaaaaaa01  device index 1
                   eni-0aaaaaaaaaaaaaa02  device index 2
-      stranded    since 2026-11-21 02:01:03Z (0 s ago), tried 1 time:
-                  i-0aaaaaaaaaaaaaaa1: AttachmentLimitExceeded: it takes no more; no
-                  member is left to try
+      stranded    since 2026-11-21 02:01:03Z (0 s ago), tried 1 time; next try to
+                  i-0bbbbbbbbbbbbbbb2
+      refused     i-0bbbbbbbbbbbbbbb2    AttachmentLimitExceeded: it takes no more
+                  i-0aaaaaaaaaaaaaaa1    AttachmentLimitExceeded: it takes no more
       quarantine  i-0aaaaaaaaaaaaaaa1    since 2026-11-21 02:01:03Z (0 s ago): failed
                                          in orders-db.1: system check impaired; ends
                                          when acknowledged
       trail       2 records, head
                   ################################################################
 
-      Why it would not fail over now
+      Why it is down
       STRANDED  i-0aaaaaaaaaaaaaaa1: AttachmentLimitExceeded: it takes no more; no
-                member is left to try → make a member eligible: every look tries again
+                member is left to try → end what the members refuse for; it is tried
+                again at the next look (within a minute), with i-0bbbbbbbbbbbbbbb2
+                first
 
       Ways out
-        aws ec2 attach-network-interface --network-interface-id eni-0aaaaaaaaaaaaaa01 --instance-id i-0bbbbbbbbbbbbbbb2 --device-index 1
-        aws ec2 attach-network-interface --network-interface-id eni-0aaaaaaaaaaaaaa02 --instance-id i-0bbbbbbbbbbbbbbb2 --device-index 2
+        eni-failover show orders-db.1
+        eni-failover pause orders-db --for 1h --reason 'by hand'
+        aws ec2 attach-network-interface --network-interface-id eni-0aaaaaaaaaaaaaa01 --instance-id i-0bbbbbbbbbbbbbbb2 --device-index 1 --network-card-index 0
+        aws ec2 attach-network-interface --network-interface-id eni-0aaaaaaaaaaaaaa02 --instance-id i-0bbbbbbbbbbbbbbb2 --device-index 2 --network-card-index 0
         eni-failover ack orders-db --member i-0aaaaaaaaaaaaaaa1 --reason '…'
+      "
+    `);
+  });
+
+  it('says who is tried next, what each member refused for, and that nothing is tried while a pause forbids it', async () => {
+    const world = await makeWorld();
+    world.ec2.impair(a);
+    for (const id of [a, b]) world.ec2.refuseAttach(id);
+    world.ec2.refuseAttach(c, 'InvalidParameterValue', 'the index is taken');
+    await world.look(world.alarm(a));
+    const view = await viewOf(world);
+    expect(view).toMatchObject({
+      state: 'down',
+      headline: 'DOWN (STRANDED) since 2026-11-21 02:01:03Z',
+      stranded: {
+        next: b,
+        episode: 'orders-db.1',
+        refused: [
+          { instance: b, why: 'AttachmentLimitExceeded: it takes no more' },
+          { instance: c, why: 'InvalidParameterValue: the index is taken' },
+          { instance: a, why: 'AttachmentLimitExceeded: it takes no more' },
+        ],
+      },
+    });
+    await world.run(pauseService(world.ports, ordersDb, pause));
+    const paused = await viewOf(world);
+    expect(paused).toMatchObject({
+      codes: ['STRANDED', 'PAUSED'],
+      stranded: { next: null, episode: 'orders-db.1' },
+      hindrances: [{ wayOut: 'end what else is listed here' }, {}],
+    });
+    expect(seen(await status(world, ordersDb), pipe)).toMatch(
+      /\nstranded .*, tried 1 time; nothing can be tried now\n/,
+    );
+  });
+
+  it('asks for an eligible member only where a stranded service has none', async () => {
+    const world = await makeWorld({ members: [a, b] });
+    world.ec2.impair(a);
+    for (const id of [a, b]) world.ec2.refuseAttach(id);
+    await world.look(world.alarm(a));
+    world.ec2.setState(b, 'stopped');
+    world.ec2.forget(a);
+    const { hindrances, stranded } = await viewOf(world);
+    expect(stranded?.next).toBeNull();
+    expect(hindrances[0]).toMatchObject({
+      code: 'STRANDED',
+      wayOut: 'make a member eligible: every look tries again',
+    });
+  });
+
+  it('is stranded all the same where the trail cannot be read, and points to no episode', async () => {
+    const world = await makeWorld({ members: [a, b] });
+    world.ec2.impair(a);
+    for (const id of [a, b]) world.ec2.refuseAttach(id);
+    await world.look(world.alarm(a));
+    world.ports.store.trail = () => Promise.reject(new PortError('unavailable', 'TimeoutError', 'no answer'));
+    expect(await viewOf(world)).toMatchObject({
+      state: 'down',
+      stranded: { next: b, episode: null, refused: [] },
+    });
+    world.ports.store.trail = () => Promise.reject(new Error('a bug'));
+    await expect(status(world, ordersDb)).rejects.toThrow('a bug');
+  });
+
+  it('is not down once it is together again, though no look has recorded that yet', async () => {
+    const world = await makeWorld({ members: [a, b], interfaces: [front] });
+    world.ec2.impair(a);
+    for (const id of [a, b]) world.ec2.refuseAttach(id);
+    await world.look(world.alarm(a));
+    world.ec2.moveByHand(front, b, 1);
+    expect(await viewOf(world)).toMatchObject({
+      state: 'not-ready',
+      hindrances: [
+        {
+          code: 'STRANDED',
+          wayOut: `wait: all are on ${b} again, the next look records it`,
+          needsHuman: false,
+        },
+        { code: 'NO_ELIGIBLE_STANDBY' },
+      ],
+    });
+  });
+
+  it('says of what a dead holder left on nothing that it is brought back, and of what forbids that', async () => {
+    const world = await makeWorld();
+    world.ec2.terminate(a);
+    const free = await viewOf(world);
+    expect(free).toMatchObject({
+      state: 'down',
+      headline: 'DOWN (HOLDER_FAILED), on nothing: its addresses answer nobody',
+      codes: ['HOLDER_FAILED'],
+      needsHuman: false,
+    });
+    expect(free.hindrances[0]?.wayOut).toMatch(
+      /^wait: they are brought to i-0bbbbbbbbbbbbbbb2 at the next look \(within a minute\)/,
+    );
+    await world.run(pauseService(world.ports, ordersDb, pause));
+    const paused = await viewOf(world);
+    expect(paused).toMatchObject({ codes: ['HOLDER_FAILED', 'PAUSED'], needsHuman: true });
+    expect(paused.hindrances[0]).toMatchObject({
+      wayOut: 'end what else is listed here',
+      commands: [front, management].map((eni) =>
+        expect.stringMatching(`^aws ec2 attach-network-interface .*${eni} --instance-id ${b} `),
+      ),
+    });
+  });
+
+  it('says that addresses answer nobody where a person left everything on nothing', async () => {
+    const world = await makeWorld();
+    world.ec2.detachByHand(front);
+    world.ec2.detachByHand(management);
+    const answer = await status(world, ordersDb);
+    expect(answer.outcome).toBe('needs-human');
+    expect(seen(answer, narrow)).toMatchInlineSnapshot(`
+      "
+      orders-db  DOWN (DETACHED_BY_OTHERS), on nothing: its addresses answer nobody
+
+      holder     none: eni-0aaaaaaaaaaaaaa01, eni-0aaaaaaaaaaaaaa02 on nothing
+      member     i-0aaaaaaaaaaaaaaa1    eligible
+                 i-0bbbbbbbbbbbbbbb2    eligible
+                 i-0ccccccccccccccc3    eligible
+      interface  eni-0aaaaaaaaaaaaaa01  device index 1
+                 eni-0aaaaaaaaaaaaaa02  device index 2
+      trail      1 record, head
+                 ################################################################
+
+      Why it is down
+      DETACHED_BY_OTHERS  eni-0aaaaaaaaaaaaaa01, eni-0aaaaaaaaaaaaaa02 on nothing →
+                          attach them all to one member by hand, then adopt
+
+      Ways out
+        aws ec2 attach-network-interface --network-interface-id eni-0aaaaaaaaaaaaaa01 --instance-id i-0aaaaaaaaaaaaaaa1 --device-index 1 --network-card-index 0
+        aws ec2 attach-network-interface --network-interface-id eni-0aaaaaaaaaaaaaa02 --instance-id i-0aaaaaaaaaaaaaaa1 --device-index 2 --network-card-index 0
+        eni-failover adopt orders-db --reason '…'
       "
     `);
   });
@@ -369,7 +554,7 @@ describe('status of one service', () => {
     expect(answer.outcome).toBe('needs-human');
     expect(seen(answer, narrow)).toMatchInlineSnapshot(`
       "
-      orders-db  NOT ready for a failover, needs a human
+      orders-db  PARTLY DOWN (DETACHED_BY_OTHERS): some of its addresses answer nobody
 
       holder     none: eni-0aaaaaaaaaaaaaa01 on nothing, the rest on
                  i-0aaaaaaaaaaaaaaa1
@@ -381,12 +566,14 @@ describe('status of one service', () => {
       trail      1 record, head
                  ################################################################
 
-      Why it would not fail over now
+      Why it is down
       DETACHED_BY_OTHERS  eni-0aaaaaaaaaaaaaa01 on nothing, the rest on
-                          i-0aaaaaaaaaaaaaaa1 → attach it again by hand
+                          i-0aaaaaaaaaaaaaaa1 → attach them all to one member by hand,
+                          then adopt
 
       Ways out
-        aws ec2 attach-network-interface --network-interface-id eni-0aaaaaaaaaaaaaa01 --instance-id i-0aaaaaaaaaaaaaaa1 --device-index 1
+        aws ec2 attach-network-interface --network-interface-id eni-0aaaaaaaaaaaaaa01 --instance-id i-0aaaaaaaaaaaaaaa1 --device-index 1 --network-card-index 0
+        eni-failover adopt orders-db --reason '…'
       "
     `);
   });
@@ -512,15 +699,54 @@ describe('status of everything', () => {
     `);
   });
 
+  it('names every service that needs a human, the one that is down first', async () => {
+    const world = await makeWorld();
+    const { name, holder } = await world.addService(1);
+    world.ec2.setState(b, 'stopped');
+    world.ec2.setState(c, 'stopped');
+    world.ec2.impair(holder);
+    for (const id of [holder, 'i-0000000000000b001' as InstanceId]) world.ec2.refuseAttach(id);
+    await world.run(lookAt(world, name, world.alarm(holder)));
+    expect(seen(await status(world), narrow)).toMatchInlineSnapshot(`
+      "
+      SERVICE    STATE      HOLDER               WHY NOT
+      orders-db  not ready  i-0aaaaaaaaaaaaaaa1  NO_ELIGIBLE_STANDBY
+      service-1  DOWN       on nothing           STRANDED
+
+      Needs a human: service-1 (DOWN), orders-db
+      What to do:  eni-failover status service-1
+                   eni-failover status orders-db
+      "
+    `);
+  });
+
+  it('shows from where to where a service is being moved', async () => {
+    const world = await makeWorld();
+    world.ec2.impair(a);
+    world.ec2.stick(front, 'forced-too');
+    const { report } = world.begin(world.alarm(a));
+    await world.clock.advance(4_000);
+    expect(seen(await status(world), narrow)).toMatchInlineSnapshot(`
+      "
+      SERVICE    STATE   HOLDER                                     WHY NOT
+      orders-db  moving  i-0aaaaaaaaaaaaaaa1 → i-0bbbbbbbbbbbbbbb2  failover orders-d…
+      "
+    `);
+    world.ec2.loosen(front);
+    await world.run(report);
+  });
+
   it('shows a pause of everything and a brake above the services', async () => {
     const world = await makeWorld();
     await world.run(pauseController(world.ports, pause));
     await world.run(world.ports.store.tripBrake(zone, ['v', 'w', 'x', 'y', 'z'], world.clock.now()));
     expect(seen(await status(world), narrow)).toMatchInlineSnapshot(`
       "
-      Everything is paused until 2026-11-21 02:31:00Z (in 30 min) by local:ann: kernel upgrade
+      Everything is paused until 2026-11-21 02:31:00Z (in 30 min) by local:ann: kernel
+      upgrade
         eni-failover resume --all --reason '…'
-      The brake of eu-central-1a is on since 2026-11-21 02:01:00Z (0 s ago): 5 services failed at once
+      The brake of eu-central-1a is on since 2026-11-21 02:01:00Z (0 s ago): 5
+      services failed at once
         eni-failover ack --zone eu-central-1a --reason '…'
 
       SERVICE    STATE      HOLDER               WHY NOT

@@ -45,7 +45,7 @@ describe('in a pipe', () => {
       "
       2026-11-21 02:01:10Z  orders-db  episode-opened  failover orders-db.1, i-0aaaaaaaaaaaaaaa1 → i-0bbbbbbbbbbbbbbb2, DETACHING: system check impaired
       2026-11-21 02:01:10Z  orders-db  holder  i-0aaaaaaaaaaaaaaa1 → eni-0aaaaaaaaaaaaaa01 is detaching
-      2026-11-21 02:01:10Z  orders-db  readiness  not ready for a failover: EPISODE_OPEN
+      2026-11-21 02:01:10Z  orders-db  readiness  is being moved now, i-0aaaaaaaaaaaaaaa1 → i-0bbbbbbbbbbbbbbb2
       2026-11-21 02:01:12Z  orders-db  episode-state  failover orders-db.1: DETACHING → ATTACHING
       2026-11-21 02:01:12Z  orders-db  holder  eni-0aaaaaaaaaaaaaa01 is detaching → eni-0aaaaaaaaaaaaaa01 is attaching
       2026-11-21 02:01:15Z  orders-db  episode-closed  failover orders-db.1: now on i-0bbbbbbbbbbbbbbb2
@@ -55,6 +55,26 @@ describe('in a pipe', () => {
       "
     `);
     expect(await watching.end()).toMatchObject({ outcome: 'done', isShown: true });
+  });
+
+  it('a service that is down is said to be down, and who is tried next', async () => {
+    const world = await makeWorld({ members: [a, b] });
+    world.ec2.impair(a);
+    const watching = watch(world);
+    await world.clock.advance(1_000);
+    for (const id of [a, b]) world.ec2.refuseAttach(id);
+    await world.look(world.alarm(a));
+    await world.clock.advance(10_000);
+    const told = watching
+      .news()
+      .split('\n')
+      .map((each) => each.slice(22));
+    expect(told.filter((each) => each.includes('  readiness  ') || each.includes('first-look'))).toEqual([
+      'orders-db  first-look  on i-0aaaaaaaaaaaaaaa1; the holder has FAILED: system check impaired',
+      'orders-db  readiness  is being moved now, i-0aaaaaaaaaaaaaaa1 → i-0bbbbbbbbbbbbbbb2',
+      'orders-db  readiness  DOWN (STRANDED) since 2026-11-21 02:01:04Z; next try to i-0bbbbbbbbbbbbbbb2',
+    ]);
+    await watching.end();
   });
 
   it('the records of the trail are told, whoever wrote them, and each once', async () => {
@@ -176,7 +196,7 @@ describe('on a terminal', () => {
     const { report } = world.begin(world.alarm(a));
     await world.clock.advance(4_000);
     expect(shown(watching.news())).toMatch(
-      /orders-db {2}not ready for a failover[\s\S]*episode {4}failover orders-db\.1, /,
+      /orders-db {2}is being moved now, i-0aaaaaaaaaaaaaaa1 → i-0bbbbbbbbbbbbbbb2\n[\s\S]*episode {4}failover orders-db\.1, /,
     );
     await world.run(report);
     await watching.end();
