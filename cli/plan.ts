@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { InstanceId, ServiceName } from '../shared/core/ids.ts';
 import type { Answer } from './answer.ts';
 import { parseInstanceId, parseServiceName } from './arguments.ts';
+import { wrapped } from './output.ts';
 import { planText, strandedText } from './plan-view.ts';
 import { notDoneAnswer, planOf, standsAgainst } from './planned-move.ts';
 import type { CommandContext, Runner } from './program.ts';
@@ -35,7 +36,7 @@ export async function planCommand(
     outcome: wouldMove ? 'done' : 'refused',
     isAskedFor: true,
     data: { service: name, author, code: against?.code ?? null, detail: against?.detail ?? headline, plan },
-    text: (terminal) => planText(plan, terminal.style(color, headline), terminal),
+    text: (terminal) => planText(plan, wrapped(terminal.style(color, headline), terminal), terminal),
   };
 }
 

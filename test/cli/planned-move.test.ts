@@ -95,6 +95,18 @@ describe('plan', () => {
     expect(seen(await plan(world), narrow)).toContain(`holder   ${a}  failed: system check impaired`);
   });
 
+  it('says that a stranded service is down within the width of the terminal', async () => {
+    const world = await makeWorld({ members: [a, b] });
+    world.ec2.impair(a);
+    for (const id of [a, b]) world.ec2.refuseAttach(id);
+    await world.look(world.alarm(a));
+    const [headline = ''] = seen(await plan(world), narrow)
+      .trim()
+      .split('\n\n');
+    expect(headline).toMatch(/^orders-db is STRANDED since .*\n[\s\S]*next try to i-0bbbbbbbbbbbbbbb2$/);
+    expect(Math.max(...headline.split('\n').map((each) => each.length))).toBeLessThanOrEqual(80);
+  });
+
   it('gives programs the commands as they are typed here', async () => {
     const world = await makeWorld(one);
     await world.run(pauseService(world.ports, ordersDb, { author: 'ann', reason: 'upgrade', forMs: 60_000 }));
