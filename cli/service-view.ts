@@ -146,12 +146,12 @@ export const toPauseView = (pause: Pause, nowMs: number): PauseView => ({
   active: isPaused(pause, nowMs),
 });
 
-export const because = "--reason '…'";
+export const because = "--reason '...'";
 
 function commandsFor({ member, code, detail }: MemberRefusal, service: Service, say: Say): readonly string[] {
   // While it is being moved, or stranded, no change of the members is taken.
   const isBusy = service.episode !== undefined || service.stranded !== undefined;
-  const replace = isBusy ? [] : [say(`member replace ${service.name} ${member} i-… ${because}`)];
+  const replace = isBusy ? [] : [say(`member replace ${service.name} ${member} i-... ${because}`)];
   switch (code) {
     case 'NOT_RUNNING':
       // Nothing starts an instance that is gone: it has to be replaced in the declaration.

@@ -140,7 +140,7 @@ describe('explain', () => {
                             i-0aaaaaaaaaaaaaaa1 → attach them all to one member by
                             hand, then adopt
                             aws ec2 attach-network-interface --network-interface-id eni-0aaaaaaaaaaaaaa01 --instance-id i-0aaaaaaaaaaaaaaa1 --device-index 1 --network-card-index 0
-                            eni-failover adopt orders-db --reason '…'
+                            eni-failover adopt orders-db --reason '...'
       "
     `);
   });
@@ -156,7 +156,7 @@ describe('explain', () => {
                             attach them all to one member by hand, then adopt
                             aws ec2 attach-network-interface --network-interface-id eni-0aaaaaaaaaaaaaa01 --instance-id i-0aaaaaaaaaaaaaaa1 --device-index 1 --network-card-index 0
                             aws ec2 attach-network-interface --network-interface-id eni-0aaaaaaaaaaaaaa02 --instance-id i-0aaaaaaaaaaaaaaa1 --device-index 2 --network-card-index 0
-                            eni-failover adopt orders-db --reason '…'
+                            eni-failover adopt orders-db --reason '...'
       "
     `);
   });

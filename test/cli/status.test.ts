@@ -39,7 +39,7 @@ it('a service in mode observe is switched on by a command', async () => {
   const world = await makeWorld({ policy: { mode: 'observe' } });
   const { hindrances } = await viewOf(world);
   expect(hindrances).toMatchObject([
-    { code: 'OBSERVE_ONLY', commands: ["eni-failover mode orders-db act --reason '…'"] },
+    { code: 'OBSERVE_ONLY', commands: ["eni-failover mode orders-db act --reason '...'"] },
   ]);
 });
 
@@ -59,7 +59,7 @@ describe('the way back by itself', () => {
     expect(text).toMatch(
       /failback +SUSPENDED since .* ago\): orders-db\.3 ended RETURNED_TO_SOURCE; not by itself/,
     );
-    expect(text).toContain("  eni-failover ack orders-db --reason '…'");
+    expect(text).toContain("  eni-failover ack orders-db --reason '...'");
     const { failback, outcome } = await viewOf(world);
     expect(failback).toMatchObject({
       byItself: true,
@@ -69,7 +69,7 @@ describe('the way back by itself', () => {
     expect(outcome).toBe('done');
     const explained = await world.run(explainCommand(ordersDb, {}, contextOf(world)));
     expect(explained.data['failback']).toEqual(failback);
-    expect(seen(explained, pipe)).toMatch(/failback +SUSPENDED .*eni-failover ack orders-db --reason '…'/);
+    expect(seen(explained, pipe)).toMatch(/failback +SUSPENDED .*eni-failover ack orders-db --reason '...'/);
   });
 
   const others = [
@@ -210,8 +210,8 @@ describe('status of one service', () => {
                            reason, listed beside it
 
       Ways out
-        eni-failover member replace orders-db i-0aaaaaaaaaaaaaaa1 i-… --reason '…'
-        eni-failover ack orders-db --member i-0aaaaaaaaaaaaaaa1 --reason '…'
+        eni-failover member replace orders-db i-0aaaaaaaaaaaaaaa1 i-... --reason '...'
+        eni-failover ack orders-db --member i-0aaaaaaaaaaaaaaa1 --reason '...'
       "
     `);
   });
@@ -239,7 +239,7 @@ describe('status of one service', () => {
       PAUSED  by local:ann: kernel upgrade → resume it
 
       Ways out
-        eni-failover resume orders-db --reason '…'
+        eni-failover resume orders-db --reason '...'
       "
     `);
     await world.clock.advance(pause.forMs);
@@ -275,7 +275,7 @@ describe('status of one service', () => {
       PAUSED         by local:ann: kernel upgrade → resume it
 
       Ways out
-        eni-failover resume orders-db --reason '…'
+        eni-failover resume orders-db --reason '...'
       "
     `);
   });
@@ -407,7 +407,7 @@ describe('status of one service', () => {
         eni-failover pause orders-db --for 1h --reason 'by hand'
         aws ec2 attach-network-interface --network-interface-id eni-0aaaaaaaaaaaaaa01 --instance-id i-0bbbbbbbbbbbbbbb2 --device-index 1 --network-card-index 0
         aws ec2 attach-network-interface --network-interface-id eni-0aaaaaaaaaaaaaa02 --instance-id i-0bbbbbbbbbbbbbbb2 --device-index 2 --network-card-index 0
-        eni-failover ack orders-db --member i-0aaaaaaaaaaaaaaa1 --reason '…'
+        eni-failover ack orders-db --member i-0aaaaaaaaaaaaaaa1 --reason '...'
       "
     `);
   });
@@ -542,7 +542,7 @@ describe('status of one service', () => {
       Ways out
         aws ec2 attach-network-interface --network-interface-id eni-0aaaaaaaaaaaaaa01 --instance-id i-0aaaaaaaaaaaaaaa1 --device-index 1 --network-card-index 0
         aws ec2 attach-network-interface --network-interface-id eni-0aaaaaaaaaaaaaa02 --instance-id i-0aaaaaaaaaaaaaaa1 --device-index 2 --network-card-index 0
-        eni-failover adopt orders-db --reason '…'
+        eni-failover adopt orders-db --reason '...'
       "
     `);
   });
@@ -573,7 +573,7 @@ describe('status of one service', () => {
 
       Ways out
         aws ec2 attach-network-interface --network-interface-id eni-0aaaaaaaaaaaaaa01 --instance-id i-0aaaaaaaaaaaaaaa1 --device-index 1 --network-card-index 0
-        eni-failover adopt orders-db --reason '…'
+        eni-failover adopt orders-db --reason '...'
       "
     `);
   });
@@ -744,10 +744,10 @@ describe('status of everything', () => {
       "
       Everything is paused until 2026-11-21 02:31:00Z (in 30 min) by local:ann: kernel
       upgrade
-        eni-failover resume --all --reason '…'
+        eni-failover resume --all --reason '...'
       The brake of eu-central-1a is on since 2026-11-21 02:01:00Z (0 s ago): 5
       services failed at once
-        eni-failover ack --zone eu-central-1a --reason '…'
+        eni-failover ack --zone eu-central-1a --reason '...'
 
       SERVICE    STATE      HOLDER               WHY NOT
       orders-db  not ready  i-0aaaaaaaaaaaaaaa1  CONTROLLER_PAUSED, BRAKE
