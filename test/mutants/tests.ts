@@ -53,7 +53,7 @@ export async function surveyTests(tree: string): Promise<ReadonlyMap<number, rea
   return files;
 }
 
-/** Asks one process after another: one that hangs, or that a mutant has left its mark on, is given up. */
+/** Asks one process after another: one that hangs is given up. Each question is answered in a new thread of it. */
 export class Tester {
   readonly #tree: string;
   readonly #awake: string;
@@ -81,29 +81,21 @@ export class Tester {
     return child;
   }
 
-  async #ask(order: TestOrder): Promise<string | undefined> {
+  /** The name of the first test that fails, behind its file; undefined when all pass. */
+  async test(mutant: number, files: readonly string[]): Promise<string | undefined> {
     const child = this.#child ?? (await this.#start());
     const { promise, resolve } = Promise.withResolvers<TestAnswer>();
     const patience = setTimeout(() => resolve({ failed: 'the tests hang' }), limitMs.mutant);
     const onMessage = (answer: unknown) => resolve(answer as TestAnswer);
     const onExit = () => resolve({ failed: 'the tests die' });
-    child.once('message', onMessage).once('exit', onExit).send(order);
+    child
+      .once('message', onMessage)
+      .once('exit', onExit)
+      .send({ mutant, files } satisfies TestOrder);
     const { failed } = await promise;
     clearTimeout(patience);
     child.off('message', onMessage).off('exit', onExit);
     if (failed?.startsWith('the tests ')) this.end();
     return failed ?? undefined;
-  }
-
-  /** The name of the first test that fails, behind its file; undefined when all pass. */
-  async test(mutant: number, files: readonly string[]): Promise<string | undefined> {
-    const failed = await this.#ask({ mutant, files });
-    if (failed === undefined) return undefined;
-    const file = failed.split(' > ')[0] ?? '';
-    // What one mutant left in the memory of the process must not speak against the next.
-    if (!this.#child || !files.includes(file)) return failed;
-    if ((await this.#ask({ mutant: 0, files: [file] })) === undefined) return failed;
-    this.end();
-    return this.#ask({ mutant, files });
   }
 }
