@@ -304,6 +304,19 @@ describe('a failback by itself that did not do well', () => {
     },
   );
 
+  story('is told once, with the end that led to it, and not with the next one', declared, async (world) => {
+    const process = await away(world);
+    await minutes(world, process, 63);
+    await fail(world, a);
+    const [told] = suspended(world);
+    expect(told?.text).toContain('docs/runbook.md#failback_suspended');
+    await minutes(world, process, 30);
+    await fail(world, b);
+    expect(world.holder()).not.toBe(b);
+    expect(suspended(world)).toHaveLength(1);
+    expect(world.episodes().at(-1)).not.toHaveProperty('failbackSuspended');
+  });
+
   story('is tried again where the member did well for an hour', declared, async (world) => {
     const process = await away(world);
     await minutes(world, process, 33);
@@ -322,6 +335,8 @@ describe('a failback by itself that did not do well', () => {
       await minutes(world, process, 240);
       expect(world.episodes().slice(1)).toMatchObject([{ outcome: 'RETURNED_TO_SOURCE' }]);
       expect(suspended(world)).toHaveLength(1);
+      // What calls for a person by itself has its own section.
+      expect(suspended(world)[0]?.text).toContain('docs/runbook.md#returned_to_source');
       world.ec2.acceptAttach(a);
       await world.run(acknowledge(world.ports, ordersDb, by));
       await minutes(world, process, 34);
