@@ -162,6 +162,10 @@ describe('the bundle of functions/failover', () => {
     expect(Buffer.byteLength(atOnce)).toBeGreaterThan(400_000);
     expect(built?.entryBytes).toBeLessThan(560_000);
   });
+  it('keeps rehearsals for those who ask for one', () => {
+    expect(whenNeeded).toContain('nothing could be rehearsed');
+    expect(atOnce).not.toContain('nothing could be rehearsed');
+  });
   it.each(['AmazonSSM', 'SendCommand', 'GetCommandInvocation', 'AWSGirApiService'])(
     'keeps %s for the first hook: it is in a chunk of its own',
     (word) => {

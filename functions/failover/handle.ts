@@ -1,5 +1,4 @@
 /** One delivery: parsed, deduped, looked at. */
-import { rehearse } from '../../shared/app/canary.ts';
 import { dispatch, servicesFor } from '../../shared/app/dispatch.ts';
 import type { Ports, Run } from '../../shared/app/ports.ts';
 import { type Report, restore } from '../../shared/app/restore.ts';
@@ -29,6 +28,8 @@ export async function handle(raw: unknown, ports: Ports, run: Run, once: Once): 
     case 'work':
       if (parsed.message.hint.kind === 'canary') {
         const { service, hint } = parsed.message;
+        // No outage waits for a rehearsal: it is loaded with the first one.
+        const { rehearse } = await import('../../shared/app/canary.ts');
         return { kind: 'looked', reports: [await rehearse(ports, service, hint.drill)] };
       }
       return { kind: 'looked', reports: [await restore(ports, parsed.message, run)] };
