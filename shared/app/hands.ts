@@ -146,7 +146,7 @@ export class Hands {
     this.acted = true;
     const answering = ec2.detach(attachment, { force });
     // Not awaited: no write stands between a detach and the first attach (P3).
-    this.#plan.amend((plan) => withLeavingSince(plan, eni, startedAtMs), true);
+    this.#plan.amend((plan) => withLeavingSince(plan, eni, attachment, startedAtMs), true);
     const answer = await answering;
     const step = force ? 'detach-forced' : 'detach';
     this.#journal.note({

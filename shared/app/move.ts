@@ -1,7 +1,14 @@
 /** Carries out a plan: detach, attach, verify, for all interfaces at once, deriving each step from what EC2 shows. */
 import { isPlannedMove } from '../core/episode.ts';
 import type { AttachmentId, InstanceId } from '../core/ids.ts';
-import { type NextStep, nextStep, type Plan, type PlannedInterface, withRung } from '../core/plan.ts';
+import {
+  leavingSince,
+  type NextStep,
+  nextStep,
+  type Plan,
+  type PlannedInterface,
+  withRung,
+} from '../core/plan.ts';
 import type { Rung } from '../core/rungs.ts';
 import { mayGoBack } from '../core/stages.ts';
 import { times } from '../core/times.ts';
@@ -252,11 +259,13 @@ async function stopForPeople(moving: Moving, why: string): Promise<MoveEnd> {
 }
 
 /** Still on its way off a member, within its time, or not seen: nobody knows yet where it will be. */
-function isUndecided({ ports, watch, hands }: Moving, { eni, leavingSinceMs }: PlannedInterface): boolean {
+function isUndecided({ ports, watch, hands }: Moving, planned: PlannedInterface): boolean {
+  const { eni } = planned;
   if (watch.last.facts.get(eni)?.kind === 'unknown') return true;
-  if (!isLeaving(watch.last, eni)) return false;
+  const attachment = attachmentIn(watch.last, eni);
+  if (attachment?.status !== 'detaching') return false;
   const { detachAtMs, waitingSinceMs } = hands.sent(eni);
   const nowMs = ports.clock.now();
-  const sinceMs = leavingSinceMs ?? detachAtMs ?? waitingSinceMs ?? nowMs;
+  const sinceMs = leavingSince(planned, attachment.id) ?? detachAtMs ?? waitingSinceMs ?? nowMs;
   return nowMs - sinceMs < times.detachDeadlineMs;
 }

@@ -11,8 +11,10 @@ export interface PlannedInterface {
   readonly detach?: AttachmentId;
   /** Attachments that this episode made, the latest last. */
   readonly ours: readonly AttachmentId[];
-  /** When the first detach from the source was sent, so that a resumer's patience does not begin anew. */
+  /** When the first detach of `leaving` was sent, so that a resumer's patience does not begin anew. */
   readonly leavingSinceMs?: number;
+  /** Absent in items of older versions: the attachment to the source. */
+  readonly leaving?: AttachmentId;
 }
 
 /**
@@ -71,6 +73,12 @@ const hasLasted = (sinceMs: number | undefined, forMs: number, nowMs: number) =>
 export const isPlanned = (planned: PlannedInterface, id: AttachmentId) =>
   planned.detach === id || planned.ours.includes(id);
 
+/** When the first detach of this attachment was sent, by whichever run; undefined when none was. */
+export const leavingSince = (
+  { detach, leaving = detach, leavingSinceMs }: PlannedInterface,
+  id: AttachmentId,
+): number | undefined => (leaving === id ? leavingSinceMs : undefined);
+
 /** The way out of an attachment that is not where the plan wants it. */
 function leave(
   plan: Plan,
@@ -84,9 +92,7 @@ function leave(
   const manner = isSource || plan.detach === 'plain' ? plan.detach : 'plain-then-force';
   const detaching = attachment.status === 'detaching';
   const sinceMs =
-    sent.detachAtMs ??
-    (isSource ? planned.leavingSinceMs : undefined) ??
-    (detaching ? sent.waitingSinceMs : undefined);
+    sent.detachAtMs ?? leavingSince(planned, attachment.id) ?? (detaching ? sent.waitingSinceMs : undefined);
   const plainIsOver = hasLasted(sinceMs, plan.plainDetachMs, nowMs);
   const force = manner === 'force' || (manner === 'plain-then-force' && plainIsOver);
   const last = sent.lastDetach;
@@ -174,12 +180,14 @@ export function withAttachment(plan: Plan, eni: EniId, id: AttachmentId): Plan {
   };
 }
 
-/** The plan that knows since when an interface is on its way; the first detach that was sent counts. */
-export function withLeavingSince(plan: Plan, eni: EniId, atMs: number): Plan {
+/** The plan that knows since when an attachment is on its way; the first detach that was sent counts. */
+export function withLeavingSince(plan: Plan, eni: EniId, id: AttachmentId, atMs: number): Plan {
   return {
     ...plan,
     interfaces: plan.interfaces.map((each) =>
-      each.eni === eni && each.leavingSinceMs === undefined ? { ...each, leavingSinceMs: atMs } : each,
+      each.eni === eni && leavingSince(each, id) === undefined
+        ? { ...each, leaving: id, leavingSinceMs: atMs }
+        : each,
     ),
   };
 }

@@ -253,6 +253,22 @@ const following: Case[] = [
     answer: detach(false, onB),
   },
   {
+    rule: 'P17',
+    fact: 'a follower is stuck for a resumer too, who sent nothing itself',
+    ...follower,
+    planned: { ...ours, leaving: onB, leavingSinceMs: ago(times.detachDeadlineMs) },
+    shows: on(b),
+    answer: { kind: 'stuck' },
+  },
+  {
+    rule: 'P17',
+    fact: 'a follower is forced by a resumer too, once its plain detach has had its time',
+    ...follower,
+    planned: { ...ours, leaving: onB, leavingSinceMs: ago(5 * second) },
+    shows: on(b),
+    answer: detach(true, onB),
+  },
+  {
     rule: 'P18',
     fact: 'a follower is forced once its own plain detach has had its time',
     ...follower,
@@ -519,8 +535,12 @@ describe('a plan', () => {
     expect(twice.interfaces.map((each) => each.ours)).toEqual([[onB], []]);
   });
   it('knows since when an interface is on its way, from the first detach and for that interface only', () => {
-    const twice = withLeavingSince(withLeavingSince(plan, data, ago(second)), data, now);
-    expect(twice.interfaces.map((each) => each.leavingSinceMs)).toEqual([ago(second), undefined]);
+    const once = withLeavingSince(plan, data, onA, ago(second));
+    const twice = withLeavingSince(once, data, onA, now);
+    expect(twice).toEqual(once);
+    expect(once.interfaces.map((each) => each.leavingSinceMs)).toEqual([ago(second), undefined]);
+    const later = withLeavingSince(twice, data, onB, now);
+    expect(later.interfaces[0]).toMatchObject({ leaving: onB, leavingSinceMs: now });
   });
   it('keeps the attachments it made in order, the latest last', () => {
     const later = attachmentOf(data, c);
