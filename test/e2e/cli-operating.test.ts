@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { DescribeInstancesCommand, RunInstancesCommand } from '@aws-sdk/client-ec2';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import type { ServiceName } from '../../shared/core/ids.ts';
@@ -110,6 +111,41 @@ describe('an operator', { timeout: 120_000 }, () => {
     expect(ended.code).toBe(0);
     expect(jsonOf(ended)).toMatchObject({ command: 'drill', outcome: 'done', service: name });
     expect(await recorded('drill')).toMatchObject([{ author: me }]);
+  });
+
+  it('replaces a standby by a new instance, and the holder by nothing', async () => {
+    const [, holder = '', old = ''] = stage.instances;
+    const { Reservations } = await stage.ec2.send(new DescribeInstancesCommand({ InstanceIds: [old] }));
+    const launched = await stage.ec2.send(
+      new RunInstancesCommand({
+        ImageId: 'ami-12345678',
+        InstanceType: 'm6i.large',
+        MinCount: 1,
+        MaxCount: 1,
+        SubnetId: Reservations?.[0]?.Instances?.[0]?.SubnetId,
+        TagSpecifications: [{ ResourceType: 'instance', Tags: [{ Key: 'eni-failover', Value: 'managed' }] }],
+      }),
+    );
+    const fresh = launched.Instances?.[0]?.InstanceId ?? '';
+    const replace = (member: string) =>
+      run(['member', 'replace', name, member, fresh, '--reason', 'a new image', '--yes']);
+    const refused = await replace(holder);
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('IS_HOLDER') });
+    const replaced = await replace(old);
+    expect(replaced.code).toBe(0);
+    expect(replaced.stdout).toContain(`${old} replaced by ${fresh}`);
+    const { services } = jsonOf(await run(['status', name, '-o', 'json'])) as {
+      services: readonly { standbys: readonly { instance: string }[] }[];
+    };
+    const standbys = services[0]?.standbys.map((each) => each.instance);
+    expect(standbys).toContain(fresh);
+    expect(standbys).not.toContain(old);
+    expect((await recorded('change')).at(-1)).toMatchObject({ author: me, reason: 'a new image' });
+  });
+
+  it('says that a person has looked', async () => {
+    const nothing = await run(['ack', name, '--reason', 'looked']);
+    expect(nothing).toMatchObject({ code: 1, stderr: expect.stringContaining('NOTHING_TO_ACKNOWLEDGE') });
   });
 
   it('ends the registration', async () => {
