@@ -344,6 +344,29 @@ describe('the way back of a planned move', () => {
     expect(last(world)?.outcome).toBe('RETURNED_TO_SOURCE');
   });
 
+  story(
+    'waits for no undo on a target that stops in the middle of it',
+    withHooks({
+      before: [
+        { ...stop, ...back, undo: start },
+        { ...prepare, ...back, deadline: '10m', undo: unprepare },
+      ],
+    }),
+    async (world) => {
+      world.hooks.behave('prepare-replica', { end: 'failed', output: 'disk full' });
+      world.hooks.behave('unprepare-replica', { hangs: true });
+      const beganAtMs = world.clock.now();
+      world.clock.after(10_000, () => world.ec2.setState(b, 'stopped'));
+      await world.askFor(b);
+      await world.settle();
+      expect(marks(world)['1/undo.1']).toMatchObject({ end: 'failed', output: `${b} is stopped` });
+      expect(marks(world)['1/undo.0']).toMatchObject({ end: 'done' });
+      // Whoever takes over, once the first worker's time is over, asks what became of it once more, and goes on.
+      expect((marks(world)['1/undo.1']?.endedAtMs ?? 0) - beganAtMs).toBeLessThan(120_000);
+      expect(last(world)?.outcome).toBe('RETURNED_TO_SOURCE');
+    },
+  );
+
   story('is taken, and undone, when the target refuses the interfaces', hooks, async (world) => {
     world.ec2.refuseAttach(b);
     await world.askFor(b);
