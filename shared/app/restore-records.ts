@@ -7,7 +7,7 @@ import type { EniId, InstanceId } from '../core/ids.ts';
 import { attachmentOf, interfaceOf, type Observation } from '../core/observation.ts';
 import { type MemberRefusal, memberReasons, type ReasonCode, reasons, refusalKey } from '../core/reasons.ts';
 import { interfacesOf, isMember, originKept, type Service } from '../core/state.ts';
-import { unblocking, whereOf } from '../core/unblock.ts';
+import { unblocking, waysOut, whereOf } from '../core/unblock.ts';
 import { attachmentsIn } from '../core/whereabouts.ts';
 import { type Story, toEntry } from './entry.ts';
 import type { Ports } from './ports.ts';
@@ -69,8 +69,7 @@ const nextFor = (
   // A text message has room for the first of them only: it says who can be helped, and how.
   ...(code === 'NO_ELIGIBLE_STANDBY' && members.length > 0
     ? members.map((each) => `${each.member} is ${each.code}: ${memberReasons[each.code].wayOut}`)
-    : [reasons[code].wayOut]),
-  ...[unblocking(code, { ...whereOf(service), isForeign }) ?? []].flat(),
+    : waysOut(code, { ...whereOf(service), isForeign })),
   ...unblockingAll(service, members),
   `eni-failover explain ${service.name}`,
 ];

@@ -12,16 +12,9 @@ import { times } from '../core/times.ts';
 import { canonical } from '../core/trail.ts';
 import { type BrakeCheck, brakeCheck } from './brake.ts';
 import { claim, leased, type Moves, persistPlan, withEpisode } from './claim.ts';
-import {
-  calledBack,
-  callOff,
-  closeEpisode,
-  type Ending,
-  notServing,
-  stoppedBefore,
-  toEnding,
-} from './close.ts';
+import { closeEpisode } from './close.ts';
 import { deliverLeftovers } from './deliver.ts';
+import { calledBack, callOff, type Ending, notServing, stoppedBefore, toEnding } from './ending.ts';
 import { type Journal, makeJournal } from './journal.ts';
 import { keepOnTermination } from './keep.ts';
 import { LaterLooks } from './later-looks.ts';

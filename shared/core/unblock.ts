@@ -1,5 +1,5 @@
 /** The one command of eni-failover that ends a reason not to act, ready to be pasted but for its reason. */
-import type { CommandReasonCode, MemberReasonCode, ReasonCode } from './reasons.ts';
+import { type CommandReasonCode, type MemberReasonCode, type ReasonCode, reasons } from './reasons.ts';
 import type { ServiceState } from './state.ts';
 
 const reason = `--reason '...'`;
@@ -48,3 +48,9 @@ export function unblocking(
       return undefined;
   }
 }
+
+/** What ends a reason, and the command for it where one is enough. */
+export const waysOut = (code: ReasonCode, where: Where): readonly string[] => [
+  reasons[code].wayOut,
+  ...[unblocking(code, where) ?? []].flat(),
+];

@@ -27,7 +27,7 @@ export const equivalents: readonly Equivalent[] = [
     why: 'it tells the type: no other error has mayRetry',
   },
   {
-    file: 'shared/app/close.ts',
+    file: 'shared/app/ending.ts',
     guard: 'plan.source',
     instead: 'true',
     why: 'it tells the type: the health of nobody is unknown as well',
