@@ -3,6 +3,7 @@ import type { ServiceName } from '../core/ids.ts';
 import { bytesOf, most } from '../core/size.ts';
 import type { Service } from '../core/state.ts';
 import { canonical } from '../core/trail.ts';
+import { newestRecords } from './newest-records.ts';
 import { type By, carryOut, type Operated } from './operate.ts';
 import type { Ports } from './ports.ts';
 
@@ -35,29 +36,18 @@ function fitting(journal: readonly BreakGlassCall[]): readonly BreakGlassCall[] 
   return end < 0 ? shown : shown.slice(0, end);
 }
 
-const page = 100;
-/** One that was reported longer ago is another night's. */
-const maxRecords = 500;
-
 /** The number of the record that has this very journal already; undefined where there is none. */
 async function recordedAs(
-  { store }: Ports,
-  { name, frozen, trail }: Service,
+  ports: Ports,
+  service: Service,
   told: readonly BreakGlassCall[],
   calls: number,
 ): Promise<number | undefined> {
   const wanted = canonical({ journal: told, calls });
-  // No other kind of record has a journal.
-  const isSame = ({ body }: { readonly body: string }) => {
+  for await (const { number, body } of newestRecords(ports, service)) {
+    // No other kind of record has a journal.
     const { journal, calls: counted } = JSON.parse(body) as { journal: unknown; calls: unknown };
-    return canonical({ journal, calls: counted }) === wanted;
-  };
-  if (frozen && isSame(frozen)) return frozen.number;
-  const oldest = Math.max(1, trail.next - maxRecords);
-  for (let end = trail.next; end > oldest; end -= page) {
-    const from = Math.max(oldest, end - page);
-    const row = (await store.trail(name, from, end - from)).find(isSame);
-    if (row) return row.number;
+    if (canonical({ journal, calls: counted }) === wanted) return number;
   }
   return undefined;
 }

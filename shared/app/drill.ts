@@ -6,6 +6,7 @@ import type { Drill } from '../core/hint.ts';
 import type { ServiceName } from '../core/ids.ts';
 import { interfacesOf, type Service } from '../core/state.ts';
 import { whereabouts } from '../core/whereabouts.ts';
+import { maxRecords, newestRecords } from './newest-records.ts';
 import { observe } from './observe.ts';
 import { type By, carryOut, type Operated, refused } from './operate.ts';
 import { type Obstacle, planFrom } from './plan-ahead.ts';
@@ -71,24 +72,16 @@ interface Told {
   };
 }
 
-const page = 100;
-/** A drill was just now: what lies further back than so many records is another day's. */
-const maxRecords = 500;
-
 /** The ends of episodes, newest first, as far back as the first of these two, if that is not too far. */
 async function endsSince(ports: Ports, service: Service, ids: readonly string[]): Promise<readonly Told[]> {
-  const toldIn = (row: { readonly kind: string; readonly body: string }): readonly Told[] =>
-    row.kind === 'episode' ? [JSON.parse(row.body) as Told] : [];
-  const { frozen, trail } = service;
-  const ends: Told[] = frozen ? [...toldIn(frozen)] : [];
-  const isMissing = () => ids.some((id) => !ends.some(({ episode }) => episode.id === id));
-  const oldest = Math.max(1, trail.next - maxRecords);
-  for (let end = trail.next; end > oldest && isMissing(); end -= page) {
-    const from = Math.max(oldest, end - page);
-    const rows = await ports.store.trail(service.name, from, end - from);
-    // What is frozen may be copied already.
-    const more = rows.filter((row) => row.number !== frozen?.number).flatMap(toldIn);
-    ends.push(...more.reverse());
+  const ends: Told[] = [];
+  const missing = new Set(ids);
+  for await (const { kind, body } of newestRecords(ports, service)) {
+    if (kind !== 'episode') continue;
+    const end = JSON.parse(body) as Told;
+    ends.push(end);
+    missing.delete(end.episode.id);
+    if (missing.size === 0) break;
   }
   return ends;
 }
