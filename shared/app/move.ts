@@ -3,6 +3,7 @@ import { isPlannedMove } from '../core/episode.ts';
 import type { AttachmentId, InstanceId } from '../core/ids.ts';
 import {
   leavingSince,
+  mannerOf,
   type NextStep,
   nextStep,
   type Plan,
@@ -37,7 +38,7 @@ export type MoveEnd =
   | { readonly kind: 'lease-lost'; readonly acted: boolean }
   /** The next rung leaves a member that the service wants fenced first. */
   | { readonly kind: 'fence-due'; readonly acted: boolean }
-  /** The source failed while it was left plainly: only a new look may say that it is forced (P17). */
+  /** A member failed while it was left plainly: only a new look may say that it is forced (P17). */
   | { readonly kind: 'force-due'; readonly acted: boolean }
   /** The worker's time is nearly over: the next one goes on from the plan. */
   | { readonly kind: 'hand-over' };
@@ -52,8 +53,8 @@ export interface MoveContext {
   readonly chooseRung: (plan: Plan) => Promise<Rung>;
   /** Must the source be stopped before the plan goes on, now that it has another rung? */
   readonly isFenceDue: () => boolean;
-  /** A new look at the source: does EC2 say by now that it failed? */
-  readonly hasSourceFailed: () => Promise<boolean>;
+  /** A new look at members that are being left: does EC2 say by now that one of them failed? */
+  readonly haveFailed: (left: readonly InstanceId[]) => Promise<boolean>;
 }
 
 /** A move under way. */
@@ -64,8 +65,8 @@ interface Moving extends MoveContext {
   readonly pace: Pace;
   /** Since when the present target is known to refuse. */
   refusedSinceMs: number | undefined;
-  /** When the source was last looked at. */
-  sourceSeenAtMs: number;
+  /** When the members that are left were last looked at. */
+  leftSeenAtMs: number;
 }
 
 function begin(context: MoveContext, first: Look): Moving {
@@ -79,7 +80,7 @@ function begin(context: MoveContext, first: Look): Moving {
     hands: new Hands(ports, journal, plan, acted),
     pace: new Pace(ports),
     refusedSinceMs: undefined,
-    sourceSeenAtMs: ports.clock.now(),
+    leftSeenAtMs: ports.clock.now(),
   };
 }
 
@@ -129,8 +130,7 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
           continue;
         }
       }
-      if (hangsPlainly(moving) && (await hasSourceFailed(moving)))
-        return { kind: 'force-due', acted: hands.acted };
+      if (await haveFailed(moving, leftPlainly(moving))) return { kind: 'force-due', acted: hands.acted };
     }
 
     if (hands.begun !== begunBefore) pace.begun();
@@ -163,19 +163,23 @@ async function takeSteps({ ports, plan, watch, hands }: Moving): Promise<readonl
   return steps;
 }
 
-/** A planned move waits for EC2, but not for ever on a source that may have failed meanwhile (P17). */
-function hangsPlainly({ ports, plan, watch, sourceSeenAtMs }: Moving): boolean {
-  const { detach, plainDetachMs, interfaces } = plan.now;
-  const patienceMs = Math.max(plainDetachMs, times.resendAfterMs);
-  if (detach !== 'plain' || ports.clock.now() - sourceSeenAtMs < patienceMs) return false;
-  return interfaces.some(({ eni }) => isLeaving(watch.last, eni));
+/** Which members are left plainly: a planned move waits for EC2, but not for ever on one that may have failed (P17). */
+function leftPlainly({ ports, plan, watch, leftSeenAtMs }: Moving): readonly InstanceId[] {
+  const { plainDetachMs, interfaces } = plan.now;
+  if (ports.clock.now() - leftSeenAtMs < Math.max(plainDetachMs, times.resendAfterMs)) return [];
+  return interfaces.flatMap((planned) => {
+    const attachment = attachmentIn(watch.last, planned.eni);
+    if (attachment?.status !== 'detaching') return [];
+    return mannerOf(plan.now, planned, attachment) === 'plain' ? [attachment.instanceId] : [];
+  });
 }
 
 /** Not waited for longer than a poll: an interface that comes loose meanwhile is to be attached. */
-async function hasSourceFailed(moving: Moving): Promise<boolean> {
+async function haveFailed(moving: Moving, left: readonly InstanceId[]): Promise<boolean> {
+  if (left.length === 0) return false;
   const { clock } = moving.ports;
-  moving.sourceSeenAtMs = clock.now();
-  return (await inTime(clock, moving.hasSourceFailed(), times.pollTimeoutMs)) ?? false;
+  moving.leftSeenAtMs = clock.now();
+  return (await inTime(clock, moving.haveFailed(left), times.pollTimeoutMs)) ?? false;
 }
 
 /** Where a planned move returns the others when a detach is refused for good (P18). */

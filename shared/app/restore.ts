@@ -2,6 +2,7 @@
 import { decide } from '../core/decide.ts';
 import { answering, type Decision, type Question, type Refusal, refuse } from '../core/decision.ts';
 import type { WorkMessage } from '../core/hint.ts';
+import type { InstanceId } from '../core/ids.ts';
 import { healthOf, memberOf, type Observation } from '../core/observation.ts';
 import { type Plan, withRung } from '../core/plan.ts';
 import { reasons } from '../core/reasons.ts';
@@ -212,7 +213,7 @@ class Attempt {
           const now = journal.service();
           return now.episode !== undefined && isFenceDue(now, now.episode, observation);
         },
-        hasSourceFailed: () => this.#hasSourceFailed(journal),
+        haveFailed: (left) => this.#haveFailed(journal, left),
       },
       { facts, sentAtMs, slow },
     );
@@ -267,10 +268,9 @@ class Attempt {
     return nextRung({ ...question, service, observation, nowMs: this.#ports.clock.now() }, plan);
   }
 
-  async #hasSourceFailed(journal: Journal): Promise<boolean> {
-    const service = journal.service();
-    const observation = await observe(this.#ports, service);
-    return healthOf(memberOf(observation, service.episode?.plan.source)).kind === 'failed';
+  async #haveFailed(journal: Journal, members: readonly InstanceId[]): Promise<boolean> {
+    const observation = await observe(this.#ports, journal.service());
+    return members.some((each) => healthOf(memberOf(observation, each)).kind === 'failed');
   }
 
   /** P8 */

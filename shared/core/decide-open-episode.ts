@@ -78,9 +78,15 @@ function keepsTarget(q: Question, plan: Plan, untouched: boolean, choice: Candid
 const mayStillTake = ({ refused }: Candidates, target: InstanceId) =>
   refused.every(({ member, code }) => member !== target || code === 'NOT_READY' || code === 'QUARANTINED');
 
-/** Forced once EC2 says that the source failed, however it was to be left before (P17). */
+/** Forced once EC2 says that the source failed, however it was to be left before; so is a member that was tried (P17). */
 function goOn(q: Question, { kind, plan }: Episode, target: InstanceId): Decision {
   const isForced = kind !== 'rescue' && hasFailed(q, plan.source);
-  const resumed: Plan = { ...withRung(plan, target), detach: isForced ? 'force' : plan.detach };
+  const { failed: _, ...next } = withRung(plan, target);
+  const failed = next.tried.filter((id) => id !== plan.source && id !== target && hasFailed(q, id));
+  const resumed: Plan = {
+    ...next,
+    detach: isForced ? 'force' : plan.detach,
+    ...(failed.length > 0 && { failed }),
+  };
   return { kind: 'continue', plan: resumed, why: `resumed on ${target}` };
 }

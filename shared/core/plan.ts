@@ -33,6 +33,8 @@ export interface Plan {
    */
   readonly detach: 'plain' | 'plain-then-force' | 'force';
   readonly plainDetachMs: number;
+  /** Members that the plan had chosen and leaves again because EC2 says that they failed: as it looked last (P17). */
+  readonly failed?: readonly InstanceId[];
   readonly interfaces: readonly PlannedInterface[];
 }
 
@@ -79,6 +81,17 @@ export const leavingSince = (
   id: AttachmentId,
 ): number | undefined => (leaving === id ? leavingSinceMs : undefined);
 
+/** How an attachment is left. A follower leaves a member that is alive, so it leaves plainly first. */
+export function mannerOf(
+  plan: Plan,
+  { detach }: PlannedInterface,
+  { id, instanceId }: Attachment,
+): Plan['detach'] {
+  if (detach === id) return plan.detach;
+  if (plan.failed?.includes(instanceId)) return 'force';
+  return plan.detach === 'plain' ? 'plain' : 'plain-then-force';
+}
+
 /** The way out of an attachment that is not where the plan wants it. */
 function leave(
   plan: Plan,
@@ -87,9 +100,7 @@ function leave(
   sent: Sent,
   nowMs: number,
 ): NextStep {
-  // A follower leaves a member that is alive, so it leaves plainly first; only a failed source is forced.
-  const isSource = planned.detach === attachment.id;
-  const manner = isSource || plan.detach === 'plain' ? plan.detach : 'plain-then-force';
+  const manner = mannerOf(plan, planned, attachment);
   const detaching = attachment.status === 'detaching';
   const sinceMs =
     sent.detachAtMs ?? leavingSince(planned, attachment.id) ?? (detaching ? sent.waitingSinceMs : undefined);

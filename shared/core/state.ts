@@ -182,6 +182,7 @@ const PlanSchema: v.GenericSchema<unknown, Plan> = v.object({
   tried: v.array(InstanceIdSchema),
   detach: v.picklist(['plain', 'plain-then-force', 'force']),
   plainDetachMs: ms,
+  failed: v.exactOptional(v.array(InstanceIdSchema)),
   interfaces: v.array(PlannedInterfaceSchema),
 });
 

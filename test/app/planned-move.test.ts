@@ -1,4 +1,4 @@
-/** Stories of a planned move whose plain detach hangs: waited for, and forced only once EC2 says that the source failed. */
+/** Stories of a planned move whose plain detach hangs: waited for, and forced only once EC2 says that its member failed. */
 import { describe, expect } from 'vitest';
 import { a, b, front, management, type World, type WorldOptions } from '../fakes/world.ts';
 import { story } from './story.ts';
@@ -122,4 +122,50 @@ describe('a plain detach that hangs', () => {
         expect(looks() - before).toBe(1);
       },
     );
+});
+
+describe('a plain detach from a target that took one interface and not the other', () => {
+  /** `b` takes the one, and does not let go of it when it refuses the other. */
+  const takeHalf = (world: World) =>
+    world.ec2.fail(
+      'attach',
+      { kind: 'refused', code: 'AttachmentLimitExceeded' },
+      {
+        when: ({ eni, instanceId }) => {
+          if (eni !== management || instanceId !== b) return false;
+          world.ec2.stick(front, 'plain');
+          return true;
+        },
+        times: 99,
+      },
+    );
+  const offB = (world: World) =>
+    world.ec2.mutations('detach').flatMap((each) => (each.instanceId === b ? [each.force] : []));
+
+  story('is forced once EC2 says that this target has failed', two, async (world) => {
+    takeHalf(world);
+    let failedAtMs = 0;
+    world.clock.after(10_000, () => {
+      failedAtMs = world.clock.now();
+      world.ec2.impair(b);
+    });
+    expect(await world.askFor(b)).toMatchObject({ kind: 'closed', code: 'RETURNED_TO_SOURCE' });
+    expect(attachedTo(world)).toEqual([a, a]);
+    expect(offB(world)).toEqual([false, true]);
+    expect(lastAttachedAtMs(world) - failedAtMs).toBeLessThan(10_000);
+    expect(last(world)?.episode.plan).toMatchObject({ detach: 'plain', failed: [b] });
+  });
+
+  story('is only waited for while this target is well', two, async (world) => {
+    takeHalf(world);
+    // That the member it goes back to fails is no reason to force it off this one.
+    world.clock.after(10_000, () => world.ec2.impair(a));
+    const { report } = world.begin(world.request(b));
+    await world.clock.advance(40_000);
+    expect(offB(world)).toEqual([false]);
+    world.ec2.loosen(front);
+    await world.run(report);
+    await world.settle();
+    expect(offB(world)).toEqual([false]);
+  });
 });

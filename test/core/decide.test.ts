@@ -1437,6 +1437,26 @@ const openEpisodes: Case[] = [
   },
   {
     rule: 'P17',
+    fact: 'forces nothing but what is on the member that EC2 says failed after it was chosen',
+    given: {
+      on: 'nothing',
+      members: { b: 'stopped' },
+      state: open('switchover', { ...plainly, target: c, tried: [b, c] }),
+    },
+    answer: goOn(c, { detach: 'plain', tried: [b, c], failed: [b] }),
+  },
+  {
+    rule: 'P17',
+    fact: 'names neither source nor target among the members that failed after they were chosen',
+    given: {
+      on: 'nothing',
+      members: { a: 'stopped', b: 'stopped', c: 'stopped' },
+      state: open('failover', planTo(c, { source: a, tried: [a, b, c] })),
+    },
+    answer: { kind: 'continue', plan: { ...planTo(c, { source: a, tried: [a, b, c] }), failed: [b] } },
+  },
+  {
+    rule: 'P17',
     fact: 'goes on plainly with a planned move whose holder is healthy',
     given: { state: open('switchover', plainly) },
     answer: goOn(b, { detach: 'plain' }),
@@ -1598,6 +1618,15 @@ it('refuses for good when the service has no members', () => {
 describe.each(Object.entries(tables))('%s', (_, cases) => {
   it.each(titled(cases))('%s', (_title, { given, answer }) => {
     expect(decide(world(given))).toMatchObject(answer);
+  });
+});
+
+it('forgets that a member had failed which is well again (P17)', () => {
+  const plan = { ...plainly, target: c, tried: [b, c] };
+  const state = open('switchover', { ...plan, failed: [b] });
+  expect(decide(world({ on: 'nothing', state }))).toMatchObject({
+    kind: 'continue',
+    plan: expect.not.objectContaining({ failed: expect.anything() }),
   });
 });
 

@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 import type { NativeAttributeValue } from '@aws-sdk/util-dynamodb';
 import * as v from 'valibot';
 import type { Check, CheckStatus, Ec2Event, InstanceState } from '../../sandbox/ec2/model.ts';
-import type { StageMark } from '../../shared/core/episode.ts';
+import type { Episode, StageMark } from '../../shared/core/episode.ts';
 import type { Plan } from '../../shared/core/plan.ts';
 import { reasons } from '../../shared/core/reasons.ts';
 import type { Declaration } from '../../shared/core/service.ts';
@@ -820,6 +820,8 @@ export class Checker {
       this.#fail('S11', service, `detach from ${truth.instance}, which is no member`);
 
     if (truth) this.#checkFence(service, state, truth.instance);
+    if (truth && plan.detach === 'plain' && (call.input as { readonly Force?: boolean }).Force)
+      this.#checkForce(service, episode, truth.instance);
     const lookedAtMs = this.#lookedAt.get(`${call.worker.name} ${eni}`) ?? 0;
     if (episode.stages && lookedAtMs <= (this.#stageEndedAt.get(service) ?? 0))
       this.#fail(
@@ -836,6 +838,14 @@ export class Checker {
     this.#detachedInEpoch.add(key);
     // Judged where it was committed: at the first mark of a fence or a hook.
     if (!episode.stages) this.#onCommit(call, service, state);
+  }
+
+  /** P17: what is to be left plainly is forced only off a member that has failed meanwhile. */
+  #checkForce(service: string, { openedAtMs }: Episode, instance: string): void {
+    const { failedSinceMs, failedUntilMs } = this.#instance(instance);
+    if (failedSinceMs === undefined && failedUntilMs < openedAtMs - sightMs)
+      this.#fail('P17', service, `detach from ${instance} by force, and it has not failed`);
+    this.#world.count('forced off a failed target');
   }
 
   /** Every interface still has the attachment that the plan began with. */
