@@ -1,7 +1,8 @@
 /** `npm run demo`: a service survives the loss of its instance, on an AWS for one machine, while you watch. */
 import { toDocument } from './document.ts';
-import { interruptedCode, watchForInterruption } from './interruption.ts';
-import { type Options, parseOptions, UsageError, usage } from './options.ts';
+import { exitCodeFor } from './exit-code.ts';
+import { watchForInterruption } from './interruption.ts';
+import { type Options, parseOptions, usage } from './options.ts';
 import { type Narrator, type Run, runScenario } from './run-scenario.ts';
 import { mainScenario, type Scenario, scenarios } from './scenarios.ts';
 import { makeScreen, type Screen } from './screen.ts';
@@ -10,7 +11,7 @@ import { cast, heading, paragraph, timelineHead, timelineLines, waitingFor } fro
 
 type RunOptions = Extract<Options, { kind: 'run' }>;
 
-const exitCodes = { asExpected: 0, different: 1, usage: 2, failed: 3, interrupted: interruptedCode } as const;
+const exitCodes = { asExpected: 0, different: 1 } as const;
 
 const silent: Narrator = { preparing() {}, ready() {}, step() {}, watching() {}, over() {} };
 
@@ -84,16 +85,5 @@ try {
     process.exitCode = isAsExpected ? exitCodes.asExpected : exitCodes.different;
   }
 } catch (error) {
-  if (interruption.signal.aborted) {
-    process.stderr.write('interrupted: the sandbox has been stopped\n');
-    process.exitCode = exitCodes.interrupted;
-  } else if (error instanceof UsageError) {
-    process.stderr.write(`${error.message}\n\n${usage}`);
-    process.exitCode = exitCodes.usage;
-  } else {
-    process.stderr.write(
-      `The demo failed: ${error instanceof Error ? (error.stack ?? error.message) : error}\n`,
-    );
-    process.exitCode = exitCodes.failed;
-  }
+  process.exitCode = exitCodeFor(error, interruption.signal, usage);
 }

@@ -1,7 +1,7 @@
 /** `npm run demo:stateful`: a stateful service fails over while a client writes to it and the controller is killed. */
 import path from 'node:path';
-import { interruptedCode, watchForInterruption } from '../interruption.ts';
-import { UsageError } from '../options.ts';
+import { exitCodeFor } from '../exit-code.ts';
+import { watchForInterruption } from '../interruption.ts';
 import { makeScreen } from '../screen.ts';
 import { toDocument } from './document.ts';
 import { makeNarrator, silent } from './narrators.ts';
@@ -12,7 +12,7 @@ import { summary } from './summary.ts';
 
 type RunOptions = Extract<Options, { kind: 'run' }>;
 
-const exitCodes = { safe: 0, unsafe: 1, usage: 2, failed: 3, interrupted: interruptedCode } as const;
+const exitCodes = { safe: 0, unsafe: 1 } as const;
 const defaultDist = path.join(import.meta.dirname, '..', '..', 'dist');
 
 const print = (document: unknown) => process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
@@ -72,15 +72,5 @@ try {
     process.exitCode = isRight ? exitCodes.safe : exitCodes.unsafe;
   }
 } catch (error) {
-  if (interruption.signal.aborted) {
-    process.stderr.write('interrupted: the sandbox has been stopped\n');
-    process.exitCode = exitCodes.interrupted;
-  } else if (error instanceof UsageError) {
-    process.stderr.write(`${error.message}\n\n${usage}`);
-    process.exitCode = exitCodes.usage;
-  } else {
-    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    process.stderr.write(`The demo failed: ${text}\n`);
-    process.exitCode = exitCodes.failed;
-  }
+  process.exitCode = exitCodeFor(error, interruption.signal, usage);
 }
