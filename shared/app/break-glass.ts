@@ -13,12 +13,16 @@ import {
   unknown,
 } from '../core/observation.ts';
 import {
+  leavingUnnoticed,
   type NextStep,
   nextStep,
   type Plan,
   type PlannedInterface,
   type Sent,
   withAttachment,
+  withDetachAnswered,
+  withDetachSent,
+  withLeavingSince,
   withRung,
 } from '../core/plan.ts';
 import { type MemberReasonCode, type MemberRefusal, memberReasons } from '../core/reasons.ts';
@@ -215,6 +219,8 @@ class Move {
     const untilMs = clock.now() + patienceMs;
     for (;;) {
       await this.#look();
+      for (const { eni, id } of leavingUnnoticed(this.plan, this.facts))
+        this.plan = withLeavingSince(this.plan, eni, id, clock.now());
       let resting = 0;
       for (const planned of this.plan.interfaces) {
         const end = await this.#take(planned);
@@ -290,14 +296,12 @@ class Move {
     }
   }
 
-  async #detach(eni: EniId, { attachment, force }: NextStep & { readonly kind: 'detach' }) {
+  async #detach(eni: EniId, { attachment, force, anew }: NextStep & { readonly kind: 'detach' }) {
     const { ec2, clock } = this.#hands;
     await this.#write('DetachNetworkInterface', `${eni} ${attachment}${force ? ' forced' : ''}`);
     const nowMs = clock.now();
-    this.#remember(eni, {
-      detachAtMs: this.#sent.get(eni)?.detachAtMs ?? nowMs,
-      lastDetach: { atMs: nowMs, force },
-    });
+    this.#sent.set(eni, withDetachSent(this.#sent.get(eni) ?? {}, attachment, force, nowMs));
+    if (anew) this.plan = withLeavingSince(this.plan, eni, attachment, nowMs);
     const hadActed = this.#hasActed;
     this.#hasActed = true;
     const answer = await ec2.detach(attachment, { force });
@@ -308,12 +312,9 @@ class Move {
       const why = `the detach of ${eni} was refused (${answer.code}: ${answer.detail})`;
       return hadActed ? this.#goBack(why) : this.#stop(why);
     }
-    if (answer.kind !== 'accepted') {
-      // Not accepted for certain: it is sent again without waiting out the time that EC2 has for what it accepted.
-      const { detachAtMs: _, lastDetach: __, ...rest } = this.#sent.get(eni) ?? {};
-      this.#sent.set(eni, { waitingSinceMs: nowMs, ...rest });
-      this.#again(eni);
-    }
+    // Not accepted for certain: it is sent again without waiting out the time that EC2 has for what it accepted.
+    this.#sent.set(eni, withDetachAnswered(this.#sent.get(eni) ?? {}, answer.kind === 'accepted'));
+    if (answer.kind !== 'accepted') this.#again(eni);
     return undefined;
   }
 

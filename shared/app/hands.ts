@@ -2,11 +2,14 @@
 import { messageOf } from '../core/errors.ts';
 import type { AttachmentId, EniId } from '../core/ids.ts';
 import {
+  leavingSince,
   type NextStep,
   type Plan,
   type PlannedInterface,
   type Sent,
   withAttachment,
+  withDetachAnswered,
+  withDetachSent,
   withLeavingSince,
 } from '../core/plan.ts';
 import { times } from '../core/times.ts';
@@ -25,6 +28,8 @@ interface UnderWay {
   readonly sinceMs: number;
   readonly done: Promise<void>;
 }
+
+type Detach = Extract<NextStep, { kind: 'detach' }>;
 
 const told = (what: string, answer: DetachAnswer | AttachAnswer) =>
   answer.kind === 'accepted' ? what : `${what}: ${answer.kind} ${answer.code}`;
@@ -106,7 +111,7 @@ export class Hands {
       case 'detach':
         // What our own attach has just made is in the plan here before it is in the table.
         this.#send(this.#mayMutate && this.#plan.isStored(eni, step.attachment), eni, () =>
-          this.#detach(eni, step.attachment, step.force),
+          this.#detach(planned, step),
         );
         return;
       case 'attach':
@@ -138,15 +143,17 @@ export class Hands {
     }
   }
 
-  async #detach(eni: EniId, attachment: AttachmentId, force: boolean): Promise<void> {
+  async #detach(planned: PlannedInterface, { attachment, force, anew }: Detach): Promise<void> {
     const { clock, ec2 } = this.#ports;
+    const { eni } = planned;
     const startedAtMs = clock.now();
-    const detachAtMs = this.sent(eni).detachAtMs ?? startedAtMs;
-    this.#remember(eni, { detachAtMs, lastDetach: { atMs: startedAtMs, force } });
+    const leaves = (plan: Plan) => withLeavingSince(plan, eni, attachment, startedAtMs);
+    this.#sent.set(eni, withDetachSent(this.sent(eni), attachment, force, startedAtMs));
     this.acted = true;
     const answering = ec2.detach(attachment, { force });
     // Not awaited: no write stands between a detach and the first attach (P3).
-    this.#plan.amend((plan) => withLeavingSince(plan, eni, attachment, startedAtMs), true);
+    const isFirst = leavingSince(planned, attachment) === undefined;
+    this.#plan.amend(isFirst ? leaves : (plan) => plan, true);
     const answer = await answering;
     const step = force ? 'detach-forced' : 'detach';
     this.#journal.note({
@@ -158,13 +165,12 @@ export class Hands {
     this.#journal.flush();
     // In the wrong state just now (an instance that is stopping, say) is not accepted either.
     const isWrongState = answer.kind === 'look' && answer.code.startsWith('Incorrect');
-    if (answer.kind === 'unclear' || isWrongState) {
-      // Not accepted for certain: the next look may send it again without waiting out its time.
-      const { detachAtMs: _, lastDetach: __, ...rest } = this.sent(eni);
-      this.#sent.set(eni, { waitingSinceMs: startedAtMs, ...rest, notBeforeMs: this.#backOff(eni) });
-    } else if (answer.kind === 'refused') {
+    const isTaken = answer.kind !== 'unclear' && !isWrongState;
+    this.#sent.set(eni, withDetachAnswered(this.sent(eni), isTaken));
+    if (answer.kind === 'accepted' && anew && !isFirst) this.#plan.amend(leaves);
+    if (!isTaken) this.#remember(eni, { notBeforeMs: this.#backOff(eni) });
+    else if (answer.kind === 'refused')
       this.#leave(eni, 'detach-refused', `${answer.code}: ${answer.detail}`);
-    }
   }
 
   async #attach({ eni, deviceIndex, networkCardIndex }: PlannedInterface): Promise<void> {

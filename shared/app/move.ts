@@ -3,11 +3,13 @@ import { isPlannedMove } from '../core/episode.ts';
 import type { AttachmentId, InstanceId } from '../core/ids.ts';
 import {
   leavingSince,
+  leavingUnnoticed,
   mannerOf,
   type NextStep,
   nextStep,
   type Plan,
   type PlannedInterface,
+  withLeavingSince,
   withRung,
 } from '../core/plan.ts';
 import type { Rung } from '../core/rungs.ts';
@@ -146,9 +148,19 @@ export async function carryOut(context: MoveContext, first: Look): Promise<MoveE
 const isTimeOver = ({ run, ports }: Moving) =>
   run.deadlineMs - ports.clock.now() < times.handOverBeforeDeadlineMs;
 
+/** What is seen on its way has its time from now on, whoever sent it away: for whoever resumes, too (P17). */
+function noteLeaving({ ports, plan, watch }: Moving): void {
+  const atMs = ports.clock.now();
+  const facts = new Map(plan.now.interfaces.map(({ eni }) => [eni, watch.believable(eni)]));
+  for (const { eni, id } of leavingUnnoticed(plan.now, facts))
+    plan.amend((before) => withLeavingSince(before, eni, id, atMs));
+}
+
 /** Begins what is left to do for each interface that waits for nothing. */
-async function takeSteps({ ports, plan, watch, hands }: Moving): Promise<readonly NextStep[]> {
+async function takeSteps(moving: Moving): Promise<readonly NextStep[]> {
+  const { ports, plan, watch, hands } = moving;
   const nowMs = ports.clock.now();
+  noteLeaving(moving);
   const steps: NextStep[] = [];
   for (const planned of plan.now.interfaces) {
     const { eni } = planned;
@@ -169,7 +181,8 @@ function leftPlainly({ ports, plan, watch, leftSeenAtMs }: Moving): readonly Ins
   if (ports.clock.now() - leftSeenAtMs < Math.max(plainDetachMs, times.resendAfterMs)) return [];
   return interfaces.flatMap((planned) => {
     const attachment = attachmentIn(watch.last, planned.eni);
-    if (attachment?.status !== 'detaching') return [];
+    // What leaves the target does so against the plan: it is waited for, and attached again.
+    if (attachment?.status !== 'detaching' || attachment.instanceId === plan.now.target) return [];
     return mannerOf(plan.now, planned, attachment) === 'plain' ? [attachment.instanceId] : [];
   });
 }
@@ -250,11 +263,12 @@ function comeToRest(moving: Moving): MoveEnd {
 async function stopForPeople(moving: Moving, why: string): Promise<MoveEnd> {
   const { ports, plan, watch, hands } = moving;
   await hands.settle();
-  await watch.lookNow();
-  while (plan.now.interfaces.some((each) => isUndecided(moving, each))) {
+  for (;;) {
+    await watch.lookNow();
+    noteLeaving(moving);
+    if (!plan.now.interfaces.some((each) => isUndecided(moving, each))) break;
     if (isTimeOver(moving)) return { kind: 'hand-over' };
     await ports.clock.sleep(times.pollMaxMs);
-    await watch.lookNow();
   }
   // What has been leaving for too long will be on nothing, sooner or later.
   const isLost = ({ eni }: PlannedInterface) => isOnNothing(watch.last, eni) || isLeaving(watch.last, eni);
@@ -263,13 +277,11 @@ async function stopForPeople(moving: Moving, why: string): Promise<MoveEnd> {
 }
 
 /** Still on its way off a member, within its time, or not seen: nobody knows yet where it will be. */
-function isUndecided({ ports, watch, hands }: Moving, planned: PlannedInterface): boolean {
+function isUndecided({ ports, watch }: Moving, planned: PlannedInterface): boolean {
   const { eni } = planned;
   if (watch.last.facts.get(eni)?.kind === 'unknown') return true;
   const attachment = attachmentIn(watch.last, eni);
   if (attachment?.status !== 'detaching') return false;
-  const { detachAtMs, waitingSinceMs } = hands.sent(eni);
   const nowMs = ports.clock.now();
-  const sinceMs = leavingSince(planned, attachment.id) ?? detachAtMs ?? waitingSinceMs ?? nowMs;
-  return nowMs - sinceMs < times.detachDeadlineMs;
+  return nowMs - (leavingSince(planned, attachment.id) ?? nowMs) < times.detachDeadlineMs;
 }

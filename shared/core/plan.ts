@@ -11,9 +11,9 @@ export interface PlannedInterface {
   readonly detach?: AttachmentId;
   /** Attachments that this episode made, the latest last. */
   readonly ours: readonly AttachmentId[];
-  /** When the first detach of `leaving` was sent, so that a resumer's patience does not begin anew. */
+  /** Since when `leaving` is on its way, as far as is known: a resumer's patience does not begin anew. */
   readonly leavingSinceMs?: number;
-  /** Absent in items of older versions: the attachment to the source. */
+  /** The attachment that was sent away or seen on its way. Absent in items of older versions: the one to the source. */
   readonly leaving?: AttachmentId;
 }
 
@@ -38,11 +38,18 @@ export interface Plan {
   readonly interfaces: readonly PlannedInterface[];
 }
 
+/** The latest detach that this run has sent for one interface. */
+export interface SentDetach {
+  readonly attachment: AttachmentId;
+  readonly atMs: number;
+  readonly force: boolean;
+  /** When the first one that EC2 took was sent; absent while none was: it was asked to be spared, or did not answer. */
+  readonly takenSinceMs?: number;
+}
+
 /** What this run itself has sent for one interface. A resumer starts with an empty one. */
 export interface Sent {
-  readonly detachAtMs?: number;
-  /** What EC2 accepted is given its time before the same is sent again. */
-  readonly lastDetach?: { readonly atMs: number; readonly force: boolean };
+  readonly detach?: SentDetach;
   /** The first attach to the present target that was not merely throttled or left unanswered. */
   readonly attachAtMs?: number;
   /** Nothing is sent before: EC2 did not answer, or asked us to slow down. */
@@ -56,7 +63,13 @@ export interface Sent {
 /** What is left to do for one interface. */
 export type NextStep =
   | { readonly kind: 'look'; readonly why: string }
-  | { readonly kind: 'detach'; readonly attachment: AttachmentId; readonly force: boolean }
+  /** `anew`: EC2 shows nothing of what was sent before, if anything was; once it takes this, the time begins. */
+  | {
+      readonly kind: 'detach';
+      readonly attachment: AttachmentId;
+      readonly force: boolean;
+      readonly anew: boolean;
+    }
   | { readonly kind: 'attach' }
   /** Our own late effect: an attachment that the plan does not know. Take it into the plan, then go on. */
   | { readonly kind: 'adopt'; readonly attachment: AttachmentId }
@@ -75,11 +88,29 @@ const hasLasted = (sinceMs: number | undefined, forMs: number, nowMs: number) =>
 export const isPlanned = (planned: PlannedInterface, id: AttachmentId) =>
   planned.detach === id || planned.ours.includes(id);
 
-/** When the first detach of this attachment was sent, by whichever run; undefined when none was. */
+/** Since when this attachment is on its way, for whichever run; undefined when it is not known to be. */
 export const leavingSince = (
   { detach, leaving = detach, leavingSinceMs }: PlannedInterface,
   id: AttachmentId,
 ): number | undefined => (leaving === id ? leavingSinceMs : undefined);
+
+const sentFor = ({ detach }: Sent, id: AttachmentId) => (detach?.attachment === id ? detach : undefined);
+
+/** What this run knows while the answer to a detach is still to come. */
+export function withDetachSent(sent: Sent, attachment: AttachmentId, force: boolean, atMs: number): Sent {
+  const { takenSinceMs } = sentFor(sent, attachment) ?? {};
+  return {
+    ...sent,
+    detach: { attachment, atMs, force, ...(takenSinceMs !== undefined && { takenSinceMs }) },
+  };
+}
+
+/** EC2 has taken it. Otherwise nobody waits for it: its patience begins with the next one. */
+export function withDetachAnswered(sent: Sent, isTaken: boolean): Sent {
+  if (!sent.detach) return sent;
+  const { takenSinceMs = sent.detach.atMs, ...detach } = sent.detach;
+  return { ...sent, detach: isTaken ? { ...detach, takenSinceMs } : detach };
+}
 
 /** How an attachment is left. A follower leaves a member that is alive, so it leaves plainly first. */
 export function mannerOf(
@@ -100,18 +131,26 @@ function leave(
   sent: Sent,
   nowMs: number,
 ): NextStep {
+  const { id } = attachment;
   const manner = mannerOf(plan, planned, attachment);
   const detaching = attachment.status === 'detaching';
-  const sinceMs =
-    sent.detachAtMs ?? leavingSince(planned, attachment.id) ?? (detaching ? sent.waitingSinceMs : undefined);
-  const plainIsOver = hasLasted(sinceMs, plan.plainDetachMs, nowMs);
-  const force = manner === 'force' || (manner === 'plain-then-force' && plainIsOver);
-  const last = sent.lastDetach;
-  const isDue = last === undefined || (force && !last.force) || nowMs - last.atMs >= times.resendAfterMs;
-  if (hasLasted(sinceMs, times.detachDeadlineMs, nowMs))
-    return { kind: 'stuck', why: 'it has been detaching for five minutes' };
+  const sinceMs = leavingSince(planned, id);
+  const own = sentFor(sent, id);
+  // What EC2 shows as attached it has not taken from anybody before this run.
+  const plainSinceMs = own?.takenSinceMs ?? (detaching ? sinceMs : undefined);
+  const force =
+    manner === 'force' ||
+    (manner === 'plain-then-force' && hasLasted(plainSinceMs, plan.plainDetachMs, nowMs));
+  // What EC2 took is given its time before the same is sent again.
+  const isWaitedFor = own?.takenSinceMs !== undefined && nowMs - own.atMs < times.resendAfterMs;
+  // Nobody is called before this run, too, has tried what it may.
+  const isTried = own ? own.force || !force : detaching && !force;
+  if (isTried && !isWaitedFor && hasLasted(sinceMs, times.detachDeadlineMs, nowMs))
+    return { kind: 'stuck', why: 'it has been leaving for five minutes' };
+  const isDue = !isWaitedFor || (force && !own?.force);
   // A plain detach under way is not sent twice: EC2 has nothing to add to it.
-  if (isDue && (force || !detaching)) return { kind: 'detach', attachment: attachment.id, force };
+  if (isDue && (force || !detaching))
+    return { kind: 'detach', attachment: id, force, anew: !detaching && own?.takenSinceMs === undefined };
   return { kind: 'look', why: 'waiting for EC2 to detach it' };
 }
 
@@ -191,16 +230,29 @@ export function withAttachment(plan: Plan, eni: EniId, id: AttachmentId): Plan {
   };
 }
 
-/** The plan that knows since when an attachment is on its way; the first detach that was sent counts. */
+/** The plan that knows since when an attachment is on its way. */
 export function withLeavingSince(plan: Plan, eni: EniId, id: AttachmentId, atMs: number): Plan {
   return {
     ...plan,
     interfaces: plan.interfaces.map((each) =>
-      each.eni === eni && leavingSince(each, id) === undefined
-        ? { ...each, leaving: id, leavingSinceMs: atMs }
-        : each,
+      each.eni === eni ? { ...each, leaving: id, leavingSinceMs: atMs } : each,
     ),
   };
+}
+
+/** What EC2 shows on its way, by whomever it was sent away, and the plan does not know since when. */
+export function leavingUnnoticed(
+  { interfaces }: Plan,
+  facts: ReadonlyMap<EniId, Fact<InterfaceFact>>,
+): readonly { readonly eni: EniId; readonly id: AttachmentId }[] {
+  return interfaces.flatMap((planned) => {
+    const { eni } = planned;
+    const fact = facts.get(eni);
+    const attachment = fact?.kind === 'known' ? fact.value.attachment : undefined;
+    return attachment?.status === 'detaching' && leavingSince(planned, attachment.id) === undefined
+      ? [{ eni, id: attachment.id }]
+      : [];
+  });
 }
 
 /** True while every interface still has the attachment that the plan began with (P15). */

@@ -1,14 +1,17 @@
 /** From a plan and a look at EC2, the one next step for an interface; nobody replays a list of calls. */
 import { describe, expect, it } from 'vitest';
-import type { Attachment, Fact, InterfaceFact } from '../../shared/core/observation.ts';
+import { type Attachment, type Fact, type InterfaceFact, unknown } from '../../shared/core/observation.ts';
 import {
   isPlanned,
   isUntouched,
+  leavingUnnoticed,
   nextStep,
   type Plan,
   type PlannedInterface,
   type Sent,
   withAttachment,
+  withDetachAnswered,
+  withDetachSent,
   withLeavingSince,
   withRung,
 } from '../../shared/core/plan.ts';
@@ -53,6 +56,14 @@ const refused = { kind: 'target-refused' };
 const plainFirst = { plan: { detach: 'plain-then-force' } } as const;
 const plainly = { plan: { detach: 'plain' } } as const;
 const detaching = on(a, { status: 'detaching' });
+/** A detach of this run that EC2 took; `first`: when the first of several was sent. */
+const took = (atMs: number, { force = false, first = atMs, attachment = onA } = {}): { sent: Sent } => ({
+  sent: { detach: { attachment, atMs, force, takenSinceMs: first } },
+});
+/** One that EC2 did not answer, or asked to be spared. */
+const unclear = (atMs: number, force = false): { sent: Sent } => ({
+  sent: { detach: { attachment: onA, atMs, force } },
+});
 
 const leaving: Case[] = [
   { rule: 'P17', fact: 'forces a source that EC2 knows to have failed', shows: on(a), answer: detach(true) },
@@ -69,7 +80,7 @@ const leaving: Case[] = [
     fact: 'waits a millisecond less than the plain time before it forces',
     ...plainFirst,
     shows: on(a),
-    sent: { detachAtMs: ago(5 * second - 1), lastDetach: { atMs: ago(5 * second - 1), force: false } },
+    ...took(ago(5 * second - 1)),
     answer: look,
   },
   {
@@ -77,7 +88,7 @@ const leaving: Case[] = [
     fact: 'forces after exactly the plain time',
     ...plainFirst,
     shows: on(a),
-    sent: { detachAtMs: ago(5 * second) },
+    ...took(ago(5 * second)),
     answer: detach(true),
   },
   {
@@ -85,7 +96,7 @@ const leaving: Case[] = [
     fact: "keeps to the service's own plain time",
     plan: { detach: 'plain-then-force', plainDetachMs: 8 * second },
     shows: detaching,
-    sent: { detachAtMs: ago(8 * second - 1) },
+    ...took(ago(8 * second - 1)),
     answer: look,
   },
   {
@@ -93,7 +104,7 @@ const leaving: Case[] = [
     fact: 'forces as soon as the plain time is over, though a plain detach would not be sent again yet',
     plan: { detach: 'plain-then-force', plainDetachMs: 2 * second },
     shows: on(a),
-    sent: { detachAtMs: ago(2 * second), lastDetach: { atMs: ago(2 * second), force: false } },
+    ...took(ago(2 * second)),
     answer: detach(true),
   },
   {
@@ -101,7 +112,15 @@ const leaving: Case[] = [
     fact: 'forces what has been detaching plainly for too long',
     ...plainFirst,
     shows: detaching,
-    sent: { detachAtMs: ago(5 * second) },
+    ...took(ago(5 * second)),
+    answer: detach(true),
+  },
+  {
+    rule: 'P17',
+    fact: 'counts the plain time from the first detach that EC2 took, not from the one that it was sent again',
+    ...plainFirst,
+    shows: on(a),
+    ...took(ago(second), { first: ago(5 * second) }),
     answer: detach(true),
   },
   {
@@ -109,16 +128,34 @@ const leaving: Case[] = [
     fact: "goes on with a predecessor's patience instead of beginning anew",
     ...plainFirst,
     planned: { leavingSinceMs: ago(5 * second) },
-    shows: on(a),
+    shows: detaching,
     answer: detach(true),
   },
   {
     rule: 'P17',
-    fact: 'counts from when it first saw a detach under way that it did not send',
+    fact: 'begins anew with what a predecessor sent, and EC2 has not taken',
     ...plainFirst,
+    planned: { leavingSinceMs: ago(60 * second) },
+    shows: on(a),
+    answer: { ...detach(false), anew: true },
+  },
+  {
+    rule: 'P17',
+    fact: 'forces nothing because EC2 has been asking for patience for long',
+    ...plainFirst,
+    planned: { leavingSinceMs: ago(60 * second) },
+    shows: on(a),
+    ...unclear(ago(second)),
+    answer: { ...detach(false), anew: true },
+  },
+  {
+    rule: 'P17',
+    fact: 'does not take what it sent away before for what it leaves now',
+    ...plainFirst,
+    planned: { leavingSinceMs: ago(60 * second), leaving: onB },
     shows: detaching,
-    sent: { waitingSinceMs: ago(5 * second) },
-    answer: detach(true),
+    ...took(ago(60 * second), { attachment: onB }),
+    answer: look,
   },
   {
     rule: 'P17',
@@ -133,7 +170,7 @@ const leaving: Case[] = [
     fact: 'does not send a plain detach twice while it is under way',
     ...plainly,
     shows: detaching,
-    sent: { detachAtMs: ago(60 * second) },
+    ...took(ago(60 * second)),
     answer: look,
   },
   {
@@ -145,27 +182,24 @@ const leaving: Case[] = [
   },
   {
     rule: 'P17',
-    fact: 'forces a plain detach that a predecessor sent, where the plan says force',
+    fact: 'forces a plain detach that a predecessor sent, where the plan says force, and does not call it a new one',
     shows: detaching,
-    answer: detach(true),
+    answer: { ...detach(true), anew: false },
   },
   {
     rule: '§11',
     fact: 'never forces a planned move, however long it takes',
     ...plainly,
     shows: on(a),
-    sent: { detachAtMs: ago(60 * second) },
-    answer: detach(false),
+    ...took(ago(60 * second)),
+    answer: { ...detach(false), anew: false },
   },
   {
     rule: 'P17',
     fact: 'waits a millisecond less than the resend time for a plain detach that shows no effect',
     ...plainly,
     shows: on(a),
-    sent: {
-      detachAtMs: ago(times.resendAfterMs - 1),
-      lastDetach: { atMs: ago(times.resendAfterMs - 1), force: false },
-    },
+    ...took(ago(times.resendAfterMs - 1)),
     answer: look,
   },
   {
@@ -173,10 +207,7 @@ const leaving: Case[] = [
     fact: 'sends a plain detach again after exactly the resend time',
     ...plainly,
     shows: on(a),
-    sent: {
-      detachAtMs: ago(times.resendAfterMs),
-      lastDetach: { atMs: ago(times.resendAfterMs), force: false },
-    },
+    ...took(ago(times.resendAfterMs)),
     answer: detach(false),
   },
   {
@@ -184,42 +215,100 @@ const leaving: Case[] = [
     fact: 'gives the plain detach that it sent again as much time as the first',
     ...plainly,
     shows: on(a),
-    sent: { detachAtMs: ago(60 * second), lastDetach: { atMs: ago(times.resendAfterMs - 1), force: false } },
+    ...took(ago(times.resendAfterMs - 1), { first: ago(60 * second) }),
     answer: look,
   },
   {
     rule: 'P17',
     fact: 'waits a millisecond less than the resend time for a forced detach',
     shows: detaching,
-    sent: { detachAtMs: ago(20 * second), lastDetach: { atMs: ago(times.resendAfterMs - 1), force: true } },
+    ...took(ago(times.resendAfterMs - 1), { force: true, first: ago(20 * second) }),
     answer: look,
   },
   {
     rule: 'P17',
     fact: 'sends a forced detach again after exactly the resend time',
     shows: detaching,
-    sent: { detachAtMs: ago(20 * second), lastDetach: { atMs: ago(times.resendAfterMs), force: true } },
+    ...took(ago(times.resendAfterMs), { force: true, first: ago(20 * second) }),
+    answer: detach(true),
+  },
+  {
+    rule: 'P17',
+    fact: 'forces at once what it has just sent plainly, where the plan has come to say force',
+    shows: detaching,
+    ...took(ago(second)),
     answer: detach(true),
   },
   {
     rule: 'P17',
     fact: 'is not stuck a millisecond before the detach deadline',
+    planned: { leavingSinceMs: ago(times.detachDeadlineMs - 1) },
     shows: detaching,
-    sent: { detachAtMs: ago(times.detachDeadlineMs - 1), lastDetach: { atMs: ago(second), force: true } },
-    answer: look,
+    ...took(ago(times.resendAfterMs), { force: true }),
+    answer: detach(true),
   },
   {
     rule: 'P17',
     fact: 'is stuck at exactly the detach deadline',
+    planned: { leavingSinceMs: ago(times.detachDeadlineMs) },
     shows: detaching,
-    sent: { detachAtMs: ago(times.detachDeadlineMs), lastDetach: { atMs: ago(second), force: true } },
+    ...took(ago(times.resendAfterMs), { force: true }),
     answer: { kind: 'stuck' },
   },
   {
     rule: 'P17',
-    fact: 'is stuck for a resumer too, who sent nothing itself',
+    fact: 'is not stuck before the forced detach that it sent has had its time',
+    planned: { leavingSinceMs: ago(times.detachDeadlineMs) },
+    shows: detaching,
+    ...took(ago(times.resendAfterMs - 1), { force: true }),
+    answer: look,
+  },
+  {
+    rule: 'P17',
+    fact: 'is stuck where EC2 would not take the forced detach, which has no time to be given',
+    planned: { leavingSinceMs: ago(times.detachDeadlineMs) },
+    shows: detaching,
+    ...unclear(ago(second), true),
+    answer: { kind: 'stuck' },
+  },
+  {
+    rule: 'P17',
+    fact: 'is not stuck before it has tried by force, who sent nothing itself',
+    planned: { leavingSinceMs: ago(times.detachDeadlineMs) },
+    shows: detaching,
+    answer: detach(true),
+  },
+  {
+    rule: 'P17',
+    fact: 'is not stuck before it has tried by force what it has only left plainly',
+    planned: { leavingSinceMs: ago(times.detachDeadlineMs) },
+    shows: detaching,
+    ...took(ago(times.resendAfterMs)),
+    answer: detach(true),
+  },
+  {
+    rule: 'P17',
+    fact: 'is stuck with a plain detach for a resumer too, who has nothing to send',
+    ...plainly,
+    planned: { leavingSinceMs: ago(times.detachDeadlineMs) },
+    shows: detaching,
+    answer: { kind: 'stuck' },
+  },
+  {
+    rule: 'P17',
+    fact: 'is not stuck with what EC2 shows as attached before this run has sent it away',
+    ...plainly,
     planned: { leavingSinceMs: ago(times.detachDeadlineMs) },
     shows: on(a),
+    answer: { ...detach(false), anew: true },
+  },
+  {
+    rule: 'P17',
+    fact: 'is stuck where EC2 has taken no plain detach for five minutes',
+    ...plainly,
+    planned: { leavingSinceMs: ago(times.detachDeadlineMs) },
+    shows: on(a),
+    ...unclear(ago(second)),
     answer: { kind: 'stuck' },
   },
 ];
@@ -286,9 +375,9 @@ const following: Case[] = [
   {
     rule: 'P17',
     fact: 'a follower is stuck for a resumer too, who sent nothing itself',
-    ...follower,
+    plan: { ...follower.plan, detach: 'plain' },
     planned: { ...ours, leaving: onB, leavingSinceMs: ago(times.detachDeadlineMs) },
-    shows: on(b),
+    shows: on(b, { status: 'detaching' }),
     answer: { kind: 'stuck' },
   },
   {
@@ -296,7 +385,7 @@ const following: Case[] = [
     fact: 'a follower is forced by a resumer too, once its plain detach has had its time',
     ...follower,
     planned: { ...ours, leaving: onB, leavingSinceMs: ago(5 * second) },
-    shows: on(b),
+    shows: on(b, { status: 'detaching' }),
     answer: detach(true, onB),
   },
   {
@@ -304,7 +393,7 @@ const following: Case[] = [
     fact: 'a follower is forced once its own plain detach has had its time',
     ...follower,
     shows: on(b),
-    sent: { detachAtMs: ago(5 * second) },
+    ...took(ago(5 * second), { attachment: onB }),
     answer: detach(true, onB),
   },
   {
@@ -313,7 +402,7 @@ const following: Case[] = [
     plan: { ...follower.plan, detach: 'plain' },
     planned: ours,
     shows: on(b),
-    sent: { detachAtMs: ago(60 * second) },
+    ...took(ago(60 * second), { attachment: onB }),
     answer: detach(false, onB),
   },
   {
@@ -430,9 +519,9 @@ const attaching: Case[] = [
   {
     rule: 'P17',
     fact: 'is stuck when it has been leaving the target for exactly the detach deadline',
-    planned: ours,
+    planned: { ...ours, leaving: onB, leavingSinceMs: ago(times.detachDeadlineMs) },
     shows: on(b, { status: 'detaching' }),
-    sent: { waitingSinceMs: ago(times.detachDeadlineMs) },
+    ...took(ago(times.resendAfterMs), { force: true, attachment: onB }),
     answer: { kind: 'stuck' },
   },
 ];
@@ -565,13 +654,23 @@ describe('a plan', () => {
     const twice = withAttachment(withAttachment(plan, data, onB), data, onB);
     expect(twice.interfaces.map((each) => each.ours)).toEqual([[onB], []]);
   });
-  it('knows since when an interface is on its way, from the first detach and for that interface only', () => {
+  it('knows since when an interface is on its way, and that one only', () => {
     const once = withLeavingSince(plan, data, onA, ago(second));
-    const twice = withLeavingSince(once, data, onA, now);
-    expect(twice).toEqual(once);
     expect(once.interfaces.map((each) => each.leavingSinceMs)).toEqual([ago(second), undefined]);
-    const later = withLeavingSince(twice, data, onB, now);
+    const later = withLeavingSince(once, data, onB, now);
     expect(later.interfaces[0]).toMatchObject({ leaving: onB, leavingSinceMs: now });
+  });
+  it('has not noticed what is on its way before it knows since when', () => {
+    const facts = new Map([
+      [data, detaching],
+      [admin, interfaceAt(admin, a)],
+    ]);
+    expect(leavingUnnoticed(plan, facts)).toEqual([{ eni: data, id: onA }]);
+    expect(leavingUnnoticed(withLeavingSince(plan, data, onB, now), facts)).toEqual([{ eni: data, id: onA }]);
+    expect(leavingUnnoticed(withLeavingSince(plan, data, onA, now), facts)).toEqual([]);
+    expect(leavingUnnoticed(plan, new Map([[data, unknown('throttled')]]))).toEqual([]);
+    expect(leavingUnnoticed(plan, new Map([[data, free]]))).toEqual([]);
+    expect(leavingUnnoticed(plan, new Map())).toEqual([]);
   });
   it('keeps the attachments it made in order, the latest last', () => {
     const later = attachmentOf(data, c);
@@ -579,6 +678,37 @@ describe('a plan', () => {
       onB,
       later,
     ]);
+  });
+});
+
+describe('a detach that was sent', () => {
+  const first = withDetachSent({ attachAtMs: 1 }, onA, false, ago(2 * second));
+  it('has no time before EC2 took it', () => {
+    expect(first).toEqual({
+      attachAtMs: 1,
+      detach: { attachment: onA, atMs: ago(2 * second), force: false },
+    });
+    expect(withDetachAnswered(first, false)).toEqual(first);
+  });
+  it('has its time from when the first one was sent that EC2 took', () => {
+    const taken = withDetachAnswered(first, true);
+    const again = withDetachAnswered(withDetachSent(taken, onA, true, now), true);
+    expect(again.detach).toEqual({ attachment: onA, atMs: now, force: true, takenSinceMs: ago(2 * second) });
+  });
+  it('loses its time with one that EC2 did not take', () => {
+    const taken = withDetachAnswered(first, true);
+    expect(withDetachAnswered(withDetachSent(taken, onA, true, now), false).detach).toEqual({
+      attachment: onA,
+      atMs: now,
+      force: true,
+    });
+  });
+  it('says nothing of another attachment', () => {
+    const other = withDetachSent(withDetachAnswered(first, true), onB, false, now);
+    expect(other.detach).toEqual({ attachment: onB, atMs: now, force: false });
+  });
+  it('cannot be answered before it was', () => {
+    expect(withDetachAnswered({ attachAtMs: 1 }, true)).toEqual({ attachAtMs: 1 });
   });
 });
 

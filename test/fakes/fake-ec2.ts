@@ -129,6 +129,8 @@ export interface FakeEc2 extends Ec2 {
   /** What people do, at once. Answers the new attachment's id. */
   attachByHand(eni: EniId, id: InstanceId, deviceIndex: number): AttachmentId;
   detachByHand(eni: EniId): void;
+  /** The same, with the time that it takes; what sticks, sticks. */
+  detachPlainly(eni: EniId): void;
   moveByHand(eni: EniId, id: InstanceId, deviceIndex: number): AttachmentId;
   deleteInterface(eni: EniId): void;
   setDeleteOnTermination(eni: EniId, value: boolean): void;
@@ -278,7 +280,7 @@ export function makeFakeEc2(clock: VirtualClock): FakeEc2 {
     });
   }
 
-  function beginDetach(eni: EniId, force: boolean): void {
+  function beginDetach(eni: EniId, force: boolean, by: Effect['by'] = 'controller'): void {
     const target = theInterface(eni);
     const attachment = target.attachment;
     if (!attachment) return;
@@ -289,7 +291,7 @@ export function makeFakeEc2(clock: VirtualClock): FakeEc2 {
         what: 'detaching',
         attachment: attachment.id,
         instanceId: attachment.instanceId,
-        by: 'controller',
+        by,
       });
     }
     const how = stuck.get(eni);
@@ -300,7 +302,7 @@ export function makeFakeEc2(clock: VirtualClock): FakeEc2 {
     // The same order again does not make it slower.
     if (under && under.atMs <= atMs) return;
     under?.cancel();
-    ending.set(attachment.id, { atMs, cancel: clock.after(takesMs, () => free(eni, 'controller')) });
+    ending.set(attachment.id, { atMs, cancel: clock.after(takesMs, () => free(eni, by)) });
   }
 
   const interfacesOn = (truth: Pick<Truth, 'interfaces'>, id: InstanceId) =>
@@ -513,6 +515,7 @@ export function makeFakeEc2(clock: VirtualClock): FakeEc2 {
 
     attachByHand: (eni, id, deviceIndex) => beginAttach(eni, id, deviceIndex, 0, 'person', 0),
     detachByHand: (eni) => free(eni, 'person'),
+    detachPlainly: (eni) => beginDetach(eni, false, 'person'),
     moveByHand: (eni, id, deviceIndex) => {
       free(eni, 'person');
       return beginAttach(eni, id, deviceIndex, 0, 'person', 0);
