@@ -7,7 +7,7 @@ import type { Plan } from '../core/plan.ts';
 import type { Service, ServiceState } from '../core/state.ts';
 import { times } from '../core/times.ts';
 import { canonical } from '../core/trail.ts';
-import type { Journal } from './journal.ts';
+import { inEpisode, type Journal } from './journal.ts';
 import type { Ports, Run } from './ports.ts';
 
 type Move = Extract<Decision, { kind: 'move' }>;
@@ -84,12 +84,13 @@ function opened({ service, hint }: Question, decision: Move, epoch: number, nowM
   };
 }
 
-/** Stores the plan of an episode that is ours already. False: it could not be written. */
+/** Stores the plan of an episode that is ours already. False: it could not be written, and will not be. */
 export async function persistPlan(journal: Journal, plan: Plan): Promise<boolean> {
+  const stored = journal.service().episode?.plan;
   // What is stored already is not written again: a slow table must not make every look stale.
-  if (canonical(journal.service().episode?.plan) === canonical(plan)) return true;
-  const written = await journal.commit((item) =>
-    item.episode ? { ...item, episode: { ...item.episode, plan } } : item,
-  );
-  return written === 'written';
+  if (canonical(stored) === canonical(plan)) return true;
+  if ((await journal.commit(inEpisode(() => ({ plan })))) === 'written') return true;
+  // It waits in the journal, and must not overwrite what the next look decides.
+  if (stored) journal.amend(inEpisode(() => ({ plan: stored })));
+  return false;
 }

@@ -131,6 +131,9 @@ describe('the plan of an episode that is ours', () => {
     world.store.goDown();
     expect(await world.run(persistPlan(journal, changed))).toBe(false);
     world.store.comeBack();
+    // Nor does it come into the table later, beside what was decided meanwhile.
+    expect(await world.run(journal.commit())).toBe('written');
+    expect(world.service().episode?.plan).toEqual(planTo(target, { source }));
     await world.run(journal.stop());
   });
 
