@@ -33,8 +33,10 @@ function quarantineOf(
   if (kind !== 'rescue')
     return { sinceMs: nowMs, why: `${sourceFailed ? 'failed' : 'given up'} in ${id}: ${evidence}` };
   const known = quarantine[source];
-  const isLasting = known !== undefined && known.untilMs === undefined;
-  return isLasting ? known : { sinceMs: nowMs, why: 'failed still when its service was rescued' };
+  if (known === undefined || known.untilMs !== undefined)
+    return { sinceMs: nowMs, why: 'failed still when its service was rescued' };
+  // Since when it is healthy is counted anew.
+  return { sinceMs: known.sinceMs, why: known.why };
 }
 
 const bounded = <T>(list: readonly T[], most: number) => [...new Set(list)].slice(-most);

@@ -271,6 +271,9 @@ describe('what an episode leaves in the item', () => {
       it('leaves what is known of the failure', () => {
         expect(leftByRescue({ [old]: since })).toEqual({ [old]: since });
       });
+      it('counts anew for how long it is healthy', () => {
+        expect(leftByRescue({ [old]: { ...since, healthySinceMs: now - minute } })).toEqual({ [old]: since });
+      });
       it('keeps out one that a person let in', () => {
         expect(leftByRescue({})).toEqual({ [old]: again });
       });
