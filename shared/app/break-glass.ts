@@ -296,12 +296,11 @@ class Move {
     }
   }
 
-  async #detach(eni: EniId, { attachment, force, anew }: NextStep & { readonly kind: 'detach' }) {
+  async #detach(eni: EniId, { attachment, force }: NextStep & { readonly kind: 'detach' }) {
     const { ec2, clock } = this.#hands;
     await this.#write('DetachNetworkInterface', `${eni} ${attachment}${force ? ' forced' : ''}`);
     const nowMs = clock.now();
     this.#sent.set(eni, withDetachSent(this.#sent.get(eni) ?? {}, attachment, force, nowMs));
-    if (anew) this.plan = withLeavingSince(this.plan, eni, attachment, nowMs);
     const hadActed = this.#hasActed;
     this.#hasActed = true;
     const answer = await ec2.detach(attachment, { force });

@@ -279,6 +279,17 @@ describe('a move', () => {
     expect(world.ec2.mutations('detach').map((each) => each.eni)).toEqual([management]);
   });
 
+  it('that hangs, and whose answer was lost, has its limit all the same', async () => {
+    world.ec2.fail('attach', { kind: 'answer-lost' }, { when: ({ eni }) => eni === front, times: 1 });
+    world.ec2.onCall(({ operation, eni, instanceId }) => {
+      if (operation === 'attach')
+        world.ec2.latency.attachMs = eni === front && instanceId === b ? 3_600_000 : 1_200;
+    });
+    const beganAtMs = world.clock.now();
+    expect(await move()).toMatchObject({ kind: 'returned', on: a });
+    expect(world.clock.now() - beganAtMs).toBeLessThan(2 * times.attachLimitMs);
+  });
+
   it.each(['throttled', 'timed-out', 'answer-lost'] as const)(
     'goes on when an answer is %s',
     async (kind) => {
