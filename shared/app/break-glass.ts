@@ -22,7 +22,7 @@ import {
   withAttachment,
   withDetachAnswered,
   withDetachSent,
-  withLeavingSince,
+  withLeaving,
   withRung,
 } from '../core/plan.ts';
 import { type MemberReasonCode, type MemberRefusal, memberReasons } from '../core/reasons.ts';
@@ -220,7 +220,7 @@ class Move {
     for (;;) {
       await this.#look();
       for (const { eni, id } of leavingUnnoticed(this.plan, this.facts))
-        this.plan = withLeavingSince(this.plan, eni, id, clock.now());
+        this.plan = withLeaving(this.plan, eni, id, { atMs: clock.now(), isTaken: true });
       let resting = 0;
       for (const planned of this.plan.interfaces) {
         const end = await this.#take(planned);
@@ -312,8 +312,8 @@ class Move {
       return hadActed ? this.#goBack(why) : this.#stop(why);
     }
     // Not accepted for certain: it is sent again without waiting out the time that EC2 has for what it accepted.
-    this.#sent.set(eni, withDetachAnswered(this.#sent.get(eni) ?? {}, answer.kind === 'accepted'));
-    if (answer.kind !== 'accepted') this.#again(eni);
+    if (answer.kind === 'accepted') this.#sent.set(eni, withDetachAnswered(this.#sent.get(eni) ?? {}, true));
+    else this.#again(eni);
     return undefined;
   }
 

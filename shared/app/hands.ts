@@ -2,7 +2,7 @@
 import { messageOf } from '../core/errors.ts';
 import type { AttachmentId, EniId } from '../core/ids.ts';
 import {
-  leavingSince,
+  leavingTaken,
   type NextStep,
   type Plan,
   type PlannedInterface,
@@ -10,7 +10,7 @@ import {
   withAttachment,
   withDetachAnswered,
   withDetachSent,
-  withLeavingSince,
+  withLeaving,
 } from '../core/plan.ts';
 import { times } from '../core/times.ts';
 import type { Journal } from './journal.ts';
@@ -143,18 +143,19 @@ export class Hands {
     }
   }
 
-  async #detach(planned: PlannedInterface, { attachment, force, anew }: Detach): Promise<void> {
+  async #detach(planned: PlannedInterface, { attachment, force }: Detach): Promise<void> {
     const { clock, ec2 } = this.#ports;
     const { eni } = planned;
     const startedAtMs = clock.now();
-    const leaves = (plan: Plan) => withLeavingSince(plan, eni, attachment, startedAtMs);
+    const leaving = (isTaken: boolean) => (plan: Plan) =>
+      withLeaving(plan, eni, attachment, { atMs: startedAtMs, isTaken });
     this.#sent.set(eni, withDetachSent(this.sent(eni), attachment, force, startedAtMs));
     this.acted = true;
     const answering = ec2.detach(attachment, { force });
     // Not awaited: no write stands between a detach and the first attach (P3).
-    const isFirst = leavingSince(planned, attachment) === undefined;
-    this.#plan.amend(isFirst ? leaves : (plan) => plan, true);
+    this.#plan.amend(leaving(false), true);
     const answer = await answering;
+    const isTaken = answer.kind === 'accepted';
     const step = force ? 'detach-forced' : 'detach';
     this.#journal.note({
       step,
@@ -162,15 +163,16 @@ export class Hands {
       detail: told(attachment, answer),
       durationMs: clock.now() - startedAtMs,
     });
-    this.#journal.flush();
-    // In the wrong state just now (an instance that is stopping, say) is not accepted either.
+    // Either of them writes what waits.
+    if (isTaken && leavingTaken(planned, attachment) === undefined) this.#plan.amend(leaving(true));
+    else this.#journal.flush();
+    // In the wrong state just now (an instance that is stopping, say) is no answer either.
     const isWrongState = answer.kind === 'look' && answer.code.startsWith('Incorrect');
-    const isTaken = answer.kind !== 'unclear' && !isWrongState;
-    this.#sent.set(eni, withDetachAnswered(this.sent(eni), isTaken));
-    if (answer.kind === 'accepted' && anew && !isFirst) this.#plan.amend(leaves);
-    if (!isTaken) this.#remember(eni, { notBeforeMs: this.#backOff(eni) });
-    else if (answer.kind === 'refused')
-      this.#leave(eni, 'detach-refused', `${answer.code}: ${answer.detail}`);
+    if (answer.kind === 'refused') this.#leave(eni, 'detach-refused', `${answer.code}: ${answer.detail}`);
+    // The next look may send it again without waiting out the time that EC2 has for what it answered.
+    else if (answer.kind === 'unclear' || isWrongState)
+      this.#remember(eni, { notBeforeMs: this.#backOff(eni) });
+    else this.#sent.set(eni, withDetachAnswered(this.sent(eni), isTaken));
   }
 
   async #attach({ eni, deviceIndex, networkCardIndex }: PlannedInterface): Promise<void> {

@@ -9,7 +9,7 @@ import {
   nextStep,
   type Plan,
   type PlannedInterface,
-  withLeavingSince,
+  withLeaving,
   withRung,
 } from '../core/plan.ts';
 import type { Rung } from '../core/rungs.ts';
@@ -153,7 +153,7 @@ function noteLeaving({ ports, plan, watch }: Moving): void {
   const atMs = ports.clock.now();
   const facts = new Map(plan.now.interfaces.map(({ eni }) => [eni, watch.believable(eni)]));
   for (const { eni, id } of leavingUnnoticed(plan.now, facts))
-    plan.amend((before) => withLeavingSince(before, eni, id, atMs));
+    plan.amend((before) => withLeaving(before, eni, id, { atMs, isTaken: true }));
 }
 
 /** Begins what is left to do for each interface that waits for nothing. */

@@ -11,8 +11,10 @@ export interface PlannedInterface {
   readonly detach?: AttachmentId;
   /** Attachments that this episode made, the latest last. */
   readonly ours: readonly AttachmentId[];
-  /** Since when `leaving` is on its way, as far as is known: a resumer's patience does not begin anew. */
+  /** When a detach of `leaving` was first sent, or seen: for a resumer the five minutes do not begin anew. */
   readonly leavingSinceMs?: number;
+  /** Since when EC2 is known to be at it: only then has a plain detach its time. */
+  readonly leavingTakenMs?: number;
   /** The attachment that was sent away or seen on its way. Absent in items of older versions: the one to the source. */
   readonly leaving?: AttachmentId;
 }
@@ -38,12 +40,16 @@ export interface Plan {
   readonly interfaces: readonly PlannedInterface[];
 }
 
-/** The latest detach that this run has sent for one interface. */
+/** What this run has sent to end one attachment. */
 export interface SentDetach {
   readonly attachment: AttachmentId;
-  readonly atMs: number;
   readonly force: boolean;
-  /** When the first one that EC2 took was sent; absent while none was: it was asked to be spared, or did not answer. */
+  /** When the first of this kind, plain or forced, was sent, and the latest. */
+  readonly sinceMs: number;
+  readonly atMs: number;
+  /** Has EC2 answered the latest, so that it is not sent again at once? Not where it asked to be spared. */
+  readonly isAnswered: boolean;
+  /** When the first of any kind was sent that EC2 took. */
   readonly takenSinceMs?: number;
 }
 
@@ -63,13 +69,7 @@ export interface Sent {
 /** What is left to do for one interface. */
 export type NextStep =
   | { readonly kind: 'look'; readonly why: string }
-  /** `anew`: EC2 shows nothing of what was sent before, if anything was; once it takes this, the time begins. */
-  | {
-      readonly kind: 'detach';
-      readonly attachment: AttachmentId;
-      readonly force: boolean;
-      readonly anew: boolean;
-    }
+  | { readonly kind: 'detach'; readonly attachment: AttachmentId; readonly force: boolean }
   | { readonly kind: 'attach' }
   /** Our own late effect: an attachment that the plan does not know. Take it into the plan, then go on. */
   | { readonly kind: 'adopt'; readonly attachment: AttachmentId }
@@ -88,28 +88,34 @@ const hasLasted = (sinceMs: number | undefined, forMs: number, nowMs: number) =>
 export const isPlanned = (planned: PlannedInterface, id: AttachmentId) =>
   planned.detach === id || planned.ours.includes(id);
 
-/** Since when this attachment is on its way, for whichever run; undefined when it is not known to be. */
-export const leavingSince = (
-  { detach, leaving = detach, leavingSinceMs }: PlannedInterface,
+/** What is known of the end of this attachment, by whichever run. */
+const leavingOf = (
+  { detach, leaving = detach, leavingSinceMs, leavingTakenMs }: PlannedInterface,
   id: AttachmentId,
-): number | undefined => (leaving === id ? leavingSinceMs : undefined);
+) => (leaving === id ? { sinceMs: leavingSinceMs, takenMs: leavingTakenMs } : {});
+
+/** When a detach of this attachment was first sent or seen; undefined when none was. */
+export const leavingSince = (planned: PlannedInterface, id: AttachmentId): number | undefined =>
+  leavingOf(planned, id).sinceMs;
+
+/** Since when EC2 is known to detach it; undefined when it is not. */
+export const leavingTaken = (planned: PlannedInterface, id: AttachmentId): number | undefined =>
+  leavingOf(planned, id).takenMs;
 
 const sentFor = ({ detach }: Sent, id: AttachmentId) => (detach?.attachment === id ? detach : undefined);
 
 /** What this run knows while the answer to a detach is still to come. */
 export function withDetachSent(sent: Sent, attachment: AttachmentId, force: boolean, atMs: number): Sent {
-  const { takenSinceMs } = sentFor(sent, attachment) ?? {};
-  return {
-    ...sent,
-    detach: { attachment, atMs, force, ...(takenSinceMs !== undefined && { takenSinceMs }) },
-  };
+  const before = sentFor(sent, attachment);
+  const sinceMs = before?.force === force ? before.sinceMs : atMs;
+  return { ...sent, detach: { ...before, attachment, force, sinceMs, atMs, isAnswered: false } };
 }
 
-/** EC2 has taken it. Otherwise nobody waits for it: its patience begins with the next one. */
+/** EC2 has answered the detach that was sent last, and taken it or not. */
 export function withDetachAnswered(sent: Sent, isTaken: boolean): Sent {
-  if (!sent.detach) return sent;
-  const { takenSinceMs = sent.detach.atMs, ...detach } = sent.detach;
-  return { ...sent, detach: isTaken ? { ...detach, takenSinceMs } : detach };
+  const { detach } = sent;
+  if (!detach) return sent;
+  return { ...sent, detach: { ...(isTaken && { takenSinceMs: detach.atMs }), ...detach, isAnswered: true } };
 }
 
 /** How an attachment is left. A follower leaves a member that is alive, so it leaves plainly first. */
@@ -134,23 +140,23 @@ function leave(
   const { id } = attachment;
   const manner = mannerOf(plan, planned, attachment);
   const detaching = attachment.status === 'detaching';
-  const sinceMs = leavingSince(planned, id);
+  const { sinceMs, takenMs } = leavingOf(planned, id);
   const own = sentFor(sent, id);
   // What EC2 shows as attached it has not taken from anybody before this run.
-  const plainSinceMs = own?.takenSinceMs ?? (detaching ? sinceMs : undefined);
+  const plainSinceMs = own?.takenSinceMs ?? (detaching ? takenMs : undefined);
   const force =
     manner === 'force' ||
     (manner === 'plain-then-force' && hasLasted(plainSinceMs, plan.plainDetachMs, nowMs));
-  // What EC2 took is given its time before the same is sent again.
-  const isWaitedFor = own?.takenSinceMs !== undefined && nowMs - own.atMs < times.resendAfterMs;
-  // Nobody is called before this run, too, has tried what it may.
-  const isTried = own ? own.force || !force : detaching && !force;
-  if (isTried && !isWaitedFor && hasLasted(sinceMs, times.detachDeadlineMs, nowMs))
+  // Nobody is called before what may be done was tried by this run, too, and had its time.
+  const isTried = own
+    ? (own.force || !force) && hasLasted(own.sinceMs, times.lastTryMs, nowMs)
+    : detaching && !force;
+  if (isTried && hasLasted(sinceMs, times.detachDeadlineMs, nowMs))
     return { kind: 'stuck', why: 'it has been leaving for five minutes' };
-  const isDue = !isWaitedFor || (force && !own?.force);
+  // What EC2 answered is given its time before the same is sent again.
+  const isDue = !own?.isAnswered || (force && !own.force) || nowMs - own.atMs >= times.resendAfterMs;
   // A plain detach under way is not sent twice: EC2 has nothing to add to it.
-  if (isDue && (force || !detaching))
-    return { kind: 'detach', attachment: id, force, anew: !detaching && own?.takenSinceMs === undefined };
+  if (isDue && (force || !detaching)) return { kind: 'detach', attachment: id, force };
   return { kind: 'look', why: 'waiting for EC2 to detach it' };
 }
 
@@ -230,17 +236,32 @@ export function withAttachment(plan: Plan, eni: EniId, id: AttachmentId): Plan {
   };
 }
 
-/** The plan that knows since when an attachment is on its way. */
-export function withLeavingSince(plan: Plan, eni: EniId, id: AttachmentId, atMs: number): Plan {
+/** The plan that knows that an attachment is on its way, and whether EC2 is known to be at it; the first time counts. */
+export function withLeaving(
+  plan: Plan,
+  eni: EniId,
+  id: AttachmentId,
+  { atMs, isTaken }: { readonly atMs: number; readonly isTaken: boolean },
+): Plan {
+  const leaves = (
+    { leavingSinceMs: _, leavingTakenMs: __, ...planned }: PlannedInterface,
+    takenMs?: number,
+  ) => ({
+    ...planned,
+    leaving: id,
+    ...(takenMs !== undefined && { leavingTakenMs: takenMs }),
+  });
   return {
     ...plan,
-    interfaces: plan.interfaces.map((each) =>
-      each.eni === eni ? { ...each, leaving: id, leavingSinceMs: atMs } : each,
-    ),
+    interfaces: plan.interfaces.map((each) => {
+      if (each.eni !== eni) return each;
+      const { sinceMs = atMs, takenMs = isTaken ? atMs : undefined } = leavingOf(each, id);
+      return { ...leaves(each, takenMs), leavingSinceMs: sinceMs };
+    }),
   };
 }
 
-/** What EC2 shows on its way, by whomever it was sent away, and the plan does not know since when. */
+/** What EC2 shows on its way, by whomever it was sent away, and the plan does not know it. */
 export function leavingUnnoticed(
   { interfaces }: Plan,
   facts: ReadonlyMap<EniId, Fact<InterfaceFact>>,
@@ -249,7 +270,7 @@ export function leavingUnnoticed(
     const { eni } = planned;
     const fact = facts.get(eni);
     const attachment = fact?.kind === 'known' ? fact.value.attachment : undefined;
-    return attachment?.status === 'detaching' && leavingSince(planned, attachment.id) === undefined
+    return attachment?.status === 'detaching' && leavingTaken(planned, attachment.id) === undefined
       ? [{ eni, id: attachment.id }]
       : [];
   });

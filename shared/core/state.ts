@@ -173,6 +173,7 @@ const PlannedInterfaceSchema: v.GenericSchema<unknown, PlannedInterface> = v.obj
   detach: v.exactOptional(AttachmentIdSchema),
   ours: v.array(AttachmentIdSchema),
   leavingSinceMs: v.exactOptional(ms),
+  leavingTakenMs: v.exactOptional(ms),
   leaving: v.exactOptional(AttachmentIdSchema),
 });
 

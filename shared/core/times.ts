@@ -36,6 +36,7 @@ export const times = {
   /** A source that is well and was asked to let go has buffers to flush: it is not hurried as one that an alarm accuses. */
   forcedMoveAfterMs: 30 * second,
   detachDeadlineMs: 5 * minute,
+  lastTryMs: 30 * second,
   attachLimitMs: 20 * second,
 
   maxEventAgeMs: 5 * minute,

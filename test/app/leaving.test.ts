@@ -128,6 +128,50 @@ describe('the five minutes', () => {
     expect(last(world)?.outcome).toBe('COMPLETED');
   });
 
+  for (const [what, hurt] of [
+    ['asks once more to be spared', { kind: 'throttled' }],
+    ['answers nobody once more', { kind: 'answer-lost' }],
+  ] as const)
+    for (const [kind, begins] of [
+      ['failover', (world: World) => world.alarm(a)],
+      ['planned move', (world: World) => world.request(b)],
+    ] as const)
+      story(`of a ${kind} do not end because EC2 ${what}`, {}, async (world) => {
+        if (kind === 'failover') world.ec2.impair(a);
+        world.ec2.latency.forcedDetachMs = 6_000;
+        world.ec2.fail('detach', { kind: 'timed-out' }, { times: 2 });
+        const { report, worker } = world.begin(begins(world));
+        void report.catch(() => undefined);
+        await world.clock.advance(500);
+        worker.crashAt(worker.calls.length + 1, 'before');
+        await world.clock.advance(6 * minute);
+        world.ec2.fail('detach', hurt, { times: 1 });
+        await world.look(world.sweep());
+        await world.settle();
+        expect(last(world)?.outcome).toBe('COMPLETED');
+        expect(attachedTo(world)).toEqual([b, b]);
+      });
+
+  story('do not end in the middle of a forced detach that was sent at their end', two, async (world) => {
+    for (const eni of [front, management]) world.ec2.stick(eni, 'plain');
+    world.ec2.latency.forcedDetachMs = 8_000;
+    world.clock.after(4 * minute + 52_000, () => world.ec2.impair(a));
+    await world.askFor(b);
+    await world.settle({ forMs: 7 * minute });
+    expect(world.episodes().map((each) => each.outcome)).toEqual(['COMPLETED']);
+    expect(attachedTo(world)).toEqual([b, b]);
+  });
+
+  for (const kind of ['failover', 'planned move'] as const)
+    story(`of a ${kind} end though EC2 accepts each detach, and shows nothing of it`, {}, async (world) => {
+      world.ec2.fail('detach', { kind: 'accepted-late', ms: 24 * 60 * minute }, { times: 99_999 });
+      if (kind === 'failover') world.ec2.impair(a);
+      await world.look(kind === 'failover' ? world.alarm(a) : world.request(b));
+      await world.settle({ forMs: 8 * minute, deliveries: 400 });
+      expect(world.service().episode).toBeUndefined();
+      expect(world.notifier.pages()).not.toEqual([]);
+    });
+
   story('end for what EC2 will not take either, though it shows it as attached', two, async (world) => {
     world.ec2.fail('detach', { kind: 'throttled' }, { times: 9_999 });
     await world.askFor(b);
@@ -154,4 +198,34 @@ describe('the patience of a plain detach', () => {
     expect(offB(world).length).toBeGreaterThan(1);
     expect(offB(world)).not.toContain(true);
   });
+
+  story('begins with what somebody else sent, where EC2 never took ours', {}, async (world) => {
+    world.ec2.impair(a);
+    takeHalf(world, () =>
+      world.ec2.fail('detach', { kind: 'throttled' }, { when: ({ eni }) => eni === front, times: 1 }),
+    );
+    const { report, worker } = world.begin(world.alarm(a));
+    void report.catch(() => undefined);
+    world.ec2.onCall(({ operation, instanceId }) => {
+      if (operation === 'detach' && instanceId === b) worker.crashAt(worker.calls.length, 'after');
+    });
+    await world.clock.advance(25_000);
+    world.ec2.stick(front, 'plain');
+    world.ec2.detachPlainly(front);
+    const seenAtMs = world.clock.now();
+    await world.look(world.sweep());
+    const forced = world.ec2.mutations('detach').find((each) => each.instanceId === b && each.force);
+    expect((forced?.atMs ?? 0) - seenAtMs).toBeGreaterThan(5_000);
+  });
+
+  for (const code of ['InvalidAttachmentID.NotFound', 'IncorrectState'])
+    story(`does not begin with the answer ${code}`, {}, async (world) => {
+      world.ec2.impair(a);
+      takeHalf(world, () =>
+        world.ec2.fail('detach', { kind: 'look', code }, { when: ({ eni }) => eni === front, times: 1 }),
+      );
+      expect(await world.look(world.alarm(a))).toMatchObject({ code: 'COMPLETED' });
+      expect(attachedTo(world)).toEqual([c, c]);
+      expect(offB(world)).toEqual([false, false]);
+    });
 });

@@ -90,6 +90,7 @@ const plan: Plan = {
       detach: ATTACHMENT,
       ours: [OTHER_ATTACHMENT],
       leavingSinceMs: NOW - 3,
+      leavingTakenMs: NOW - 2,
     },
     { eni: OTHER_ENI, deviceIndex: 2, networkCardIndex: 1, ours: [] },
   ],

@@ -12,7 +12,7 @@ import {
   withAttachment,
   withDetachAnswered,
   withDetachSent,
-  withLeavingSince,
+  withLeaving,
   withRung,
 } from '../../shared/core/plan.ts';
 import { times } from '../../shared/core/times.ts';
@@ -56,14 +56,20 @@ const refused = { kind: 'target-refused' };
 const plainFirst = { plan: { detach: 'plain-then-force' } } as const;
 const plainly = { plan: { detach: 'plain' } } as const;
 const detaching = on(a, { status: 'detaching' });
-/** A detach of this run that EC2 took; `first`: when the first of several was sent. */
+/** A detach of this run that EC2 took; `first`: when the first of several of its kind was sent. */
 const took = (atMs: number, { force = false, first = atMs, attachment = onA } = {}): { sent: Sent } => ({
-  sent: { detach: { attachment, atMs, force, takenSinceMs: first } },
+  sent: { detach: { attachment, force, sinceMs: first, atMs, isAnswered: true, takenSinceMs: first } },
 });
 /** One that EC2 did not answer, or asked to be spared. */
-const unclear = (atMs: number, force = false): { sent: Sent } => ({
-  sent: { detach: { attachment: onA, atMs, force } },
+const unclear = (atMs: number, { force = false, first = atMs } = {}): { sent: Sent } => ({
+  sent: { detach: { attachment: onA, force, sinceMs: first, atMs, isAnswered: false } },
 });
+/** What the plan knows of it: first sent or seen, and since when EC2 is at it. */
+const since = (leavingSinceMs: number, leavingTakenMs = leavingSinceMs) => ({
+  leavingSinceMs,
+  leavingTakenMs,
+});
+const deadline = since(ago(times.detachDeadlineMs));
 
 const leaving: Case[] = [
   { rule: 'P17', fact: 'forces a source that EC2 knows to have failed', shows: on(a), answer: detach(true) },
@@ -127,17 +133,50 @@ const leaving: Case[] = [
     rule: 'P17',
     fact: "goes on with a predecessor's patience instead of beginning anew",
     ...plainFirst,
-    planned: { leavingSinceMs: ago(5 * second) },
+    planned: since(ago(5 * second)),
     shows: detaching,
     answer: detach(true),
   },
   {
     rule: 'P17',
-    fact: 'begins anew with what a predecessor sent, and EC2 has not taken',
+    fact: 'forces nothing because EC2 has answered, and not taken it, long ago',
     ...plainFirst,
     planned: { leavingSinceMs: ago(60 * second) },
     shows: on(a),
-    answer: { ...detach(false), anew: true },
+    sent: {
+      detach: {
+        attachment: onA,
+        force: false,
+        sinceMs: ago(60 * second),
+        atMs: ago(second),
+        isAnswered: true,
+      },
+    },
+    answer: look,
+  },
+  {
+    rule: 'P17',
+    fact: 'begins anew with what a predecessor sent, and EC2 does not show',
+    ...plainFirst,
+    planned: since(ago(60 * second)),
+    shows: on(a),
+    answer: detach(false),
+  },
+  {
+    rule: 'P17',
+    fact: 'gives its time to what EC2 took from somebody else long after ours was sent, and not taken',
+    ...plainFirst,
+    planned: since(ago(60 * second), ago(second)),
+    shows: detaching,
+    answer: look,
+  },
+  {
+    rule: 'P17',
+    fact: 'gives its time to what an item of an older version does not say EC2 took',
+    ...plainFirst,
+    planned: { leavingSinceMs: ago(60 * second) },
+    shows: detaching,
+    answer: look,
   },
   {
     rule: 'P17',
@@ -145,14 +184,14 @@ const leaving: Case[] = [
     ...plainFirst,
     planned: { leavingSinceMs: ago(60 * second) },
     shows: on(a),
-    ...unclear(ago(second)),
-    answer: { ...detach(false), anew: true },
+    ...unclear(ago(second), { first: ago(60 * second) }),
+    answer: detach(false),
   },
   {
     rule: 'P17',
     fact: 'does not take what it sent away before for what it leaves now',
     ...plainFirst,
-    planned: { leavingSinceMs: ago(60 * second), leaving: onB },
+    planned: { ...since(ago(60 * second)), leaving: onB },
     shows: detaching,
     ...took(ago(60 * second), { attachment: onB }),
     answer: look,
@@ -182,9 +221,9 @@ const leaving: Case[] = [
   },
   {
     rule: 'P17',
-    fact: 'forces a plain detach that a predecessor sent, where the plan says force, and does not call it a new one',
+    fact: 'forces a plain detach that a predecessor sent, where the plan says force',
     shows: detaching,
-    answer: { ...detach(true), anew: false },
+    answer: detach(true),
   },
   {
     rule: '§11',
@@ -192,7 +231,7 @@ const leaving: Case[] = [
     ...plainly,
     shows: on(a),
     ...took(ago(60 * second)),
-    answer: { ...detach(false), anew: false },
+    answer: detach(false),
   },
   {
     rule: 'P17',
@@ -242,55 +281,63 @@ const leaving: Case[] = [
   {
     rule: 'P17',
     fact: 'is not stuck a millisecond before the detach deadline',
-    planned: { leavingSinceMs: ago(times.detachDeadlineMs - 1) },
+    planned: since(ago(times.detachDeadlineMs - 1)),
     shows: detaching,
-    ...took(ago(times.resendAfterMs), { force: true }),
-    answer: detach(true),
-  },
-  {
-    rule: 'P17',
-    fact: 'is stuck at exactly the detach deadline',
-    planned: { leavingSinceMs: ago(times.detachDeadlineMs) },
-    shows: detaching,
-    ...took(ago(times.resendAfterMs), { force: true }),
-    answer: { kind: 'stuck' },
-  },
-  {
-    rule: 'P17',
-    fact: 'is not stuck before the forced detach that it sent has had its time',
-    planned: { leavingSinceMs: ago(times.detachDeadlineMs) },
-    shows: detaching,
-    ...took(ago(times.resendAfterMs - 1), { force: true }),
+    ...took(ago(second), { force: true, first: ago(times.lastTryMs) }),
     answer: look,
   },
   {
     rule: 'P17',
-    fact: 'is stuck where EC2 would not take the forced detach, which has no time to be given',
-    planned: { leavingSinceMs: ago(times.detachDeadlineMs) },
+    fact: 'is stuck at exactly the detach deadline',
+    planned: deadline,
     shows: detaching,
-    ...unclear(ago(second), true),
+    ...took(ago(second), { force: true, first: ago(times.lastTryMs) }),
+    answer: { kind: 'stuck' },
+  },
+  {
+    rule: 'P17',
+    fact: 'is not stuck before its own forced detach has had its time',
+    planned: deadline,
+    shows: detaching,
+    ...took(ago(second), { force: true, first: ago(times.lastTryMs - 1) }),
+    answer: look,
+  },
+  {
+    rule: 'P17',
+    fact: 'is not stuck because EC2 asked once to be spared',
+    planned: deadline,
+    shows: detaching,
+    ...unclear(ago(second), { force: true }),
+    answer: detach(true),
+  },
+  {
+    rule: 'P17',
+    fact: 'is stuck where EC2 has taken no forced detach for long enough',
+    planned: { leavingSinceMs: ago(times.detachDeadlineMs) },
+    shows: on(a),
+    ...unclear(ago(second), { force: true, first: ago(times.lastTryMs) }),
     answer: { kind: 'stuck' },
   },
   {
     rule: 'P17',
     fact: 'is not stuck before it has tried by force, who sent nothing itself',
-    planned: { leavingSinceMs: ago(times.detachDeadlineMs) },
+    planned: deadline,
     shows: detaching,
     answer: detach(true),
   },
   {
     rule: 'P17',
     fact: 'is not stuck before it has tried by force what it has only left plainly',
-    planned: { leavingSinceMs: ago(times.detachDeadlineMs) },
+    planned: deadline,
     shows: detaching,
-    ...took(ago(times.resendAfterMs)),
+    ...took(ago(60 * second)),
     answer: detach(true),
   },
   {
     rule: 'P17',
     fact: 'is stuck with a plain detach for a resumer too, who has nothing to send',
     ...plainly,
-    planned: { leavingSinceMs: ago(times.detachDeadlineMs) },
+    planned: deadline,
     shows: detaching,
     answer: { kind: 'stuck' },
   },
@@ -298,17 +345,17 @@ const leaving: Case[] = [
     rule: 'P17',
     fact: 'is not stuck with what EC2 shows as attached before this run has sent it away',
     ...plainly,
-    planned: { leavingSinceMs: ago(times.detachDeadlineMs) },
+    planned: deadline,
     shows: on(a),
-    answer: { ...detach(false), anew: true },
+    answer: detach(false),
   },
   {
     rule: 'P17',
-    fact: 'is stuck where EC2 has taken no plain detach for five minutes',
+    fact: 'is stuck with what EC2 shows as attached, though it has taken each detach for five minutes',
     ...plainly,
-    planned: { leavingSinceMs: ago(times.detachDeadlineMs) },
+    planned: deadline,
     shows: on(a),
-    ...unclear(ago(second)),
+    ...took(ago(second), { first: ago(times.lastTryMs) }),
     answer: { kind: 'stuck' },
   },
 ];
@@ -376,7 +423,7 @@ const following: Case[] = [
     rule: 'P17',
     fact: 'a follower is stuck for a resumer too, who sent nothing itself',
     plan: { ...follower.plan, detach: 'plain' },
-    planned: { ...ours, leaving: onB, leavingSinceMs: ago(times.detachDeadlineMs) },
+    planned: { ...ours, leaving: onB, ...deadline },
     shows: on(b, { status: 'detaching' }),
     answer: { kind: 'stuck' },
   },
@@ -384,7 +431,7 @@ const following: Case[] = [
     rule: 'P17',
     fact: 'a follower is forced by a resumer too, once its plain detach has had its time',
     ...follower,
-    planned: { ...ours, leaving: onB, leavingSinceMs: ago(5 * second) },
+    planned: { ...ours, leaving: onB, ...since(ago(5 * second)) },
     shows: on(b, { status: 'detaching' }),
     answer: detach(true, onB),
   },
@@ -519,9 +566,9 @@ const attaching: Case[] = [
   {
     rule: 'P17',
     fact: 'is stuck when it has been leaving the target for exactly the detach deadline',
-    planned: { ...ours, leaving: onB, leavingSinceMs: ago(times.detachDeadlineMs) },
+    planned: { ...ours, leaving: onB, ...deadline },
     shows: on(b, { status: 'detaching' }),
-    ...took(ago(times.resendAfterMs), { force: true, attachment: onB }),
+    ...took(ago(second), { force: true, first: ago(times.lastTryMs), attachment: onB }),
     answer: { kind: 'stuck' },
   },
 ];
@@ -654,20 +701,36 @@ describe('a plan', () => {
     const twice = withAttachment(withAttachment(plan, data, onB), data, onB);
     expect(twice.interfaces.map((each) => each.ours)).toEqual([[onB], []]);
   });
-  it('knows since when an interface is on its way, and that one only', () => {
-    const once = withLeavingSince(plan, data, onA, ago(second));
-    expect(once.interfaces.map((each) => each.leavingSinceMs)).toEqual([ago(second), undefined]);
-    const later = withLeavingSince(once, data, onB, now);
-    expect(later.interfaces[0]).toMatchObject({ leaving: onB, leavingSinceMs: now });
+  it('knows since when an interface is on its way, and since when EC2 is at it, from the first time', () => {
+    const stampsOf = ({ interfaces }: Plan) =>
+      interfaces.map(({ leaving, leavingSinceMs, leavingTakenMs }) => [
+        leaving,
+        leavingSinceMs,
+        leavingTakenMs,
+      ]);
+    const rest = [undefined, undefined, undefined];
+    const sent = withLeaving(plan, data, onA, { atMs: 1, isTaken: false });
+    expect(stampsOf(sent)).toEqual([[onA, 1, undefined], rest]);
+    const taken = withLeaving(sent, data, onA, { atMs: 2, isTaken: true });
+    expect(stampsOf(taken)).toEqual([[onA, 1, 2], rest]);
+    expect(withLeaving(taken, data, onA, { atMs: 3, isTaken: true })).toEqual(taken);
+    expect(withLeaving(taken, data, onA, { atMs: 3, isTaken: false })).toEqual(taken);
+    const other = withLeaving(taken, data, onB, { atMs: 4, isTaken: false });
+    expect(stampsOf(other)).toEqual([[onB, 4, undefined], rest]);
+    expect('leavingTakenMs' in (other.interfaces[0] ?? {})).toBe(false);
+    expect(stampsOf(withLeaving(plan, data, onB, { atMs: 5, isTaken: true }))).toEqual([[onB, 5, 5], rest]);
   });
-  it('has not noticed what is on its way before it knows since when', () => {
+  it('has not noticed what is on its way before it knows that EC2 is at it', () => {
     const facts = new Map([
       [data, detaching],
       [admin, interfaceAt(admin, a)],
     ]);
-    expect(leavingUnnoticed(plan, facts)).toEqual([{ eni: data, id: onA }]);
-    expect(leavingUnnoticed(withLeavingSince(plan, data, onB, now), facts)).toEqual([{ eni: data, id: onA }]);
-    expect(leavingUnnoticed(withLeavingSince(plan, data, onA, now), facts)).toEqual([]);
+    const noticed = [{ eni: data, id: onA }];
+    const knowing = (id: typeof onA, isTaken: boolean) => withLeaving(plan, data, id, { atMs: now, isTaken });
+    expect(leavingUnnoticed(plan, facts)).toEqual(noticed);
+    expect(leavingUnnoticed(knowing(onB, true), facts)).toEqual(noticed);
+    expect(leavingUnnoticed(knowing(onA, false), facts)).toEqual(noticed);
+    expect(leavingUnnoticed(knowing(onA, true), facts)).toEqual([]);
     expect(leavingUnnoticed(plan, new Map([[data, unknown('throttled')]]))).toEqual([]);
     expect(leavingUnnoticed(plan, new Map([[data, free]]))).toEqual([]);
     expect(leavingUnnoticed(plan, new Map())).toEqual([]);
@@ -682,32 +745,34 @@ describe('a plan', () => {
 });
 
 describe('a detach that was sent', () => {
-  const first = withDetachSent({ attachAtMs: 1 }, onA, false, ago(2 * second));
-  it('has no time before EC2 took it', () => {
-    expect(first).toEqual({
-      attachAtMs: 1,
-      detach: { attachment: onA, atMs: ago(2 * second), force: false },
-    });
-    expect(withDetachAnswered(first, false)).toEqual(first);
+  const own = { attachment: onA, force: false, sinceMs: 1, atMs: 1, isAnswered: false };
+  const first = withDetachSent({ attachAtMs: 1 }, onA, false, 1);
+  const taken = withDetachAnswered(first, true);
+  it('is neither answered nor taken before EC2 says so', () => {
+    expect(first).toEqual({ attachAtMs: 1, detach: own });
+    expect(taken).toEqual({ attachAtMs: 1, detach: { ...own, isAnswered: true, takenSinceMs: 1 } });
+    expect(withDetachAnswered(first, false).detach).toEqual({ ...own, isAnswered: true });
   });
-  it('has its time from when the first one was sent that EC2 took', () => {
-    const taken = withDetachAnswered(first, true);
-    const again = withDetachAnswered(withDetachSent(taken, onA, true, now), true);
-    expect(again.detach).toEqual({ attachment: onA, atMs: now, force: true, takenSinceMs: ago(2 * second) });
+  it('keeps, when it is sent again, the time of the first, and of the first that EC2 took', () => {
+    const again = withDetachSent(taken, onA, false, 2);
+    expect(again.detach).toEqual({ ...own, atMs: 2, takenSinceMs: 1 });
+    const both = { ...own, atMs: 2, isAnswered: true, takenSinceMs: 1 };
+    expect(withDetachAnswered(again, true).detach).toEqual(both);
+    expect(withDetachAnswered(again, false).detach).toEqual(both);
   });
-  it('loses its time with one that EC2 did not take', () => {
-    const taken = withDetachAnswered(first, true);
-    expect(withDetachAnswered(withDetachSent(taken, onA, true, now), false).detach).toEqual({
-      attachment: onA,
-      atMs: now,
-      force: true,
-    });
+  it('has a time of its own once it is forced', () => {
+    const forced = withDetachSent(taken, onA, true, 2);
+    expect(forced.detach).toEqual({ ...own, force: true, sinceMs: 2, atMs: 2, takenSinceMs: 1 });
   });
   it('says nothing of another attachment', () => {
-    const other = withDetachSent(withDetachAnswered(first, true), onB, false, now);
-    expect(other.detach).toEqual({ attachment: onB, atMs: now, force: false });
+    expect(withDetachSent(taken, onB, false, 2).detach).toEqual({
+      ...own,
+      attachment: onB,
+      sinceMs: 2,
+      atMs: 2,
+    });
   });
-  it('cannot be answered before it was', () => {
+  it('cannot be answered before it was sent', () => {
     expect(withDetachAnswered({ attachAtMs: 1 }, true)).toEqual({ attachAtMs: 1 });
   });
 });
