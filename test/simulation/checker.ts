@@ -1456,6 +1456,12 @@ export class Checker {
     return true;
   }
 
+  /** L7: nothing but time was lost, so nobody was called, and everything went where it was meant to go. */
+  finishUndisturbed(): void {
+    for (const what of this.#world.counts.keys())
+      if (/^outcome (?!COMPLETED|NOTHING_TO_DO)/.test(what)) this.#fail('L7', '', what);
+  }
+
   /** L1 to L6, once faults have stopped for lease + 2 sweeps + EC2's own time and more. */
   finish(quietForMs: number): void {
     this.#lookAtEligibility();

@@ -7,6 +7,8 @@ import { type ServicePlan, type Weather, World, type WorldPlan } from './world.t
 /** A fault at the n-th call that functions/failover makes after the failure. */
 export interface PlannedFault extends Injury {
   readonly at: number;
+  /** From then on Lambda runs nothing for so long, and what it runs dies. */
+  readonly awayMs?: number;
 }
 
 export interface Story {
@@ -123,14 +125,18 @@ export async function walk(
 ): Promise<Walked> {
   const points: FaultKind[][] = [];
   let counting = false;
-  const world = new World(
+  const awayMs = faults.reduce((sum, each) => sum + (each.awayMs ?? 0), 0);
+  const world: World = new World(
     planFor(story),
     {
       ...weather,
       injure: (call) => {
         if (!counting || !isFailover(call)) return undefined;
         points.push([...faultsFor(call.service, call.operation)]);
-        return faults.find((each) => each.at === points.length);
+        const fault = faults.find((each) => each.at === points.length);
+        // What was sent is under way before anybody dies of it.
+        if (fault?.awayMs) world.loop.after(1, () => world.loseLambda(fault.awayMs ?? 0));
+        return fault;
       },
     },
     logging,
@@ -138,12 +144,13 @@ export async function walk(
   await world.build();
   counting = true;
   strike(world, story);
-  await world.runTo(limitMs, () =>
+  await world.runTo(limitMs + awayMs, () =>
     story.failure === 'application'
       ? world.loop.now() - world.bornMs > 60_000 && isOver(world)
       : isOver(world),
   );
   if (world.checker.violations.length === 0) world.checker.finish(0);
+  if (awayMs > 0) world.checker.finishUndisturbed();
   return { violations: world.checker.violations, points, world };
 }
 
@@ -194,7 +201,7 @@ export function addTo(tally: Tally, world: World): void {
 }
 
 export const replayOf = (story: Story, faults: readonly PlannedFault[]) =>
-  `--story ${story.failure}/${story.interfaces} --faults ${faults.map(({ at, kind }) => `${at}:${kind}`).join('+')}`;
+  `--story ${story.failure}/${story.interfaces} --faults ${faults.map(({ at, kind, awayMs }) => `${at}:${kind}${awayMs ? ':away' : ''}`).join('+')}`;
 
 /** How many calls there are after any one fault at call `at`: the second of three may be at each of the later ones. */
 export async function callsAfter(story: Story, at: number): Promise<number> {
@@ -224,6 +231,36 @@ export async function exploreTriples(story: Story, at: number, then: number, tal
           const [violation] = violations;
           if (violation) tally.found.push({ replay: replayOf(story, faults), violation });
         }
+    }
+  }
+}
+
+/** Longer than any patience of ours: an attach, a lease, the five minutes of a detach. */
+export const awayMs = 360_000;
+/** What passes by itself. */
+const passing = ['crash-before', 'crash-after', 'timeout', 'throttled', 'timeout-applied'] as const;
+
+/** Lambda goes away at one call, which is hurt as well; then one more at each later call that changes EC2. */
+export async function exploreOutage(story: Story, at: number, tally: Tally): Promise<void> {
+  const { points } = await walk(story, []);
+  const judge = (faults: readonly PlannedFault[], { violations, world }: Walked) => {
+    addTo(tally, world);
+    const [violation] = violations;
+    if (violation) tally.found.push({ replay: replayOf(story, faults), violation });
+  };
+  for (const kind of passing) {
+    if (!points[at - 1]?.includes(kind)) continue;
+    const first = { at, kind, awayMs };
+    const single = await walk(story, [first]);
+    judge([first], single);
+    if (single.violations.length > 0) continue;
+    for (let next = at + 1; next <= single.points.length; next += 1) {
+      // Only what changes EC2 can be refused by it.
+      if (!single.points[next - 1]?.includes('refused')) continue;
+      for (const other of ['throttled', 'timeout-applied'] as const) {
+        const faults = [first, { at: next, kind: other }];
+        judge(faults, await walk(story, faults));
+      }
     }
   }
 }

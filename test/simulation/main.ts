@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
-import { failures, injuryOf, type PlannedFault, type Story, walk } from './exhaustive.ts';
+import { awayMs, failures, injuryOf, type PlannedFault, type Story, walk } from './exhaustive.ts';
 import { faultPoints } from './fault-points.ts';
 import { interleave, type Rival, rivals } from './interleavings.ts';
 import { type FaultKind, faultKinds } from './network.ts';
@@ -27,6 +27,7 @@ const usage = `node test/simulation/main.ts [options]
   --walks                   every single fault, every pair, every interleaving
   --seed X                  one seed, with its log; a violation is shrunk first
   --story impaired/2 --faults 12:crash-after+30:stale
+  --story impaired/2 --faults 12:crash-after:away+30:throttled
   --story impaired/2 --rival sweep --stops 14,3
                             one walk, with its log
   --wire                    with --seeds, --seed or --faults: through the real SDK clients, some ten times slower
@@ -73,9 +74,10 @@ function parseFaults(text: string): readonly PlannedFault[] {
     .split('+')
     .filter(Boolean)
     .map((each) => {
-      const [at = '', kind = ''] = each.split(':');
+      const [at = '', kind = '', away] = each.split(':');
       if (!faultKinds.includes(kind as FaultKind)) complain(`--faults ${each}: no such kind of fault`);
-      return { at: whole('faults', at), ...injuryOf(kind as FaultKind) };
+      if (away !== undefined && away !== 'away') complain(`--faults ${each}: expected away, or nothing`);
+      return { at: whole('faults', at), ...injuryOf(kind as FaultKind), ...(away && { awayMs }) };
     });
 }
 
@@ -180,11 +182,13 @@ async function run(tasks: readonly Task[]): Promise<number> {
     const kind =
       task.kind === 'faults'
         ? `${task.depth === 1 ? 'single faults' : 'pairs of faults'}, ${around(task.story)}${interfaces(task.story)}`
-        : task.kind === 'triples'
-          ? `three faults, ${interfaces(task.story)}`
-          : task.kind === 'interleaving'
-            ? `interleavings, ${around(task.story)}with ${task.rival}`
-            : `seeds of ${task.minutes} minutes${task.mode === 'wire' ? ', real wire' : ''}`;
+        : task.kind === 'outage'
+          ? `Lambda away, and one more fault, ${interfaces(task.story)}`
+          : task.kind === 'triples'
+            ? `three faults, ${interfaces(task.story)}`
+            : task.kind === 'interleaving'
+              ? `interleavings, ${around(task.story)}with ${task.rival}`
+              : `seeds of ${task.minutes} minutes${task.mode === 'wire' ? ', real wire' : ''}`;
     runs[kind] = (runs[kind] ?? 0) + answer.runs;
     total += answer.runs;
     cpuMs += answer.cpuMs;

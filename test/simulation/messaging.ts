@@ -21,6 +21,8 @@ export interface Queue {
 export function makeQueue(
   loop: EventLoop,
   consume: (event: object, onEnd: (isDone: boolean) => void) => void,
+  /** For how long nobody polls, from now on. */
+  heldMs: () => number = () => 0,
 ): Queue {
   let serial = 0;
   let twice = false;
@@ -29,6 +31,11 @@ export function makeQueue(
 
   function receive(id: string, body: string, receives: number): void {
     if (!messages.has(id)) return;
+    const laterMs = heldMs();
+    if (laterMs > 0) {
+      loop.after(laterMs + pollMs, () => receive(id, body, receives));
+      return;
+    }
     if (receives > maxReceives) {
       messages.delete(id);
       dead.push(body);

@@ -3,7 +3,17 @@ import { describe, expect, it } from 'vitest';
 import type { Guard, Ports } from '../../shared/app/ports.ts';
 import type { ServiceState } from '../../shared/core/state.ts';
 import { drawPlan } from './draw-plan.ts';
-import { explore, exploreTriples, planFor, type Story, strike, type Tally, walk } from './exhaustive.ts';
+import {
+  awayMs,
+  explore,
+  exploreOutage,
+  exploreTriples,
+  planFor,
+  type Story,
+  strike,
+  type Tally,
+  walk,
+} from './exhaustive.ts';
 import { faultPoints } from './fault-points.ts';
 import type { Happening } from './happenings.ts';
 import { interleave } from './interleavings.ts';
@@ -69,6 +79,26 @@ describe('the simulator', () => {
     `);
     expect(places).toHaveLength(20);
     expect(calls).toBe(49);
+  });
+
+  it('lets Lambda be away for minutes, and demands that nobody is called for it', async () => {
+    const tally: Tally = { runs: 0, found: [], counts: new Map() };
+    await exploreOutage(plain, 14, tally);
+    expect(tally.found).toEqual([]);
+    expect(tally.runs).toBeGreaterThan(20);
+    expect(tally.counts.get('Lambda away')).toBe(tally.runs);
+    const away = { at: 14, kind: 'crash-after', awayMs } as const;
+    const long = await walk(plain, [away], {}, true);
+    expect(long.violations).toEqual([]);
+    expect(long.world.lines?.some((line) => line.includes('Lambda is away for 360 s'))).toBe(true);
+    expect(long.world.loop.now() - long.world.bornMs).toBeGreaterThan(awayMs);
+    // That EC2 refuses an attach, and then a detach, does not pass by itself: it is what people are called for.
+    const changes = long.points.flatMap((kinds, at) =>
+      at >= 14 && kinds.includes('refused') ? [at + 1] : [],
+    );
+    const refused = changes.map((at) => ({ at, kind: 'refused' as const }));
+    const called = await walk(plain, [away, ...refused]);
+    expect(called.violations.map((each) => each.invariant)).toEqual(['L7']);
   });
 
   it('finds the points of a fence, of hooks and of a check', async () => {

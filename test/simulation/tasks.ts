@@ -2,6 +2,7 @@
 import {
   callsAfter,
   explore,
+  exploreOutage,
   exploreTriples,
   type Found,
   failures,
@@ -14,6 +15,7 @@ import { type Mode, runSeed } from './seeds.ts';
 
 export type Task =
   | { readonly kind: 'faults'; readonly story: Story; readonly at: number; readonly depth: 1 | 2 }
+  | { readonly kind: 'outage'; readonly story: Story; readonly at: number }
   | { readonly kind: 'triples'; readonly story: Story; readonly at: number; readonly then: number }
   | {
       readonly kind: 'interleaving';
@@ -47,6 +49,9 @@ export async function doTask(task: Task): Promise<Done> {
   switch (task.kind) {
     case 'faults':
       await explore(task.story, task.at, task.depth, tally);
+      break;
+    case 'outage':
+      await exploreOutage(task.story, task.at, tally);
       break;
     case 'triples':
       await exploreTriples(task.story, task.at, task.then, tally);
@@ -93,6 +98,8 @@ export async function walks(pairs: boolean): Promise<readonly Task[]> {
     for (let at = 1; at <= points.length; at += 1) {
       if (pairs && plain.includes(story)) tasks.push({ kind: 'faults', story, at, depth: 2 });
       tasks.push({ kind: 'faults', story, at, depth: 1 });
+      // The stages of a service have deadlines of their own, which may pass meanwhile.
+      if (plain.includes(story)) tasks.push({ kind: 'outage', story, at });
     }
     const depth = plain.includes(story) && story.interfaces === 2 ? 2 : 1;
     if (depth === 1 && !(withStages.includes(story) && story.interfaces === 1)) continue;

@@ -193,6 +193,7 @@ export class World {
   #sweeper: Environment = { invocations: [] };
   #version = 1;
   #hasChangedEc2 = false;
+  #lambdaBackAtMs = 0;
 
   constructor(plan: WorldPlan, weather: Weather = {}, logging = false) {
     this.plan = plan;
@@ -216,7 +217,11 @@ export class World {
       lambdaTimeoutMs,
       (what) => this.count(what),
     );
-    this.queue = makeQueue(this.loop, (event, onEnd) => this.invoke(event, onEnd));
+    this.queue = makeQueue(
+      this.loop,
+      (event, onEnd) => this.invoke(event, onEnd),
+      () => this.#withoutLambdaMs(),
+    );
     this.monitoring = makeMonitoring({
       loop: this.loop,
       model: this.model,
@@ -645,6 +650,20 @@ export class World {
     if (this.busy() > 0) this.count('deployed beside a running invocation');
   }
 
+  /** Whatever runs dies, and nothing runs for a while: what was accepted waits, as far as it does not grow too old. */
+  loseLambda(forMs: number): void {
+    this.#lambdaBackAtMs = this.loop.now() + forMs;
+    this.log(() => `Lambda is away for ${forMs / 1_000} s`);
+    this.count('Lambda away');
+    for (const each of [...this.#workers])
+      if (each.name.startsWith('failover') || each.name.startsWith('sweep')) each.crash();
+    this.#idle = [];
+  }
+
+  #withoutLambdaMs(): number {
+    return Math.max(0, this.#lambdaBackAtMs - this.loop.now());
+  }
+
   /** One invocation of functions/failover; `onEnd` hears whether it returned. */
   invoke(event: object, onEnd: (isDone: boolean) => void): Worker {
     const worker = this.worker('failover');
@@ -704,6 +723,11 @@ export class World {
   /** Asynchronous invocation: twice more after a failure, unless the event has grown too old. */
   invokeLater(event: object, attempt: number, acceptedAtMs: number): void {
     if (this.loop.now() - acceptedAtMs > maxEventAgeMs) return;
+    const laterMs = this.#withoutLambdaMs();
+    if (laterMs > 0) {
+      this.loop.after(laterMs, () => this.invokeLater(event, attempt, acceptedAtMs));
+      return;
+    }
     this.invoke(event, (isDone) => {
       const waitMs = retriesMs[attempt];
       if (isDone || waitMs === undefined) return;
@@ -839,7 +863,7 @@ export class World {
 
   /** One sweep; its memory is that of a warm process, lost when the process dies. */
   sweepOnce(): Worker | undefined {
-    if (this.#sweeping) return undefined;
+    if (this.#sweeping || this.#withoutLambdaMs() > 0) return undefined;
     const worker = this.worker('sweep');
     const environment = this.#sweeper;
     const version = this.#version;
