@@ -243,20 +243,14 @@ export function withLeaving(
   id: AttachmentId,
   { atMs, isTaken }: { readonly atMs: number; readonly isTaken: boolean },
 ): Plan {
-  const leaves = (
-    { leavingSinceMs: _, leavingTakenMs: __, ...planned }: PlannedInterface,
-    takenMs?: number,
-  ) => ({
-    ...planned,
-    leaving: id,
-    ...(takenMs !== undefined && { leavingTakenMs: takenMs }),
-  });
   return {
     ...plan,
     interfaces: plan.interfaces.map((each) => {
       if (each.eni !== eni) return each;
       const { sinceMs = atMs, takenMs = isTaken ? atMs : undefined } = leavingOf(each, id);
-      return { ...leaves(each, takenMs), leavingSinceMs: sinceMs };
+      const { leavingTakenMs: _, ...planned } = each;
+      const taken = takenMs === undefined ? {} : { leavingTakenMs: takenMs };
+      return { ...planned, leaving: id, leavingSinceMs: sinceMs, ...taken };
     }),
   };
 }
