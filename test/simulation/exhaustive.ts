@@ -195,9 +195,12 @@ export interface Tally {
   readonly counts: Map<string, number>;
 }
 
-export function addTo(tally: Tally, world: World): void {
+/** Counts one run, and keeps the first thing that was wrong with it. */
+export function addTo(tally: Tally, world: World, replay: string): void {
   tally.runs += 1;
   for (const [what, times] of world.counts) tally.counts.set(what, (tally.counts.get(what) ?? 0) + times);
+  const [violation] = world.checker.violations;
+  if (violation) tally.found.push({ replay, violation });
 }
 
 export const replayOf = (story: Story, faults: readonly PlannedFault[]) =>
@@ -226,10 +229,7 @@ export async function exploreTriples(story: Story, at: number, then: number, tal
       for (let last = then + 1; last <= pair.points.length; last += 1)
         for (const third of pairable(pair.points[last - 1] ?? [])) {
           const faults = [first, second, { at: last, ...injuryOf(third) }];
-          const { violations, world } = await walk(story, faults);
-          addTo(tally, world);
-          const [violation] = violations;
-          if (violation) tally.found.push({ replay: replayOf(story, faults), violation });
+          addTo(tally, (await walk(story, faults)).world, replayOf(story, faults));
         }
     }
   }
@@ -243,11 +243,8 @@ const passing = ['crash-before', 'crash-after', 'timeout', 'throttled', 'timeout
 /** Lambda goes away at one call, which is hurt as well; then one more at each later call that changes EC2. */
 export async function exploreOutage(story: Story, at: number, tally: Tally): Promise<void> {
   const { points } = await walk(story, []);
-  const judge = (faults: readonly PlannedFault[], { violations, world }: Walked) => {
-    addTo(tally, world);
-    const [violation] = violations;
-    if (violation) tally.found.push({ replay: replayOf(story, faults), violation });
-  };
+  const judge = (faults: readonly PlannedFault[], { world }: Walked) =>
+    addTo(tally, world, replayOf(story, faults));
   for (const kind of passing) {
     if (!points[at - 1]?.includes(kind)) continue;
     const first = { at, kind, awayMs };
@@ -270,11 +267,8 @@ export async function explore(story: Story, at: number, depth: 1 | 2, tally: Tal
   const { points } = await walk(story, []);
   const kinds = points[at - 1];
   if (!kinds) return;
-  const judge = (faults: readonly PlannedFault[], { violations, world }: Walked) => {
-    addTo(tally, world);
-    const [violation] = violations;
-    if (violation) tally.found.push({ replay: replayOf(story, faults), violation });
-  };
+  const judge = (faults: readonly PlannedFault[], { world }: Walked) =>
+    addTo(tally, world, replayOf(story, faults));
   for (const kind of depth === 1 ? kinds : pairable(kinds)) {
     const first = { at, ...injuryOf(kind) };
     const single = await walk(story, [first]);

@@ -167,12 +167,12 @@ export async function exploreInterleavings(
   tally: Tally,
   depth: 1 | 2 = 2,
 ): Promise<boolean> {
-  const judge = (result: Interleaved, back: number) => {
-    addTo(tally, result.world);
-    const [violation] = result.world.checker.violations;
-    const replay = `--story ${story.failure}/${story.interfaces} --rival ${rival} --stops ${at},${back}`;
-    if (violation) tally.found.push({ replay, violation });
-  };
+  const judge = ({ world }: Interleaved, back: number) =>
+    addTo(
+      tally,
+      world,
+      `--story ${story.failure}/${story.interfaces} --rival ${rival} --stops ${at},${back}`,
+    );
   const whole = await interleave(story, rival, at, 0);
   if (whole.firstCalls < at) return false;
   judge(whole, 0);

@@ -128,6 +128,22 @@ const interfaces = (story: Story) => `${story.interfaces} interface${story.inter
 const around = ({ failure }: Story) =>
   withStages.some((each) => each.failure === failure) ? `${failure}, ` : '';
 
+/** What the report calls the runs of a task. */
+function labelOf(task: Task): string {
+  switch (task.kind) {
+    case 'faults':
+      return `${task.depth === 1 ? 'single faults' : 'pairs of faults'}, ${around(task.story)}${interfaces(task.story)}`;
+    case 'outage':
+      return `Lambda away, and one more fault, ${interfaces(task.story)}`;
+    case 'triples':
+      return `three faults, ${interfaces(task.story)}`;
+    case 'interleaving':
+      return `interleavings, ${around(task.story)}with ${task.rival}`;
+    case 'seeds':
+      return `seeds of ${task.minutes} minutes${task.mode === 'wire' ? ', real wire' : ''}`;
+  }
+}
+
 function duration(ms: number): string {
   const sec = Math.round(ms / 1_000);
   if (sec < 120) return `${sec} s`;
@@ -179,16 +195,7 @@ async function run(tasks: readonly Task[]): Promise<number> {
 
   const take = (answer: Done) => {
     const { task } = answer;
-    const kind =
-      task.kind === 'faults'
-        ? `${task.depth === 1 ? 'single faults' : 'pairs of faults'}, ${around(task.story)}${interfaces(task.story)}`
-        : task.kind === 'outage'
-          ? `Lambda away, and one more fault, ${interfaces(task.story)}`
-          : task.kind === 'triples'
-            ? `three faults, ${interfaces(task.story)}`
-            : task.kind === 'interleaving'
-              ? `interleavings, ${around(task.story)}with ${task.rival}`
-              : `seeds of ${task.minutes} minutes${task.mode === 'wire' ? ', real wire' : ''}`;
+    const kind = labelOf(task);
     runs[kind] = (runs[kind] ?? 0) + answer.runs;
     total += answer.runs;
     cpuMs += answer.cpuMs;
